@@ -1,0 +1,215 @@
+package ecs
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// TimeLayout is how times are written: RFC 3339 in UTC with milliseconds, the
+// precision of Elasticsearch's date type.
+const TimeLayout = "2006-01-02T15:04:05.000Z"
+
+type kind uint8
+
+const (
+	kindNone   kind = iota // absent: setting it changes nothing
+	kindText               // text
+	kindInt                // num
+	kindBool               // num is 0 or 1
+	kindTime               // num is Unix time in milliseconds
+	kindRaw                // raw: a JSON string, number or boolean, as it was read
+	kindList               // list
+	kindObject             // object
+)
+
+// Value is one value of a field. The zero Value is absent.
+type Value struct {
+	kind   kind
+	num    int64
+	text   string
+	raw    jsontext.Value
+	list   []Value
+	object *Object
+}
+
+// Text is a string. The empty string is absent.
+func Text(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return Value{kind: kindText, text: s}
+}
+
+// Int is a whole number.
+func Int(n int64) Value { return Value{kind: kindInt, num: n} }
+
+// Bool is a boolean.
+func Bool(b bool) Value {
+	if b {
+		return Value{kind: kindBool, num: 1}
+	}
+	return Value{kind: kindBool}
+}
+
+// Time is a date, cut to milliseconds. The zero time is absent.
+func Time(t time.Time) Value {
+	if t.IsZero() {
+		return Value{}
+	}
+	return Value{kind: kindTime, num: t.UnixMilli()}
+}
+
+// Scalar is a JSON string, number or boolean taken over as it was read, without
+// decoding it. Null, the empty string and containers are absent; for a
+// container use Document.JSON.
+func Scalar(raw jsontext.Value) Value {
+	if len(raw) == 0 {
+		return Value{}
+	}
+	switch raw.Kind() {
+	case '"':
+		if len(raw) == 2 {
+			return Value{}
+		}
+	case '0', 't', 'f':
+	default:
+		return Value{}
+	}
+	return Value{kind: kindRaw, raw: raw}
+}
+
+// List is a list of the values that are present. It keeps a reference to values.
+func List(values ...Value) Value {
+	kept := values[:0]
+	for _, v := range values {
+		if v.Present() {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) == 0 {
+		return Value{}
+	}
+	return Value{kind: kindList, list: kept}
+}
+
+// Texts is a list of strings.
+func Texts(values ...string) Value {
+	list := make([]Value, 0, len(values))
+	for _, s := range values {
+		list = append(list, Text(s))
+	}
+	return List(list...)
+}
+
+// Present reports whether the value would be written.
+func (v Value) Present() bool {
+	switch v.kind {
+	case kindNone:
+		return false
+	case kindObject:
+		return !v.object.Empty()
+	case kindList:
+		return len(v.list) > 0
+	default:
+		return true
+	}
+}
+
+// String is the value as text: a string without quotes, anything else as its
+// JSON.
+func (v Value) String() string {
+	switch v.kind {
+	case kindText:
+		return v.text
+	case kindRaw:
+		return Unquote(v.raw)
+	default:
+		return string(v.AppendJSON(nil))
+	}
+}
+
+// Values are the elements of a list, or the value itself as the only one.
+func (v Value) Values() []Value {
+	switch {
+	case v.kind == kindList:
+		return v.list
+	case v.Present():
+		return []Value{v}
+	default:
+		return nil
+	}
+}
+
+// Object is the object the value holds, or nil.
+func (v Value) Object() *Object {
+	if v.kind != kindObject {
+		return nil
+	}
+	return v.object
+}
+
+// AppendJSON appends the value as JSON. An absent value is null.
+func (v Value) AppendJSON(dst []byte) []byte {
+	switch v.kind {
+	case kindText:
+		return appendText(dst, v.text)
+	case kindInt:
+		return strconv.AppendInt(dst, v.num, 10)
+	case kindBool:
+		return strconv.AppendBool(dst, v.num != 0)
+	case kindTime:
+		dst = append(dst, '"')
+		dst = time.UnixMilli(v.num).UTC().AppendFormat(dst, TimeLayout)
+		return append(dst, '"')
+	case kindRaw:
+		return append(dst, v.raw...)
+	case kindList:
+		return appendList(dst, v.list)
+	case kindObject:
+		return v.object.AppendJSON(dst)
+	default:
+		return append(dst, "null"...)
+	}
+}
+
+func appendList(dst []byte, list []Value) []byte {
+	dst = append(dst, '[')
+	first := true
+	for _, v := range list {
+		if !v.Present() {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = v.AppendJSON(dst)
+	}
+	return append(dst, ']')
+}
+
+// appendText quotes s. The loop is the common case, in which nothing needs an
+// escape; jsontext does the rest, invalid UTF-8 included.
+func appendText(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			out, _ := jsontext.AppendQuote(dst, s) // an error only tells that UTF-8 was repaired
+			return out
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}
+
+// Unquote is the text of a JSON string, and any other JSON value as it stands.
+func Unquote(raw jsontext.Value) string {
+	if raw.Kind() != '"' {
+		return string(raw)
+	}
+	out, _ := jsontext.AppendUnquote(nil, raw) // an error only tells that UTF-8 was repaired
+	return string(out)
+}

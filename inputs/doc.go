@@ -1,0 +1,18 @@
+// Package inputs is the seam between what collects (packages below it) and
+// what talks to Elastic Agent (package component): the interfaces and the few
+// plain types both sides share. It holds no logic beyond the batch they hand
+// over, and must not know the agent's protocol, an output or a vendor.
+//
+// # Why Publish blocks and nil is the acknowledgement
+//
+// Sources here are limited to some calls a minute, so there is nothing to win
+// from acknowledging out of order. One call, one answer: a cursor may be saved
+// as soon as Publish returned nil, and never otherwise.
+//
+// # Why a batch holds encoded documents
+//
+// A mapped document lives in memory that the next record reuses, so it is
+// encoded when it joins the batch. Memory is then bounded in bytes, and a
+// batch can be sent again, in parts, or to another output than the one it was
+// made for.
+package inputs

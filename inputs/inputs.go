@@ -1,0 +1,112 @@
+package inputs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Publisher delivers documents.
+type Publisher interface {
+	// Publish delivers a batch and returns nil when every document has its
+	// verdict: stored, already there, or rejected for good and counted. It
+	// blocks while the other side is in trouble, tries again for as long as
+	// ctx lives, and returns an error only when ctx ended first. The batch is
+	// the caller's again when it returns; after an error any part of it may or
+	// may not have been stored.
+	Publish(ctx context.Context, b *Batch) error
+}
+
+// Key names one checkpoint.
+type Key struct {
+	Input   string // the input's id in the policy
+	Stream  string // the stream's id in the policy
+	Dataset string
+}
+
+// ErrNoCursor means that nothing usable was saved under a key.
+var ErrNoCursor = errors.New("no cursor saved")
+
+// Cursors keeps how far each stream has been read. A value is small JSON (at
+// most a few MiB) that only its stream understands.
+type Cursors interface {
+	// Load returns what was last saved. The error is ErrNoCursor where there
+	// is nothing, or where what there is cannot be used: the stream then
+	// starts afresh.
+	Load(ctx context.Context, key Key) ([]byte, error)
+	// Save replaces the saved value, durably: after it returned nil a crash of
+	// the machine does not bring back the former value.
+	Save(ctx context.Context, key Key, value []byte) error
+	// Delete forgets a key. Deleting what is not there is no error.
+	Delete(ctx context.Context, key Key) error
+}
+
+// Reporter is told how one stream is doing.
+type Reporter interface {
+	// Report tells of the last attempt: nil after a full success, which heals.
+	// Anything else is what stopped or hurt it, an *api.Error where the API is
+	// the cause.
+	Report(err error)
+	// Count adds to the stream's counters.
+	Count(c Counts)
+}
+
+// Counts are a stream's counters, for people: none of them decides anything.
+type Counts struct {
+	Records     int       // read from the API
+	Documents   int       // made from them and published
+	Duplicates  int       // records skipped or documents already stored
+	Rejected    int       // documents refused by the output for good
+	Quarantined int       // records that could not be mapped, published as pipeline_error
+	Newest      time.Time // newest record's time
+}
+
+// Agent is who collects: it stands in agent.* and elastic_agent.* of every
+// document.
+type Agent struct {
+	ID, Name, Type, Version, EphemeralID string
+	Snapshot                             bool
+}
+
+// Env is what a running stream is given.
+type Env struct {
+	Agent     Agent
+	Publisher Publisher
+	Cursors   Cursors
+	Reporter  Reporter
+	Log       *slog.Logger
+	// Once makes a stream return when it has caught up.
+	Once bool
+	// Grace is how long a stopping stream may take to publish the batch in
+	// hand and save its cursor.
+	Grace time.Duration
+}
+
+// Stream is one configured stream, ready to run.
+type Stream struct {
+	Key Key
+	// Settings is the decoded configuration. A stream whose new Settings are
+	// deeply equal to those it runs with need not be restarted.
+	Settings any
+	// Run collects until ctx ends, then publishes the batch in hand, saves and
+	// returns nil. It returns an error only where going on makes no sense.
+	Run func(ctx context.Context, env Env) error
+}
+
+// Unit is an input unit's configuration as the policy has it.
+type Unit struct {
+	ID        string // the input's id in the policy
+	Namespace string // data_stream.namespace of the unit; may be empty
+	// Source is the whole input with its streams; keys may be dotted.
+	Source map[string]any
+}
+
+// Input turns a unit's configuration into streams.
+type Input interface {
+	// Type is the input's type in a policy.
+	Type() string
+	// Streams decodes and validates. The error joins all faults, each naming
+	// its setting. Streams with enabled: false are left out.
+	Streams(u Unit) ([]Stream, error)
+}
