@@ -1,0 +1,27 @@
+package inputs
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+const redacted = "[redacted]"
+
+// Secret is text that must not be seen: it prints as [redacted] wherever it is
+// formatted, logged or marshalled. Reveal gives the text.
+type Secret string
+
+// Reveal returns the secret's text, for the one place that sends it.
+func (s Secret) Reveal() string { return string(s) }
+
+// Format prints [redacted] for every verb and flag.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// String returns [redacted].
+func (s Secret) String() string { return redacted }
+
+// LogValue returns [redacted].
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns [redacted].
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
