@@ -1,0 +1,122 @@
+package checkpoint_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+var key = inputs.Key{Input: "defender-1", Stream: "log", Dataset: "microsoft_defender_endpoint.log"}
+
+func open(t *testing.T, dir string) *checkpoint.Files {
+	t.Helper()
+	f, err := checkpoint.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func TestContract(t *testing.T) {
+	dir := t.TempDir()
+	var former *checkpoint.Files
+	componenttest.RunCursorsContract(t, func(t *testing.T) inputs.Cursors {
+		if former != nil {
+			former.Close()
+		}
+		former = open(t, dir)
+		return former
+	})
+}
+
+func TestContractOfFake(t *testing.T) {
+	var c componenttest.Cursors
+	componenttest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return &c })
+}
+
+func TestUnusableFilesAreNoCursor(t *testing.T) {
+	cases := map[string]func(good string) string{
+		"torn":         func(good string) string { return good[:len(good)/2] },
+		"empty":        func(string) string { return "" },
+		"no json":      func(string) string { return "hello" },
+		"newer":        func(good string) string { return strings.Replace(good, `"version":1`, `"version":2`, 1) },
+		"foreign":      func(good string) string { return strings.Replace(good, "defender-1", "defender-2", 1) },
+		"value edited": func(good string) string { return strings.Replace(good, "2026", "2027", 1) },
+	}
+	for name, spoil := range cases {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			f := open(t, dir)
+			if err := f.Save(context.Background(), key, []byte(`{"cursor":"2026-03-01T00:00:00Z"}`)); err != nil {
+				t.Fatal(err)
+			}
+			path := only(t, dir)
+			good, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(spoil(string(good))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := f.Load(context.Background(), key); !errors.Is(err, inputs.ErrNoCursor) {
+				t.Errorf("got %s, %v; want ErrNoCursor", v, err)
+			}
+			if err := f.Save(context.Background(), key, []byte(`{}`)); err != nil {
+				t.Errorf("save after an unusable file: %v", err)
+			}
+		})
+	}
+}
+
+func TestFilesArePrivate(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir)
+	if err := f.Save(context.Background(), key, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(only(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		t.Errorf("mode %o, want 600", mode)
+	}
+}
+
+func TestSecondProcessIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir)
+	if _, err := checkpoint.Open(dir); !errors.Is(err, checkpoint.ErrLocked) {
+		t.Fatalf("got %v, want ErrLocked", err)
+	}
+	first.Close()
+	open(t, dir)
+}
+
+func TestSaveFailsWhereNothingCanBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir)
+	if err := os.RemoveAll(filepath.Join(dir, "cursors")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(context.Background(), key, []byte(`{}`)); err == nil {
+		t.Error("save into a missing directory returned nil")
+	}
+}
+
+func only(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "cursors", "*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, %v; want one", files, err)
+	}
+	return files[0]
+}
