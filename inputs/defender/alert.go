@@ -1,0 +1,410 @@
+package defender
+
+import (
+	"math"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+)
+
+// alertResource reads /api/alerts [get-alerts.md].
+var alertResource = &resource{
+	name:       "alert",
+	dataset:    "microsoft_defender_endpoint.log",
+	path:       "/api/alerts",
+	expand:     "evidence",
+	updated:    "lastUpdateTime",
+	permission: "Alert.Read.All",
+	interval:   time.Minute,
+	tags:       []string{"microsoft-defender-endpoint", "forwarded"},
+	newMapper:  newAlertMapper,
+}
+
+// alert is one element of /api/alerts (defender-api.md 3.3). Unknown members
+// are kept.
+type alert struct {
+	ID                 raw `json:"id"`                 // text
+	IncidentID         raw `json:"incidentId"`         // int64, nullable
+	InvestigationID    raw `json:"investigationId"`    // int64, nullable
+	AssignedTo         raw `json:"assignedTo"`         // UPN or a service's name, nullable
+	Severity           raw `json:"severity"`           // UnSpecified, Informational, Low, Medium, High
+	Status             raw `json:"status"`             // Unknown, New, InProgress, Resolved
+	Classification     raw `json:"classification"`     // open set, nullable
+	Determination      raw `json:"determination"`      // open set, nullable
+	InvestigationState raw `json:"investigationState"` // open set, nullable
+	DetectionSource    raw `json:"detectionSource"`    // open set
+	Category           raw `json:"category"`           // a MITRE tactic or a kind of threat; open set, also the text "null"
+	ThreatFamilyName   raw `json:"threatFamilyName"`   // nullable
+	Title              raw `json:"title"`
+	Description        raw `json:"description"`       // any length, several lines, nullable
+	CreationTime       raw `json:"alertCreationTime"` // timestamp
+	FirstEventTime     raw `json:"firstEventTime"`    // timestamp
+	LastEventTime      raw `json:"lastEventTime"`     // timestamp
+	LastUpdateTime     raw `json:"lastUpdateTime"`    // timestamp on the 1/300 s grid
+	ResolvedTime       raw `json:"resolvedTime"`      // timestamp, nullable
+	MachineID          raw `json:"machineId"`         // 40 hex
+	ComputerDNSName    raw `json:"computerDnsName"`   // mixed case, nullable
+	RBACGroupName      raw `json:"rbacGroupName"`     // nullable
+	AADTenantID        raw `json:"aadTenantId"`       // GUID
+	MITRETechniques    raw `json:"mitreTechniques"`   // list of technique ids
+	RelatedUser        raw `json:"relatedUser"`       // {userName, domainName}, nullable
+	Evidence           raw `json:"evidence"`          // list of evidence
+}
+
+// evidence is one evidence item: the union of all properties, unused ones null.
+type evidence struct {
+	EntityType                raw `json:"entityType"` // User, Process, File, Ip, Url, Registry...: open set
+	SHA1                      raw `json:"sha1"`
+	SHA256                    raw `json:"sha256"`
+	FileName                  raw `json:"fileName"`
+	FilePath                  raw `json:"filePath"`  // the folder, without the file's name
+	ProcessID                 raw `json:"processId"` // number
+	ProcessCommandLine        raw `json:"processCommandLine"`
+	ProcessCreationTime       raw `json:"processCreationTime"`       // timestamp
+	ParentProcessID           raw `json:"parentProcessId"`           // number
+	ParentProcessCreationTime raw `json:"parentProcessCreationTime"` // timestamp
+	IPAddress                 raw `json:"ipAddress"`
+	URL                       raw `json:"url"`
+	AccountName               raw `json:"accountName"`
+	DomainName                raw `json:"domainName"`
+	UserSID                   raw `json:"userSid"`
+	AADUserID                 raw `json:"aadUserId"`
+	UserPrincipalName         raw `json:"userPrincipalName"`
+}
+
+type relatedUser struct {
+	UserName   raw `json:"userName"`
+	DomainName raw `json:"domainName"`
+}
+
+// alertMapper maps alerts as ecs-mapping.md 4.1 says, one document per evidence
+// item or one per alert.
+type alertMapper struct {
+	*envelope
+	alert    alert
+	evidence evidence
+	user     relatedUser
+
+	alerts, evidences, users *objectDecoder
+	items                    []raw // the alert's evidence
+	relatedHash, relatedIP   union
+}
+
+func newAlertMapper(e *envelope) mapper {
+	m := &alertMapper{envelope: e}
+	m.alerts = newObjectDecoder(&m.alert)
+	m.evidences = newObjectDecoder(&m.evidence)
+	m.users = newObjectDecoder(&m.user)
+	return m
+}
+
+func (m *alertMapper) read(record raw) (time.Time, error) {
+	m.record, m.faults = record, m.faults[:0]
+	if err := m.alerts.decode(record); err != nil {
+		return time.Time{}, err
+	}
+	m.items = m.items[:0]
+	elements(m.alert.Evidence, func(item raw) { m.items = append(m.items, item) })
+	updated, _ := parseTime(m.alert.LastUpdateTime)
+	return updated, nil
+}
+
+func (m *alertMapper) documents(emit func() error) error {
+	if m.config.Evidence == "whole" || len(m.items) == 0 {
+		m.document(m.items, m.alert.Evidence)
+		return emit()
+	}
+	for i := range m.items {
+		m.document(m.items[i:i+1], m.items[i], occurrence(m.items, i)...)
+		if err := emit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// occurrence tells an item from equal ones before it; it is empty for the first.
+func occurrence(items []raw, i int) []byte {
+	var n []byte
+	for _, earlier := range items[:i] {
+		if string(earlier) == string(items[i]) {
+			n = append(n, '+')
+		}
+	}
+	return n
+}
+
+// document makes one document of the alert with the given evidence; part tells
+// it from the alert's other documents.
+func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
+	a, root := &m.alert, m.doc.Root()
+	m.faults, m.relatedHash, m.relatedIP = m.faults[:0], m.relatedHash[:0], m.relatedIP[:0]
+	event := m.begin()
+	m.constants(root, event)
+	m.event(event)
+	m.threat(root)
+	m.machine(root)
+	root.Set("message", m.faults.text("title", a.Title))
+	root.Object("rule").Set("description", m.faults.text("description", a.Description))
+	vendor := root.Object("microsoft").Object("defender_endpoint")
+	m.vendor(vendor)
+
+	types, categories := union{}, union{"host"}
+	if strings.EqualFold(str(a.Category), "malware") {
+		categories.add("malware")
+	}
+	user := root.Object("user")
+	m.relatedUser(user)
+	m.evidenceItems(root, vendor, items, &categories, &types)
+	switch strings.ToLower(str(a.Status)) {
+	case "new":
+		types.add("start")
+	case "resolved":
+		types.add("end")
+	}
+	event.Set("category", categories.value())
+	event.Set("type", types.value())
+	m.related(root, user)
+	m.finish(m.timestamp(), []byte(str(a.ID)), a.LastUpdateTime, part, occurrence)
+}
+
+func (m *alertMapper) constants(root, event *ecs.Object) {
+	root.Object("cloud").Set("provider", ecs.Text("azure"))
+	event.Set("kind", ecs.Text("alert"))
+	event.Set("timezone", ecs.Text("UTC"))
+	event.Set("provider", ecs.Text("defender_endpoint"))
+	observer := root.Object("observer")
+	observer.Set("product", ecs.Text("Defender for Endpoint"))
+	observer.Set("vendor", ecs.Text("Microsoft"))
+	observer.Set("name", m.faults.text("detectionSource", m.alert.DetectionSource))
+}
+
+func (m *alertMapper) event(event *ecs.Object) {
+	a := &m.alert
+	event.Set("id", m.faults.text("id", a.ID))
+	event.Set("created", m.faults.date("alertCreationTime", a.CreationTime))
+	event.Set("start", m.faults.date("firstEventTime", a.FirstEventTime))
+	event.Set("end", m.faults.date("lastEventTime", a.LastEventTime))
+	start, ok := parseTime(a.FirstEventTime)
+	end, also := parseTime(a.LastEventTime)
+	if d := end.Sub(start); ok && also && d != math.MaxInt64 && d != math.MinInt64 {
+		event.Set("duration", ecs.Int(int64(d)))
+	}
+	switch strings.ToLower(str(a.Severity)) {
+	case "informational", "low":
+		event.Set("severity", ecs.Int(21))
+	case "medium":
+		event.Set("severity", ecs.Int(47))
+	case "high":
+		event.Set("severity", ecs.Int(73))
+	case "critical":
+		event.Set("severity", ecs.Int(99))
+	}
+	event.Set("action", m.faults.text("category", a.Category))
+}
+
+// timestamp is @timestamp: the creation, or with timestamp_source: update the
+// last update; whatever time there is where that one is missing.
+func (m *alertMapper) timestamp() time.Time {
+	a := &m.alert
+	order := []raw{a.CreationTime, a.LastUpdateTime, a.LastEventTime, a.FirstEventTime}
+	if m.config.TimestampSource == "update" {
+		order[0], order[1] = order[1], order[0]
+	}
+	for _, v := range order {
+		if t, ok := parseTime(v); ok {
+			return t
+		}
+	}
+	return time.Now()
+}
+
+func (m *alertMapper) threat(root *ecs.Object) {
+	a := &m.alert
+	threat := root.Object("threat")
+	technique := threat.Object("technique")
+	if category := m.faults.text("category", a.Category); category.Present() {
+		threat.Set("framework", ecs.Text("MITRE ATT&CK"))
+		technique.Set("name", ecs.List(category))
+		threat.Object("tactic").Set("name", ecs.List(category))
+	}
+	var ids []ecs.Value
+	elements(a.MITRETechniques, func(id raw) {
+		ids = append(ids, m.faults.text("mitreTechniques", id))
+	})
+	technique.Set("id", ecs.List(ids...))
+}
+
+func (m *alertMapper) machine(root *ecs.Object) {
+	a := &m.alert
+	cloud, host := root.Object("cloud"), root.Object("host")
+	cloud.Object("account").Set("id", m.faults.text("aadTenantId", a.AADTenantID))
+	id := m.faults.text("machineId", a.MachineID)
+	cloud.Object("instance").Set("id", id)
+	host.Set("id", id)
+	host.Set("hostname", m.faults.text("computerDnsName", a.ComputerDNSName))
+	host.Set("name", ecs.Text(strings.ToLower(str(a.ComputerDNSName))))
+}
+
+// vendor keeps what has no ECS field, and every member the API adds.
+func (m *alertMapper) vendor(vendor *ecs.Object) {
+	a, f := &m.alert, &m.faults
+	vendor.Set("incidentId", f.text("incidentId", a.IncidentID))
+	vendor.Set("investigationId", f.text("investigationId", a.InvestigationID))
+	vendor.Set("lastUpdateTime", f.date("lastUpdateTime", a.LastUpdateTime))
+	vendor.Set("resolvedTime", f.date("resolvedTime", a.ResolvedTime))
+	vendor.Set("assignedTo", f.text("assignedTo", a.AssignedTo))
+	vendor.Set("status", f.text("status", a.Status))
+	vendor.Set("classification", f.text("classification", a.Classification))
+	vendor.Set("determination", f.text("determination", a.Determination))
+	vendor.Set("investigationState", f.text("investigationState", a.InvestigationState))
+	vendor.Set("threatFamilyName", f.text("threatFamilyName", a.ThreatFamilyName))
+	vendor.Set("rbacGroupName", f.text("rbacGroupName", a.RBACGroupName))
+	vendor.Set("mitreTechniques", m.doc.JSON(a.MITRETechniques))
+	m.keep(vendor, m.alerts.unknown)
+}
+
+// keep takes over members that the API struct does not name.
+func (m *alertMapper) keep(o *ecs.Object, members []member) {
+	for _, u := range members {
+		if !blank(u.value) {
+			o.Set(u.name, m.doc.JSON(u.value))
+		}
+	}
+}
+
+func (m *alertMapper) relatedUser(user *ecs.Object) {
+	if blank(m.alert.RelatedUser) {
+		return
+	}
+	if err := m.users.decode(m.alert.RelatedUser); err != nil {
+		m.faults.add("relatedUser", "an object", m.alert.RelatedUser)
+		return
+	}
+	user.Set("name", m.faults.text("relatedUser.userName", m.user.UserName))
+	user.Set("domain", m.faults.text("relatedUser.domainName", m.user.DomainName))
+}
+
+// evidenceItems maps one evidence item to ECS and the vendor's object, or
+// several of them to the vendor's list, with only what ECS takes as lists.
+func (m *alertMapper) evidenceItems(root, vendor *ecs.Object, items []raw, categories, types *union) {
+	var kept []ecs.Value
+	for _, item := range items {
+		if err := m.evidences.decode(item); err != nil {
+			m.faults.add("evidence", "an object", item)
+			continue
+		}
+		switch strings.ToLower(str(m.evidence.EntityType)) {
+		case "process":
+			categories.add("process")
+		case "user":
+			types.add("access")
+		}
+		m.relatedHash.add(str(m.evidence.SHA1), str(m.evidence.SHA256))
+		if ip := m.faults.ip("evidence.ipAddress", m.evidence.IPAddress); ip.Present() {
+			m.relatedIP.add(ip.String())
+		}
+		if m.config.Evidence == "whole" {
+			kept = append(kept, m.doc.JSON(item))
+			continue
+		}
+		m.file(root.Object("file"))
+		m.process(root.Object("process"))
+		setURL(root.Object("url"), m.faults.text("evidence.url", m.evidence.URL))
+		root.Object("user").Set("id", m.faults.text("evidence.userSid", m.evidence.UserSID))
+		m.vendorEvidence(vendor.Object("evidence"))
+	}
+	vendor.Set("evidence", ecs.List(kept...))
+}
+
+func (m *alertMapper) file(file *ecs.Object) {
+	e, f := &m.evidence, &m.faults
+	file.Set("name", f.text("evidence.fileName", e.FileName))
+	file.Set("path", f.text("evidence.filePath", e.FilePath))
+	hash := file.Object("hash")
+	hash.Set("sha1", f.text("evidence.sha1", e.SHA1))
+	hash.Set("sha256", f.text("evidence.sha256", e.SHA256))
+}
+
+func (m *alertMapper) process(process *ecs.Object) {
+	e, f := &m.evidence, &m.faults
+	pid := f.long("evidence.processId", e.ProcessID)
+	process.Set("pid", pid)
+	process.Set("start", f.date("evidence.processCreationTime", e.ProcessCreationTime))
+	process.Set("command_line", f.text("evidence.processCommandLine", e.ProcessCommandLine))
+	process.Set("name", ecs.Text(baseName(executable(str(e.ProcessCommandLine)))))
+	parent := process.Object("parent")
+	parentPID := f.long("evidence.parentProcessId", e.ParentProcessID)
+	parent.Set("pid", parentPID)
+	parent.Set("start", f.date("evidence.parentProcessCreationTime", e.ParentProcessCreationTime))
+	if pid.Present() {
+		process.Set("entity_id", ecs.Text(pid.String()))
+	}
+	if parentPID.Present() {
+		parent.Set("entity_id", ecs.Text(parentPID.String()))
+	}
+}
+
+// executable is the program of a command line: the first word, or what stands
+// between the quotes it begins with.
+func executable(commandLine string) string {
+	s := strings.TrimSpace(commandLine)
+	if quoted, ok := strings.CutPrefix(s, `"`); ok {
+		program, _, _ := strings.Cut(quoted, `"`)
+		return program
+	}
+	program, _, _ := strings.Cut(s, " ")
+	return strings.ReplaceAll(program, `"`, "")
+}
+
+// vendorEvidence keeps what has no ECS field.
+func (m *alertMapper) vendorEvidence(o *ecs.Object) {
+	e, f := &m.evidence, &m.faults
+	o.Set("entityType", f.text("evidence.entityType", e.EntityType))
+	o.Set("ipAddress", validIP(e.IPAddress))
+	o.Set("accountName", f.text("evidence.accountName", e.AccountName))
+	o.Set("domainName", f.text("evidence.domainName", e.DomainName))
+	o.Set("aadUserId", f.text("evidence.aadUserId", e.AADUserID))
+	o.Set("userPrincipalName", f.text("evidence.userPrincipalName", e.UserPrincipalName))
+	m.keep(o, m.evidences.unknown)
+}
+
+func validIP(v raw) ecs.Value {
+	var ignored faults
+	return ignored.ip("", v)
+}
+
+// setURL splits a URL into url.*. One that cannot be parsed keeps its text.
+func setURL(o *ecs.Object, full ecs.Value) {
+	if !full.Present() {
+		return
+	}
+	o.Set("full", full)
+	o.Set("original", full)
+	u, err := url.Parse(full.String())
+	if err != nil {
+		return
+	}
+	o.Set("scheme", ecs.Text(u.Scheme))
+	o.Set("domain", ecs.Text(u.Hostname()))
+	var ignored faults
+	o.Set("port", ignored.long("", raw(u.Port())))
+	o.Set("path", ecs.Text(u.Path))
+	o.Set("extension", ecs.Text(strings.TrimPrefix(path.Ext(u.Path), ".")))
+	o.Set("query", ecs.Text(u.RawQuery))
+	o.Set("fragment", ecs.Text(u.Fragment))
+	o.Set("username", ecs.Text(u.User.Username()))
+	password, _ := u.User.Password()
+	o.Set("password", ecs.Text(password))
+}
+
+func (m *alertMapper) related(root, user *ecs.Object) {
+	related := root.Object("related")
+	related.Set("hash", m.relatedHash.value())
+	related.Set("hosts", ecs.List(root.Object("host").Get("name")))
+	related.Set("ip", m.relatedIP.value())
+	related.Set("user", ecs.List(user.Get("name")))
+}

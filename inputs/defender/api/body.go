@@ -1,0 +1,110 @@
+package api
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/zlib"
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+var (
+	errSilent   = errors.New("nothing was heard for too long")
+	errTooLarge = errors.New("more than allowed")
+)
+
+// watchdog ends a request when the other side stays silent for too long. It
+// counts only while armed, so the time a caller takes between two reads is
+// nobody's fault.
+type watchdog struct {
+	timer  *time.Timer
+	limit  time.Duration
+	cancel context.CancelCauseFunc
+}
+
+// newWatchdog is armed from the start. The context it returns ends with
+// errSilent when the watchdog bites.
+func newWatchdog(ctx context.Context, limit time.Duration) (context.Context, *watchdog) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &watchdog{
+		timer: time.AfterFunc(limit, func() { cancel(errSilent) }),
+		limit: limit, cancel: cancel,
+	}
+}
+
+func (w *watchdog) arm()    { w.timer.Reset(w.limit) }
+func (w *watchdog) disarm() { w.timer.Stop() }
+
+// release ends the request and frees what it held.
+func (w *watchdog) release() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// source is a response body under a watchdog.
+type source struct {
+	io.ReadCloser
+	dog   *watchdog
+	bytes int64
+	err   error // what ended it other than io.EOF
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	s.dog.arm()
+	n, err := s.ReadCloser.Read(b)
+	s.dog.disarm()
+	s.bytes += int64(n)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// allowance passes on so many bytes and then fails with errTooLarge, until it
+// is granted more.
+type allowance struct {
+	r    io.Reader
+	left int64
+	err  error // what r ended with other than io.EOF
+}
+
+func (a *allowance) Read(b []byte) (int, error) {
+	if a.left <= 0 {
+		return 0, errTooLarge
+	}
+	n, err := a.r.Read(b[:min(int64(len(b)), a.left)])
+	a.left -= int64(n)
+	if err != nil && err != io.EOF {
+		a.err = err
+	}
+	return n, err
+}
+
+// inflater decodes Content-Encoding: deflate. The standard means zlib by that
+// word, many servers send bare deflate: the first two bytes tell.
+type inflater struct {
+	raw io.Reader
+	r   io.Reader
+}
+
+func (i *inflater) Read(b []byte) (int, error) {
+	if i.r == nil {
+		in := bufio.NewReader(i.raw)
+		head, err := in.Peek(2)
+		if len(head) < 2 {
+			return 0, err
+		}
+		if head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
+			z, err := zlib.NewReader(in)
+			if err != nil {
+				return 0, err
+			}
+			i.r = z
+		} else {
+			i.r = flate.NewReader(in)
+		}
+	}
+	return i.r.Read(b)
+}

@@ -1,0 +1,215 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/elastic/elastic-agent-libs/logp"
+	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// Defaults of a Config, for fields left zero.
+const (
+	defaultTimeout   = 30 * time.Second
+	defaultPerMinute = 100 // the API's own limits per tenant and application
+	defaultPerHour   = 1500
+	defaultMaxRecord = 16 << 20
+	defaultUserAgent = "defender-endpoint"
+)
+
+// Config says which tenant to read, as whom, and how.
+type Config struct {
+	URL      string // base of the API: scheme, host and an optional path
+	LoginURL string // base of the token service, such as https://login.microsoftonline.com
+	TenantID string // GUID or verified domain
+	ClientID string
+	// ClientSecret is the secret's value. It may be empty if TokenParams hold
+	// another credential.
+	ClientSecret inputs.Secret
+	Scopes       []string   // normally one, ending in /.default
+	TokenParams  url.Values // further fields of the token request
+
+	// Transport gives TLS and proxy; its timeouts and its authorization are
+	// not used.
+	Transport httpcommon.HTTPTransportSettings
+	// RoundTripper, if set, is used in place of Transport: a recorder, or a
+	// simulated API that needs no network.
+	RoundTripper http.RoundTripper
+
+	// Timeout is how long to wait for the head of an answer, and for the next
+	// byte of its body while somebody reads it. It never limits a whole body.
+	// Default 30s.
+	Timeout   time.Duration
+	UserAgent string // default "defender-endpoint"
+
+	PerMinute int // calls in any minute; default 100
+	PerHour   int // calls in any hour; default 1,500
+	MaxRecord int // bytes of the longest record that is read; default 16 MiB
+
+	// Observe, if set, is told of every HTTP call when it is over. It is
+	// called from several goroutines and must not block.
+	Observe func(Call)
+}
+
+// Call is one HTTP call that is over.
+type Call struct {
+	Method, Path string        // never a query
+	Status       int           // 0 when no answer came
+	Duration     time.Duration // until the head of the answer
+	Bytes        int64         // read of the body
+}
+
+// Client reads one tenant's API as one application. All streams of that pair
+// should share one Client, and with it the token, connections and pace. It is
+// safe for concurrent use.
+type Client struct {
+	base      *url.URL
+	http      *http.Client
+	tokens    *tokens
+	pace      *pace
+	timeout   time.Duration
+	maxRecord int
+	observe   func(Call)
+	scrub     func(string) string
+}
+
+// New makes a client. It neither connects nor starts anything. The error joins
+// all faults, each beginning with the name of its setting.
+func New(c Config) (*Client, error) {
+	c.setDefaults()
+	base, baseErr := parseBase("url", c.URL)
+	login, loginErr := parseBase("login_url", c.LoginURL)
+	if err := errors.Join(baseErr, loginErr, c.check()); err != nil {
+		return nil, err
+	}
+	rt, err := c.roundTripper()
+	if err != nil {
+		return nil, fmt.Errorf("ssl: %w", err)
+	}
+	rt = &dressed{RoundTripper: rt, agent: c.UserAgent}
+	client := &Client{
+		base:      base,
+		http:      &http.Client{Transport: rt, CheckRedirect: sameHostOnly},
+		pace:      newPace(c.PerMinute, c.PerHour),
+		timeout:   c.Timeout,
+		maxRecord: c.MaxRecord,
+		observe:   c.Observe,
+	}
+	if client.observe == nil {
+		client.observe = func(Call) {}
+	}
+	client.tokens = newTokens(c, login, rt, client.observe)
+	client.scrub = client.tokens.scrub
+	return client, nil
+}
+
+func (c *Config) setDefaults() {
+	setDefault(&c.Timeout, defaultTimeout)
+	setDefault(&c.UserAgent, defaultUserAgent)
+	setDefault(&c.PerMinute, defaultPerMinute)
+	setDefault(&c.PerHour, defaultPerHour)
+	setDefault(&c.MaxRecord, defaultMaxRecord)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c *Config) check() error {
+	var faults []error
+	if strings.Trim(c.TenantID, ". ") == "" || strings.ContainsAny(c.TenantID, "/?#%\\") {
+		faults = append(faults, errors.New("tenant_id: must be the tenant's id or domain"))
+	}
+	if c.ClientID == "" {
+		faults = append(faults, errors.New("client_id: must not be empty"))
+	}
+	if c.ClientSecret.Reveal() == "" && len(c.TokenParams) == 0 {
+		faults = append(faults, errors.New("client_secret: must not be empty"))
+	}
+	if c.Timeout < 0 || c.PerMinute < 0 || c.PerHour < 0 || c.MaxRecord < 0 {
+		faults = append(faults, errors.New("http_client_timeout: limits must not be negative"))
+	}
+	return errors.Join(faults...)
+}
+
+// parseBase reads a base URL. Its errors do not repeat it: people put
+// credentials there.
+func parseBase(setting, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+		return nil, fmt.Errorf("%s: must be a URL such as https://host", setting)
+	case u.User != nil:
+		return nil, fmt.Errorf("%s: must not hold a user name or password", setting)
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%s: must not have a query or a fragment", setting)
+	}
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
+	return u, nil
+}
+
+// roundTripper builds the transport. Timeouts of whole requests are left to
+// the watchdog, connecting is bounded by the same time.
+func (c *Config) roundTripper() (http.RoundTripper, error) {
+	if c.RoundTripper != nil {
+		return c.RoundTripper, nil
+	}
+	settings := c.Transport
+	settings.Auth = nil
+	settings.Timeout = c.Timeout
+	return settings.RoundTripper(
+		httpcommon.WithLogger(logp.NewNopLogger()),
+		httpcommon.WithKeepaliveSettings{MaxIdleConnsPerHost: 8, IdleConnTimeout: settings.IdleConnTimeout},
+		httpcommon.WithTransportFunc(func(t *http.Transport) { t.ReadBufferSize = 32 << 10 }),
+	)
+}
+
+// dressed adds the headers that every request carries. It sets no
+// Accept-Encoding: the transport then asks for gzip and decodes it.
+type dressed struct {
+	http.RoundTripper
+	agent string
+}
+
+func (d *dressed) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", d.agent)
+	r.Header.Set("Accept", "application/json")
+	return d.RoundTripper.RoundTrip(r)
+}
+
+// CloseIdleConnections passes the wish on; http.Client looks for this method.
+func (d *dressed) CloseIdleConnections() {
+	if c, ok := d.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// Close closes idle connections. Calls under way are ended by their contexts.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Quota tells what is left of the pace.
+func (c *Client) Quota() Quota { return c.pace.quota() }
+
+// Roles gets a token if there is none and returns the application roles in it,
+// for diagnostics: a role missing here is a 403 later. The token is not
+// verified; one that cannot be read has no roles.
+func (c *Client) Roles(ctx context.Context) ([]string, error) {
+	var roles []string
+	err := repeat(ctx, func() error {
+		t, err := c.tokens.get(ctx)
+		roles = t.roles()
+		return err
+	})
+	return roles, err
+}

@@ -1,0 +1,69 @@
+// Package api is the HTTP side of the Microsoft Defender for Endpoint API:
+// token, pace, retry, paging and typed errors. It hands out records as raw
+// JSON and must not know what a record means, what a document is, or which
+// resources exist.
+//
+//	Client  one tenant, one application: token, connections, pace
+//	Page    one answer, read record by record while it streams
+//	Error   what went wrong; its Kind alone decides about trying again
+//
+// # Invariants
+//
+//   - The secret goes to the token endpoint, the token to the configured host
+//     and to Microsoft's own domains over https; nothing else gets either, and
+//     no error, observer or formatted value shows one of them.
+//   - Page.Next returns io.EOF for a complete, well-formed answer and for
+//     nothing else. A caller that saw io.EOF saw every record of the page.
+//   - Memory is bounded by Config.MaxRecord, whatever the server sends.
+//   - No window of a minute or an hour holds more calls than configured.
+//   - Everything that waits obeys its context, and an ended context is never
+//     reported as trouble of the API.
+//
+// # Why the token is not left to oauth2.ReuseTokenSource
+//
+// It asks under a mutex and the first caller's context: the others could not
+// leave, and the end of one stream would fail all. It renews seconds before
+// the end and cannot be told that the API refused a token. The request and the
+// reading of its answer are oauth2's; keeping the one token is ours. A renewal
+// that does not work while the old token still does is not an error.
+//
+// # Why a page is not read ahead or held
+//
+// The expanded alerts of one page may be 50 MB. Decoding follows the consumer,
+// and TCP makes the server wait while documents are being published. So no
+// timeout may cover a body: the watchdog runs only while a Read is under way.
+//
+// # Why a page is tried again only up to its first record
+//
+// Then nothing was handed out yet. Later the caller knows better than we from
+// where to go on: the records it has need not be read again.
+//
+// # Why a record that is too large does not end its page
+//
+// It would come back at every poll and stop the stream for good. The caller is
+// told, can make it visible, and goes on with the next one.
+//
+// # Why a call gives up after two minutes of waiting
+//
+// The hourly quota may hold us for an hour. A caller that is blocked that long
+// shows nothing and cannot be told from one that hangs; one that gets an error
+// of kind Throttled can say so and come back after RetryAfter. The hold itself
+// is kept here, for all callers, so coming back early costs no call. Waiting
+// for our own pace has no such end: it is short, and part of normal work.
+//
+// # Why token buckets of a tenth
+//
+// A bucket lets its burst and its refill through within one window, so burst
+// and refill together are the limit: 10 and 90 a minute, 150 and 1,350 an
+// hour. A larger burst would slow a long backlog, a smaller one a poll.
+//
+// # Why a refused query is kind Other
+//
+// A 400 such as ODataError is no setting an operator can repair. The caller
+// asks IsOData and falls back to another query.
+//
+// # Why there is no HTTP/2
+//
+// The shared transport of Elastic's products, which brings their TLS and proxy
+// settings, speaks HTTP/1.1. With at most 100 calls a minute nothing is lost.
+package api

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+)
+
+// What an operator can do, where several errors share it.
+const (
+	hintToken     = "check tenant_id, client_id, client_secret and login_url"
+	hintSecret    = "enter the value of the client secret, not its ID, in client_secret"
+	hintTenant    = "check tenant_id, and that login_url belongs to the tenant's cloud"
+	hintScope     = "check that token_scopes belongs to the tenant's cloud, and that the tenant has Microsoft Defender for Endpoint"
+	hintConsent   = "give admin consent to the application in Entra ID"
+	hintDisabled  = "enable the application in Entra ID"
+	hintCloud     = "set login_url and token_scopes to those of the tenant's national cloud"
+	hintAssertion = "renew the application's certificate or federated credential, and check this host's clock"
+	hintThrottled = "the API's quota is used up: poll less often, or find what else calls it with the same application"
+	hintAudience  = "the token was issued but the API does not take it: check that token_scopes and url belong to the same cloud"
+	hintStranger  = "something else answered: check url, login_url and proxy_url"
+	hintTrust     = "check ssl.certificate_authorities, and whether a proxy replaces the certificate"
+	hintNetwork   = "check url, login_url, proxy_url and the network"
+)
+
+type entraHint struct {
+	kind Kind
+	hint string
+}
+
+// entraHints are the AADSTS codes that tell an operator something. Microsoft
+// says that codes change, so they choose words and kind only; an unknown code
+// is Auth with a general hint. Source: Entra's reference-error-codes.
+var entraHints = map[string]entraHint{
+	"7000215": {Auth, hintSecret},
+	"70002":   {Auth, hintSecret},
+	"7000222": {Auth, "the client secret has expired: create a new one and enter its value in client_secret"},
+	"7000218": {Misconfigured, "set client_secret"},
+
+	"90002":   {Misconfigured, hintTenant},
+	"900023":  {Misconfigured, hintTenant},
+	"9001023": {Misconfigured, "set tenant_id to the tenant's id or domain, not to common or consumers"},
+	"700016":  {Auth, "check client_id and tenant_id: the application is not in this tenant"},
+	"700011":  {Auth, "check client_id and tenant_id: the application is not in this tenant"},
+
+	"500011":  {Misconfigured, hintScope},
+	"70011":   {Misconfigured, hintScope},
+	"1002012": {Misconfigured, "token_scopes must end in /.default"},
+	"650052":  {Auth, "the tenant has no subscription to the service: check the licence"},
+
+	"65001":  {Auth, hintConsent},
+	"650056": {Auth, hintConsent},
+	"650057": {Auth, hintConsent},
+	"90094":  {Auth, hintConsent},
+
+	"7000112": {Auth, hintDisabled},
+	"70001":   {Auth, hintDisabled},
+
+	"700027": {Auth, hintAssertion},
+	"700030": {Auth, hintAssertion},
+	"50012":  {Auth, hintAssertion},
+	"700229": {Auth, "use an app-only token as the federated credential"},
+
+	"900382": {Misconfigured, hintCloud},
+	"900432": {Misconfigured, hintCloud},
+	"90038":  {Misconfigured, hintCloud},
+
+	"530032": {Auth, "a Conditional Access policy for workload identities blocks the application"},
+
+	"90006": {Transient, ""},
+	"90012": {Transient, ""},
+	"90024": {Transient, ""},
+	"90033": {Transient, ""},
+	"90055": {Transient, ""},
+	"90090": {Transient, ""},
+}
+
+// statusHint is what an operator can do about an answer of that status.
+func statusHint(e *Error) string {
+	switch e.Status {
+	case http.StatusUnauthorized:
+		return hintAudience
+	case http.StatusForbidden:
+		return permissionHint(e, nil)
+	case http.StatusNotFound:
+		return "check url"
+	case http.StatusProxyAuthRequired:
+		return "check the credentials in proxy_url"
+	case http.StatusTooManyRequests:
+		return hintThrottled
+	}
+	return ""
+}
+
+// permissionHint names the roles to grant: those that the API asked for, else
+// those the caller knows to be needed.
+func permissionHint(e *Error, needed []string) string {
+	if strings.EqualFold(e.Code, "DisabledFeature") {
+		return "the feature is off in this tenant: check its licence and settings"
+	}
+	roles := missingRoles(e.Message)
+	if len(roles) == 0 {
+		roles = needed
+	}
+	switch len(roles) {
+	case 0:
+		return "check the application's permissions on WindowsDefenderATP and give admin consent"
+	case 1:
+		return "grant " + roles[0] + " to the application and give admin consent"
+	}
+	return "grant one of " + strings.Join(roles, ", ") + " to the application and give admin consent"
+}

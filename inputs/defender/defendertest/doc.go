@@ -1,0 +1,61 @@
+// Package defendertest is a simulated tenant: the Defender for Endpoint API
+// (alerts, machines, machine actions) and the Entra token service that guards
+// it, in one http.Handler. Tests run it in process with httptest, the demo
+// command and the benchmarks run it as a server.
+//
+// # What a test can do with it
+//
+//   - New makes a tenant whose records follow from a seed alone.
+//   - Add, Touch and Amend change it while it is read; AfterPage does so
+//     between two pages; Options.Live makes alerts keep coming.
+//   - Fail breaks it by rule, Heal repairs it.
+//   - Records and Versions tell the truth to compare with; Requests tells what
+//     was asked.
+//
+// # Invariants
+//
+//   - Equal seed, clock and calls give equal bytes.
+//   - A record's id, creation time and machine never change; its version time
+//     only moves when Touch or Add moves it.
+//   - Hand-written records are served byte for byte, with one exception: the
+//     value of an alert's "evidence" becomes [] unless it was asked for with
+//     $expand, as with every other alert.
+//   - No answer is held in memory. What is kept is 32 bytes a record and 4 for
+//     the order in time, so that a million alerts fit in some 40 MB. The order
+//     by id, and with Add, Touch and Amend a map of ids, are made when first
+//     needed.
+//   - Every time that the service decides on comes from Options.Now.
+//
+// # What it must not know
+//
+// ECS, the collector, its client or its configuration. It is written from
+// Microsoft's pages and captured answers, so that a mistake shared with the
+// client cannot hide in it.
+//
+// # Why records are generated when they are served
+//
+// Stored encodings of a million alerts would take 3 GB, and a benchmark would
+// measure this package's memory. Here a record is a sequence number and a few
+// counters; its content is drawn from (seed, sequence number) each time. It
+// costs some microseconds, because constant text is appended as such.
+//
+// # Why filters other than time and id read the encoded record
+//
+// A second description of every property would be a second truth. Time and id
+// are in the index, and they are what a collector asks for; for the others the
+// record is encoded and looked into, generated or hand-written alike.
+//
+// # Why it refuses what it does not know
+//
+// The real service ignores some unknown parameters. Here every unknown query
+// option or property is an error, because in a test it is a misspelling. Of
+// OData it knows comparisons joined by and/or (no parentheses or functions),
+// $orderby, $top, $skip and $expand=evidence. $select and $count are left out:
+// the collector has no use for them.
+//
+// # Why ties are in the order of ids
+//
+// The real order among equal times is unknown. A fixed order that is neither
+// that of creation nor of the last change keeps tests repeatable, and differs
+// from what a client might be tempted to assume.
+package defendertest

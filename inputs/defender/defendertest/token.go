@@ -1,0 +1,231 @@
+package defendertest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// TokenPath is how the path of the token endpoint ends, after the tenant's id.
+const TokenPath = "/oauth2/v2.0/token"
+
+// Scope is the scope that gives access to the API in the commercial cloud.
+const Scope = "https://api.securitycenter.microsoft.com/.default"
+
+// audiences are the resources that the API is known by.
+var audiences = []string{
+	"https://api.securitycenter.microsoft.com", "https://securitycenter.onmicrosoft.com/windowsatpservice",
+	"https://api.securitycenter.windows.com", "https://api.security.microsoft.com",
+	"https://api-gcc.securitycenter.microsoft.us", "https://api-gov.securitycenter.microsoft.us",
+}
+
+// entra is what the token service knows. The tenant's lock guards it.
+type entra struct {
+	secret  string
+	roles   []string
+	granted map[string]grant // by token
+	numbers uint64           // of drawn ids
+}
+
+type grant struct {
+	expires time.Time
+	roles   []string
+}
+
+// RotateSecret makes another secret the only valid one. Tokens stay valid.
+func (t *Tenant) RotateSecret(secret string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entra.secret = secret
+}
+
+// RevokeTokens makes every token issued so far invalid.
+func (t *Tenant) RevokeTokens() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.entra.granted)
+}
+
+// SetRoles changes the consent given: tokens issued from now on carry these
+// roles, or no roles claim. Tokens issued before keep theirs.
+func (t *Tenant) SetRoles(roles ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entra.roles = slices.Clone(roles)
+}
+
+// dice are thrown anew for each id that the services draw.
+func (t *Tenant) dice() dice {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entra.numbers++
+	return throw(t.world.seed, streamTokens, t.entra.numbers)
+}
+
+func (t *Tenant) guid() string {
+	d := t.dice()
+	return string(d.guid(nil))
+}
+
+func (e *exchange) failToken(status int, kind string, code int, message string) {
+	t := e.tenant
+	e.text(status, "application/json; charset=utf-8", tokenError(kind, code, message, t.guid(), t.guid(), t.clock()))
+}
+
+// serveToken checks in the order in which the real service is thought to.
+func (t *Tenant) serveToken(e *exchange) {
+	r := e.request
+	if r.Method != http.MethodPost {
+		e.text(http.StatusMethodNotAllowed, "text/plain", "")
+		return
+	}
+	r.Body = http.MaxBytesReader(e, r.Body, 1<<20)
+	if err := r.ParseForm(); err != nil {
+		e.failToken(http.StatusBadRequest, "invalid_request", 900144, "The request body is not well formed.")
+		return
+	}
+	client, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	if user, password, basic := r.BasicAuth(); basic {
+		client, secret = unescape(user), unescape(password)
+	}
+	t.mu.Lock()
+	valid := t.entra.secret
+	t.mu.Unlock()
+	tenant := strings.Trim(strings.TrimSuffix(r.URL.Path, TokenPath), "/")
+	scope := r.PostForm.Get("scope")
+	audience, isDefault := strings.CutSuffix(scope, "/.default")
+	switch grant := r.PostForm.Get("grant_type"); {
+	case !strings.EqualFold(tenant, t.options.TenantID):
+		e.failToken(http.StatusBadRequest, "invalid_request", 90002, fmt.Sprintf("Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", tenant))
+	case grant != "client_credentials":
+		e.failToken(http.StatusBadRequest, "unsupported_grant_type", 70003, fmt.Sprintf("The app requested an unsupported grant type '%s'.", grant))
+	case client == "":
+		e.failToken(http.StatusBadRequest, "invalid_request", 900144, "The request body must contain the following parameter: 'client_id'.")
+	case !strings.EqualFold(client, t.options.ClientID):
+		e.failToken(http.StatusBadRequest, "unauthorized_client", 700016, fmt.Sprintf("Application with identifier '%s' was not found in the directory 'Contoso'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", client))
+	case !isDefault:
+		e.failToken(http.StatusBadRequest, "invalid_scope", 1002012, fmt.Sprintf("The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).", scope))
+	case secret == "":
+		e.failToken(http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
+	case secret != valid:
+		e.failToken(http.StatusUnauthorized, "invalid_client", 7000215, fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", client))
+	case !slices.Contains(audiences, audience):
+		e.failToken(http.StatusBadRequest, "invalid_resource", 500011, fmt.Sprintf("The resource principal named %s was not found in the tenant named Contoso. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", audience))
+	default:
+		t.grant(e, audience)
+	}
+}
+
+// unescape undoes the form encoding that OAuth prescribes inside Basic.
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+func (t *Tenant) grant(e *exchange, audience string) {
+	d, now := t.dice(), t.clock()
+	lifetime := t.options.TokenLifetime
+	expires := now.Add(lifetime)
+	t.mu.Lock()
+	roles := t.entra.roles
+	token := t.mint(&d, audience, roles, now, expires)
+	for token, g := range t.entra.granted { // forget the expired
+		if now.After(g.expires) {
+			delete(t.entra.granted, token)
+		}
+	}
+	t.entra.granted[token] = grant{expires, roles}
+	t.mu.Unlock()
+	e.Header().Set("Cache-Control", "no-store, no-cache")
+	seconds := int(lifetime / time.Second)
+	e.text(http.StatusOK, "application/json; charset=utf-8",
+		fmt.Sprintf(`{"token_type":"Bearer","expires_in":%d,"ext_expires_in":%d,"access_token":"%s"}`, seconds, seconds, token))
+}
+
+// mint makes a token with the claims that a client may read for diagnosis. Its
+// signature is noise: the tenant remembers what it has issued.
+func (t *Tenant) mint(d *dice, audience string, roles []string, now, expires time.Time) string {
+	claims, _ := json.Marshal(struct {
+		Audience string   `json:"aud"`
+		Issuer   string   `json:"iss"`
+		Issued   int64    `json:"iat"`
+		From     int64    `json:"nbf"`
+		Expires  int64    `json:"exp"`
+		App      string   `json:"appid"`
+		AppACR   string   `json:"appidacr"`
+		Roles    []string `json:"roles,omitempty"`
+		Tenant   string   `json:"tid"`
+		Unique   string   `json:"uti"`
+		Version  string   `json:"ver"`
+	}{
+		audience, "https://sts.windows.net/" + t.options.TenantID + "/", now.Unix(), now.Unix(), expires.Unix(),
+		t.options.ClientID, "1", roles, t.options.TenantID, string(d.hex(nil, 11)), "1.0",
+	})
+	encode := base64.RawURLEncoding.EncodeToString
+	header := encode([]byte(`{"typ":"JWT","alg":"RS256","kid":"` + string(d.hex(nil, 14)) + `"}`))
+	return header + "." + encode(claims) + "." + encode(d.hex(nil, 128))
+}
+
+// authorize answers 401 or 403 itself when it returns false.
+func (t *Tenant) authorize(e *exchange, kind *resource) bool {
+	token, bearer := strings.CutPrefix(e.request.Header.Get("Authorization"), "Bearer ")
+	t.mu.Lock()
+	g, known := t.entra.granted[token]
+	t.mu.Unlock()
+	if !bearer || !known || !t.clock().Before(g.expires) {
+		e.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		e.fail(http.StatusUnauthorized, "Unauthorized", "Unauthorized")
+		return false
+	}
+	if slices.ContainsFunc(kind.roles, func(role string) bool { return slices.Contains(g.roles, role) }) {
+		return true
+	}
+	e.fail(http.StatusForbidden, "Forbidden", fmt.Sprintf("Missing application roles. API required roles: %s, application roles: %s.",
+		strings.Join(kind.roles, ","), strings.Join(g.roles, ",")))
+	return false
+}
+
+// quota is one limit on calls in a window that starts with its first call.
+type quota struct {
+	limit, calls  int
+	window, start ticks
+}
+
+// admit counts a call, or answers 429 and returns false. Calls that were
+// refused do not count.
+func (t *Tenant) admit(e *exchange) bool {
+	now := toTicks(t.clock())
+	var wait ticks
+	t.mu.Lock()
+	for i := range t.quota {
+		q := &t.quota[i]
+		if q.calls > 0 && now >= q.start+q.window {
+			q.calls = 0
+		}
+		if q.calls >= q.limit {
+			wait = max(wait, q.start+q.window-now)
+		}
+	}
+	for i := range t.quota {
+		if q := &t.quota[i]; wait == 0 {
+			if q.calls == 0 {
+				q.start = now
+			}
+			q.calls++
+		}
+	}
+	t.mu.Unlock()
+	if wait == 0 {
+		return true
+	}
+	e.Header().Set("Retry-After", fmt.Sprint((wait+second-1)/second))
+	e.fail(http.StatusTooManyRequests, "TooManyRequests", "API calls quota exceeded! Maximum allowed calls are exceeded for this application.")
+	return false
+}

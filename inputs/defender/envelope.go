@@ -1,0 +1,153 @@
+package defender
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+const (
+	module     = "microsoft_defender_endpoint"
+	ecsVersion = "8.17.0"
+
+	tagOriginal   = "preserve_original_event"
+	tagDuplicates = "preserve_duplicate_custom_fields"
+)
+
+// envelope makes the documents of one stream: what every document carries
+// beside its record, its id, and the note of what could not be mapped.
+type envelope struct {
+	config Config
+	agent  inputs.Agent
+	tags   []ecs.Value
+
+	doc      ecs.Document
+	record   raw // the record being mapped
+	faults   faults
+	original bytes.Buffer
+}
+
+func newEnvelope(c Config, agent inputs.Agent) *envelope {
+	var tags union
+	if c.PreserveOriginalEvent {
+		tags.add(tagOriginal)
+	}
+	if c.PreserveDuplicateCustomFields {
+		tags.add(tagDuplicates)
+	}
+	tags.add(c.Tags...)
+	return &envelope{config: c, agent: agent, tags: tags.value().Values()}
+}
+
+// begin starts a document for the record being mapped and returns its event
+// object.
+func (e *envelope) begin() *ecs.Object {
+	d := &e.doc
+	d.Reset()
+	root := d.Root()
+	e.setAgent(root)
+	stream := root.Object("data_stream")
+	stream.Set("type", ecs.Text(e.config.DataStream.Type))
+	stream.Set("dataset", ecs.Text(e.config.DataStream.Dataset))
+	stream.Set("namespace", ecs.Text(e.config.DataStream.Namespace))
+	root.Object("ecs").Set("version", ecs.Text(ecsVersion))
+	root.Object("input").Set("type", ecs.Text(Type))
+	root.Set("tags", ecs.List(e.tags...))
+	event := root.Object("event")
+	event.Set("dataset", ecs.Text(e.config.DataStream.Dataset))
+	event.Set("module", ecs.Text(module))
+	if e.config.PreserveOriginalEvent {
+		event.Set("original", e.originalText())
+	}
+	return event
+}
+
+func (e *envelope) setAgent(root *ecs.Object) {
+	if e.agent.ID == "" {
+		return
+	}
+	a := root.Object("agent")
+	a.Set("id", ecs.Text(e.agent.ID))
+	a.Set("name", ecs.Text(e.agent.Name))
+	a.Set("type", ecs.Text(e.agent.Type))
+	a.Set("version", ecs.Text(e.agent.Version))
+	a.Set("ephemeral_id", ecs.Text(e.agent.EphemeralID))
+	ea := root.Object("elastic_agent")
+	ea.Set("id", ecs.Text(e.agent.ID))
+	ea.Set("version", ecs.Text(e.agent.Version))
+	ea.Set("snapshot", ecs.Bool(e.agent.Snapshot))
+}
+
+// finish closes a document: its id from the parts that make it unique, its
+// time, and what could not be mapped. ecs-mapping.md 4.0 rule 6: a document
+// with error.message is a pipeline_error and keeps the original.
+func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {
+	d := &e.doc
+	d.ID = documentID(e.config, parts)
+	d.Timestamp = timestamp
+	if len(e.faults) == 0 {
+		return
+	}
+	root := d.Root()
+	root.Object("error").Set("message", ecs.Texts(e.faults...))
+	event := root.Object("event")
+	event.Set("kind", ecs.Text("pipeline_error"))
+	event.Set("original", e.originalText())
+	root.Set("tags", e.withTag(tagOriginal))
+}
+
+func (e *envelope) withTag(tag string) ecs.Value {
+	tags := slices.Clone(e.tags)
+	for _, t := range tags {
+		if t.String() == tag {
+			return ecs.List(tags...)
+		}
+	}
+	return ecs.List(append(tags, ecs.Text(tag))...)
+}
+
+func (e *envelope) originalText() ecs.Value { return ecs.Text(string(e.record)) }
+
+// quarantine makes the one document of a record that cannot be mapped at all.
+func (e *envelope) quarantine(record raw, cause error) {
+	e.record = record
+	e.faults = append(e.faults[:0], cause.Error())
+	e.begin()
+	e.finish(time.Now(), record)
+}
+
+// documentID hashes what makes a document unique, each part with its length so
+// that no two lists of parts are alike. 120 bits: the chance that two of a
+// billion documents collide is below 1e-18.
+func documentID(c Config, parts [][]byte) string {
+	h := sha256.New()
+	var length [8]byte
+	write := func(b []byte) {
+		binary.LittleEndian.PutUint64(length[:], uint64(len(b)))
+		h.Write(length[:])
+		h.Write(b)
+	}
+	write([]byte(c.DataStream.Dataset))
+	write([]byte(c.TenantID))
+	for _, p := range parts {
+		write(p)
+	}
+	var sum [sha256.Size]byte
+	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0])[:15])
+}
+
+// repaired is the record with its UTF-8 made valid; almost always the record
+// itself.
+func repaired(record raw) raw {
+	if utf8.Valid(record) {
+		return record
+	}
+	return bytes.ToValidUTF8(record, []byte("\uFFFD"))
+}

@@ -1,0 +1,185 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"sync"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+// Type is the input's type in a policy.
+const Type = "microsoft_defender_endpoint"
+
+// Input is the Defender input. Streams and units of the same tenant and
+// application share one API client, and with it token, connections and pace.
+type Input struct {
+	userAgent string
+
+	mu      sync.Mutex
+	clients []*shared
+}
+
+// shared is an API client and how many streams use it.
+type shared struct {
+	config api.Config
+	client *api.Client
+	users  int
+}
+
+// New makes the input; version goes into the User-Agent.
+func New(version string) *Input {
+	// The form of the name is the one Microsoft asks partners for
+	// (defender-api.md 7.10).
+	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version}
+}
+
+// Type implements inputs.Input.
+func (in *Input) Type() string { return Type }
+
+// Streams implements inputs.Input.
+func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
+	list, ok := u.Source["streams"].([]any)
+	if !ok || len(list) == 0 {
+		return nil, errors.New("streams: the input has none")
+	}
+	var streams []inputs.Stream
+	var faults []error
+	ids := map[string]bool{}
+	for i, entry := range list {
+		source, ok := entry.(map[string]any)
+		if !ok {
+			faults = append(faults, fmt.Errorf("streams[%d]: want an object", i))
+			continue
+		}
+		id, _ := source["id"].(string)
+		if id == "" {
+			id = fmt.Sprintf("%s.[%d]", u.ID, i)
+		}
+		if ids[id] {
+			faults = append(faults, fmt.Errorf("stream %s: id: used twice", id))
+		}
+		ids[id] = true
+		c, err := decodeConfig(withNamespace(u), source)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("stream %s: %w", id, err))
+		}
+		if c.Enabled {
+			key := inputs.Key{Input: u.ID, Stream: id, Dataset: c.DataStream.Dataset}
+			streams = append(streams, in.stream(key, c))
+		}
+	}
+	return streams, errors.Join(faults...)
+}
+
+// withNamespace puts the unit's namespace where a stream may overrule it.
+func withNamespace(u inputs.Unit) map[string]any {
+	if u.Namespace == "" {
+		return u.Source
+	}
+	source := maps.Clone(u.Source)
+	delete(source, "data_stream")
+	delete(source, "data_stream.namespace")
+	source["data_stream"] = map[string]any{"namespace": u.Namespace}
+	return source
+}
+
+func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
+	return inputs.Stream{Key: key, Settings: c, Run: func(ctx context.Context, env inputs.Env) error {
+		client, release, err := in.client(c)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return newCollector(c, key, client, env).run(ctx)
+	}}
+}
+
+func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) *collector {
+	r := resourceOf(c.DataStream.Dataset)
+	e := newEnvelope(c, env.Agent)
+	target := inputs.Target{
+		InputID: key.Input, StreamID: key.Stream,
+		DataStream: inputs.DataStream(c.DataStream),
+		Pipeline:   c.Pipeline,
+		Index:      c.Index,
+	}
+	return &collector{
+		resource: r,
+		config:   c,
+		client:   client,
+		env:      env,
+		key:      key,
+		log:      env.Log,
+		envelope: e,
+		mapper:   r.newMapper(e),
+		batch:    inputs.NewBatch(target, inputs.BatchDocuments, inputs.BatchBytes),
+		top:      c.BatchSize,
+		pending:  map[uint64]uint32{},
+	}
+}
+
+// client returns the API client for a configuration; release gives it back.
+func (in *Input) client(c Config) (client *api.Client, release func(), err error) {
+	config := in.apiConfig(c)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, s := range in.clients {
+		if reflect.DeepEqual(s.config, config) {
+			s.users++
+			return s.client, func() { in.release(s) }, nil
+		}
+	}
+	client, err = api.New(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &shared{config, client, 1}
+	in.clients = append(in.clients, s)
+	return client, func() { in.release(s) }, nil
+}
+
+func (in *Input) release(s *shared) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s.users--
+	if s.users > 0 {
+		return
+	}
+	s.client.Close()
+	for i := range in.clients {
+		if in.clients[i] == s {
+			in.clients = append(in.clients[:i], in.clients[i+1:]...)
+			return
+		}
+	}
+}
+
+func (in *Input) apiConfig(c Config) api.Config {
+	return api.Config{
+		LoginURL:     c.LoginURL,
+		TenantID:     c.TenantID,
+		ClientID:     c.ClientID,
+		ClientSecret: c.ClientSecret,
+		Scopes:       c.TokenScopes,
+		TokenParams:  c.OAuthEndpointParams,
+		URL:          c.URL,
+		Transport:    c.HTTP,
+		Timeout:      c.HTTPClientTimeout,
+		UserAgent:    in.userAgent,
+		PerMinute:    callsPerMinute,
+		PerHour:      callsPerHour,
+	}
+}
+
+// The service's limits for a tenant and application (defender-api.md 3.1).
+const (
+	callsPerMinute = 100
+	callsPerHour   = 1500
+)
+
+var _ inputs.Input = (*Input)(nil)

@@ -1,0 +1,91 @@
+package defender
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// stateVersion is the format of a saved state; another one is not read.
+const stateVersion = 1
+
+// maxSeen bounds the seen set: above it the entries with the oldest times go.
+const maxSeen = 100_000
+
+// state is what a stream keeps between polls and runs.
+type state struct {
+	// cursor is the largest update time of all records acknowledged, never in
+	// the future. Everything before it minus the overlap is done.
+	cursor time.Time
+	// seen holds the fingerprints of acknowledged records that the overlap can
+	// return again, with their update times in Unix seconds.
+	seen map[uint64]uint32
+}
+
+// saved is a state as JSON.
+type saved struct {
+	Version  int       `json:"version"`
+	Resource string    `json:"resource"`
+	Cursor   time.Time `json:"cursor"`
+	// Seen is 12 bytes per record: fingerprint and time, little endian, by
+	// fingerprint.
+	Seen []byte `json:"seen"`
+}
+
+func (s *state) marshal(resource string) ([]byte, error) {
+	seen := make([]byte, 0, 12*len(s.seen))
+	for _, print := range slices.Sorted(maps.Keys(s.seen)) {
+		seen = binary.LittleEndian.AppendUint64(seen, print)
+		seen = binary.LittleEndian.AppendUint32(seen, s.seen[print])
+	}
+	return json.Marshal(saved{stateVersion, resource, s.cursor, seen})
+}
+
+// unmarshalState reads a saved state. A cursor in the future, as a clock set
+// back would leave it, is clamped to now.
+func unmarshalState(b []byte, resource string, now time.Time) (state, error) {
+	var f saved
+	if err := json.Unmarshal(b, &f); err != nil {
+		return state{}, fmt.Errorf("read cursor: %w", err)
+	}
+	if f.Version != stateVersion || f.Resource != resource || f.Cursor.IsZero() || len(f.Seen)%12 != 0 {
+		return state{}, fmt.Errorf("read cursor: version %d for %q is not usable", f.Version, f.Resource)
+	}
+	s := state{cursor: earlier(f.Cursor, now), seen: make(map[uint64]uint32, len(f.Seen)/12)}
+	for e := range slices.Chunk(f.Seen, 12) {
+		s.seen[binary.LittleEndian.Uint64(e)] = binary.LittleEndian.Uint32(e[8:])
+	}
+	return s, nil
+}
+
+// prune forgets what lies before the time from which the next poll reads.
+func (s *state) prune(from time.Time) {
+	limit := unix32(from)
+	maps.DeleteFunc(s.seen, func(_ uint64, t uint32) bool { return t < limit })
+	if len(s.seen) <= maxSeen {
+		return
+	}
+	times := slices.Sorted(maps.Values(s.seen))
+	limit = times[len(times)-maxSeen]
+	maps.DeleteFunc(s.seen, func(_ uint64, t uint32) bool { return t < limit })
+}
+
+func unix32(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
