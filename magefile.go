@@ -1,0 +1,162 @@
+//go:build mage
+
+// Build targets: go tool mage <target>.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/magefile/mage/mg"
+	"github.com/magefile/mage/sh"
+)
+
+const (
+	binary = "defender-endpoint"
+	main   = "./cmd/defender-endpoint"
+	linter = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
+)
+
+// platforms are those of the spec, and windows/arm64 for agents from 9.2 on.
+var platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+
+// Build makes build/defender-endpoint for this machine.
+func Build() error { return compile("build", "", "") }
+
+// Test runs all tests with the race detector.
+func Test() error { return sh.RunV("go", "test", "-race", "./...") }
+
+// Lint runs go vet and golangci-lint at a fixed version.
+func Lint() error {
+	if err := sh.RunV("go", "vet", "./..."); err != nil {
+		return err
+	}
+	return sh.RunV("go", "run", linter, "run")
+}
+
+// Check verifies formatting, tidiness and the direction of imports.
+func Check() error {
+	if out, err := sh.Output("gofmt", "-l", "."); err != nil || out != "" {
+		return fmt.Errorf("gofmt would change: %s %w", out, err)
+	}
+	if err := sh.Run("go", "mod", "tidy", "-diff"); err != nil {
+		return errors.New("go.mod is not tidy: run go mod tidy")
+	}
+	return imports()
+}
+
+// CrossBuild compiles for every supported platform.
+func CrossBuild() error {
+	for _, p := range platforms {
+		goos, goarch, _ := strings.Cut(p, "/")
+		if err := compile(filepath.Join("build", goos+"-"+goarch), goos, goarch); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// Package makes an archive per platform: binary, spec, licence, notice, readme.
+func Package() error {
+	mg.Deps(CrossBuild)
+	for _, p := range platforms {
+		dir := filepath.Join("build", strings.ReplaceAll(p, "/", "-"))
+		for _, f := range []string{"spec/defender-endpoint.spec.yml", "LICENSE", "NOTICE", "README.md"} {
+			if err := sh.Copy(filepath.Join(dir, filepath.Base(f)), f); err != nil {
+				return err
+			}
+		}
+		if err := sh.Run("tar", "-czf", dir+".tar.gz", "-C", dir, "."); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compile(dir, goos, goarch string) error {
+	name := binary
+	if goos == "windows" {
+		name += ".exe"
+	}
+	env := map[string]string{"CGO_ENABLED": "0", "GOOS": goos, "GOARCH": goarch}
+	flags := "-s -w"
+	if v := os.Getenv("VERSION"); v != "" {
+		flags += " -X main.version=" + v
+	}
+	return sh.RunWithV(env, "go", "build", "-trimpath", "-ldflags", flags, "-o", filepath.Join(dir, name), main)
+}
+
+// allowed says which packages of this module, and which libraries of note, a
+// package may import. A prefix covers the packages below it.
+const module = "github.com/defender-endpoint/defender-endpoint/"
+
+var layers = map[string][]string{
+	"ecs":                            {},
+	"inputs":                         {"ecs"},
+	"inputs/defender/api":            {"inputs"},
+	"inputs/defender":                {"inputs", "inputs/defender/api", "ecs"},
+	"inputs/defender/defendertest":   {},
+	"component/checkpoint":           {"inputs"},
+	"component/output":               {"inputs"},
+	"component/output/elasticsearch": {"inputs", "component/output"},
+	"component/output/shipper":       {"inputs", "component/output"},
+	"component/componenttest":        {"inputs", "ecs", "component/output"},
+	"component":                      {"inputs", "inputs/defender/api", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},
+	"spec":                           {},
+}
+
+// owners are the only packages that may import a library.
+var owners = map[string][]string{
+	"github.com/elastic/elastic-agent-client":         {"component", "component/componenttest", "cmd/defender-endpoint"},
+	"github.com/elastic/elastic-agent-shipper-client": {"component/output/shipper", "component/componenttest"},
+	"github.com/elastic/go-docappender":               {"component/output/elasticsearch"},
+	"github.com/elastic/elastic-transport-go":         {"component/output/elasticsearch", "component/checkpoint"},
+	"golang.org/x/oauth2":                             {"inputs/defender/api"},
+	"golang.org/x/time/rate":                          {"inputs/defender/api"},
+}
+
+// imports checks every package's imports, those of tests left out, against
+// layers and owners.
+func imports() error {
+	out, err := sh.Output("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line)
+		from := strings.TrimPrefix(words[0], module)
+		for _, to := range words[1:] {
+			if !mayImport(from, to) {
+				faults = append(faults, fmt.Errorf("%s must not import %s", from, to))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func mayImport(from, to string) bool {
+	for library, users := range owners {
+		if strings.HasPrefix(to, library) {
+			return contains(users, from)
+		}
+	}
+	inside, ok := strings.CutPrefix(to, module)
+	if !ok || strings.HasPrefix(from, "cmd/") {
+		return true
+	}
+	uses, known := layers[from]
+	return known && contains(uses, inside)
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
