@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -209,6 +210,9 @@ func appendText(dst []byte, s string) []byte {
 func Unquote(raw jsontext.Value) string {
 	if raw.Kind() != '"' {
 		return string(raw)
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
 	}
 	out, _ := jsontext.AppendUnquote(nil, raw) // an error only tells that UTF-8 was repaired
 	return string(out)

@@ -25,3 +25,10 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText returns [redacted].
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Unpack takes the text from a configuration. Without it go-ucfg does not end
+// on a named string type.
+func (s *Secret) Unpack(text string) error {
+	*s = Secret(text)
+	return nil
+}

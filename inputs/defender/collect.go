@@ -264,7 +264,14 @@ func (c *collector) oversized(ctx context.Context, e *api.Error, p *page) error 
 	p.records++
 	c.counts.Records++
 	place := raw(`"after ` + p.newest.Format(time.RFC3339Nano) + `"`)
-	return c.documents(ctx, place, errors.New(e.Message))
+	fingerprint := xxhash.Sum64(place)
+	if _, seen := c.state.seen[fingerprint]; !seen {
+		if err := c.documents(ctx, place, errors.New(e.Message)); err != nil {
+			return err
+		}
+	}
+	c.pending[fingerprint] = unix32(later(p.newest, time.Now()))
+	return nil
 }
 
 // documents maps a record into the batch, which it publishes when it is full.

@@ -77,7 +77,7 @@ type Config struct {
 	Enabled bool `config:"enabled"`
 
 	// HTTP is ssl, proxy_url, proxy_headers and proxy_disable.
-	HTTP httpcommon.HTTPTransportSettings `config:",inline"`
+	HTTP httpcommon.HTTPTransportSettings `config:",ignore"`
 }
 
 type dataStream struct {
@@ -119,6 +119,9 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 		return c, err
 	}
 	faults := unpack(merged, &c)
+	if err := c.HTTP.Unpack(merged); err != nil {
+		faults = append(faults, err)
+	}
 	r := resourceOf(c.DataStream.Dataset)
 	if r == nil {
 		faults = append(faults, unknownDataset(c.DataStream.Dataset))
@@ -187,6 +190,9 @@ func unpack(from *config.C, to *Config) []error {
 	var faults []error
 	target := reflect.ValueOf(to).Elem()
 	for i := range target.NumField() {
+		if target.Type().Field(i).Tag.Get("config") == ",ignore" {
+			continue
+		}
 		one := reflect.New(reflect.StructOf([]reflect.StructField{target.Type().Field(i)}))
 		one.Elem().Field(0).Set(target.Field(i))
 		if err := from.Unpack(one.Interface()); err != nil {

@@ -40,8 +40,11 @@ type errorBody struct {
 	Target      jsontext.Value `json:"target"`
 }
 
-// parseBody reads an error's body as far as it can be read.
+// parseBody reads an error's body as far as it can be read; only an object is one.
 func parseBody(body []byte) (b errorBody, ok bool) {
+	if jsontext.Value(body).Kind() != '{' {
+		return b, false
+	}
 	return b, json.Unmarshal(body, &b, lenient) == nil
 }
 

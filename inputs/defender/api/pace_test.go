@@ -1,0 +1,124 @@
+package api
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestNoWindowExceedsTheQuota runs a greedy caller, and one who rests at times
+// so that the buckets fill up again, through some hours.
+func TestNoWindowExceedsTheQuota(t *testing.T) {
+	for _, limits := range [][2]int{{100, 1500}, {45, 1500}, {30, 1000}, {5, 20}, {1, 10}, {100, 1}} {
+		for _, rests := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPace(limits[0], limits[1])
+				random := rand.New(rand.NewPCG(1, 2))
+				var calls []time.Time
+				for began := time.Now(); time.Since(began) < 5*time.Hour; {
+					if err := p.wait(t.Context(), "test", 0); err != nil {
+						t.Fatal(err)
+					}
+					calls = append(calls, time.Now())
+					if rests && random.IntN(300) == 0 {
+						time.Sleep(time.Duration(random.IntN(40)) * time.Minute)
+					}
+				}
+				if most := busiest(calls, time.Minute); most > limits[0] {
+					t.Errorf("%v: %d calls in a minute", limits, most)
+				}
+				if most := busiest(calls, time.Hour); most > limits[1] {
+					t.Errorf("%v: %d calls in an hour", limits, most)
+				}
+				if least := float64(limits[1]) * 5 * 0.85; !rests && limits[1] >= 100 && float64(len(calls)) < least {
+					t.Errorf("%v: only %d calls in five hours", limits, len(calls))
+				}
+			})
+		}
+	}
+}
+
+// busiest is the largest number of calls in any window, both ends included.
+func busiest(calls []time.Time, window time.Duration) int {
+	most := 0
+	for i, at := range calls {
+		end, _ := slices.BinarySearchFunc(calls, at.Add(window), func(c, limit time.Time) int {
+			if c.After(limit) {
+				return 1
+			}
+			return -1
+		})
+		most = max(most, end-i)
+	}
+	return most
+}
+
+func TestLowerPriorityLeavesCallsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(100, 1500)
+		now := time.Now()
+		take := func(priority Priority) (n int) {
+			for d, _ := p.take(now, priority); d == 0; d, _ = p.take(now, priority) {
+				n++
+			}
+			return n
+		}
+		// Of a burst of ten, each step of priority leaves two to those before.
+		if last, middle, first := take(2), take(1), take(0); last != 6 || middle != 2 || first != 2 {
+			t.Errorf("got %d, %d, %d calls, want 6, 2, 2", last, middle, first)
+		}
+		if err := p.wait(t.Context(), "test", 9); err != nil { // a priority out of range still gets its turn
+			t.Error(err)
+		}
+	})
+}
+
+func TestSimultaneousThrottlesCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(100, 1500)
+		sent := time.Now()
+		time.Sleep(time.Second)
+		for range 3 {
+			if d := p.throttled(sent, &Error{Kind: Throttled}); d != time.Minute {
+				t.Errorf("held for %v", d)
+			}
+		}
+		time.Sleep(time.Minute)
+		sent = time.Now()
+		time.Sleep(time.Second)
+		if d := p.throttled(sent, &Error{Kind: Throttled}); d != 2*time.Minute {
+			t.Errorf("held for %v the second time", d)
+		}
+		if q := p.quota(); !q.HeldUntil.Equal(time.Now().Add(2 * time.Minute)) {
+			t.Errorf("held until %v", q.HeldUntil)
+		}
+		p.accepted()
+		if d := p.throttled(time.Now(), &Error{Kind: Throttled, RetryAfter: time.Second}); d != 2*time.Minute {
+			t.Errorf("a short hold replaced a long one: %v", d)
+		}
+	})
+}
+
+func TestQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(100, 1500)
+		for range 5 {
+			if err := p.wait(t.Context(), "test", 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check := func(minute, hour int) {
+			t.Helper()
+			if q := p.quota(); q.MinuteLeft != minute || q.HourLeft != hour || !q.HeldUntil.IsZero() {
+				t.Errorf("%+v, want %d and %d", q, minute, hour)
+			}
+		}
+		check(95, 1495)
+		time.Sleep(61 * time.Second)
+		check(100, 1495)
+		time.Sleep(time.Hour)
+		check(100, 1500)
+	})
+}

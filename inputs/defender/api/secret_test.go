@@ -1,0 +1,67 @@
+package api_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+// TestSecretNeverInErrors drives every failing path with a server that repeats
+// the secret and the token wherever it can.
+func TestSecretNeverInErrors(t *testing.T) {
+	const bearer = "bearer-token-0123456789"
+	echo := strings.Join([]string{secret, url.QueryEscape(secret), url.PathEscape(secret), bearer}, " ")
+	apiError := fmt.Sprintf(`{"error":{"code":%q,"message":%q,"target":%q}}`, echo, echo, echo)
+	entraError := fmt.Sprintf(`{"error":%q,"error_description":%q,"correlation_id":%q}`, echo, echo, echo)
+	padded := fmt.Sprintf(`{"error":{"message":%q}}`, strings.Repeat("x", 290)+secret)
+	location := "https://host/" + url.PathEscape(secret) + "?token=" + bearer
+	paths := map[string]*fake{
+		"token network": {token: func(_ int, r *http.Request) (*http.Response, error) { return nil, errors.New("reset") }},
+		"other answer":  {token: always(200, echo)},
+		"token page":    {token: always(403, "<html>"+echo)},
+		"error as text": {token: always(401, "error="+url.QueryEscape(echo), "Content-Type", "text/plain")},
+		"api network":   {list: func(_ int, r *http.Request) (*http.Response, error) { return nil, errors.New("reset") }},
+		"cut body": {list: func(int, *http.Request) (*http.Response, error) {
+			return streamed(200, io.NopCloser(io.MultiReader(strings.NewReader(`{"value":["`+echo), failing{errors.New("reset")})))
+		}},
+		"list of no JSON":  {list: always(200, echo)},
+		"late trouble":     {list: always(200, `{"value":[],`+apiError[1:])},
+		"media type":       {list: always(200, "x", "Content-Type", strings.ReplaceAll(bearer, "-", "/"))},
+		"cut at the limit": {list: always(400, padded)},
+	}
+	for _, status := range []int{200, 302, 400, 401, 403, 429, 500} {
+		paths[fmt.Sprint("token ", status)] = &fake{token: always(status, entraError, "Location", location, "Retry-After", "900")}
+		paths[fmt.Sprint("api ", status)] = &fake{list: always(status, apiError, "Location", location, "Retry-After", "900", "X-Ms-Request-Id", echo)}
+	}
+	for name, f := range paths {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if f.token == nil {
+					f.token = func(int, *http.Request) (*http.Response, error) { return granted(bearer, "3599") }
+				}
+				c := config(f)
+				seen := ""
+				c.Observe = func(call api.Call) { seen += fmt.Sprintf("%+v", call) }
+				client := newClient(t, c)
+				_, _, err := read(t.Context(), client)
+				if err == nil {
+					t.Fatal("no error")
+				}
+				e, _ := errors.AsType[*api.Error](err)
+				seen += fmt.Sprintf("%v %+v %#v %+v %+v", err, err, e, *client, c)
+				for _, hidden := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), secret[:12], bearer} {
+					if strings.Contains(seen, hidden) {
+						t.Errorf("%q shows in %s", hidden, seen)
+					}
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,322 @@
+package defender_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"go.uber.org/goleak"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const logDataset = "microsoft_defender_endpoint.log"
+
+// sink is a Publisher that remembers ids, as a data stream would.
+type sink struct {
+	// crash, when set, is asked before each batch; an error stands for a
+	// process that ends there. With late the batch was stored all the same.
+	crash func(batch int) (err error, late bool)
+
+	mu         sync.Mutex
+	batches    int
+	stored     map[string]string // id to document
+	duplicates int               // documents sent again
+}
+
+func (s *sink) Publish(_ context.Context, b *inputs.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batches++
+	var err error
+	late := true
+	if s.crash != nil {
+		err, late = s.crash(s.batches)
+	}
+	if err != nil && !late {
+		return err
+	}
+	if s.stored == nil {
+		s.stored = map[string]string{}
+	}
+	for i := range b.Len() {
+		d := b.At(i)
+		if _, ok := s.stored[d.ID]; ok {
+			s.duplicates++
+			b.Result.Existing++
+			continue
+		}
+		s.stored[d.ID] = string(d.JSON)
+		b.Result.Stored++
+	}
+	return err
+}
+
+// tally is a Reporter.
+type tally struct {
+	mu     sync.Mutex
+	counts inputs.Counts
+}
+
+func (t *tally) Report(error) {}
+func (t *tally) Count(c inputs.Counts) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Records += c.Records
+	t.counts.Documents += c.Documents
+	t.counts.Duplicates += c.Duplicates
+	t.counts.Quarantined += c.Quarantined
+}
+
+// bench is a tenant, a sink and cursors, with which a stream is run time and
+// again.
+type bench struct {
+	*testing.T
+	tenant   *tenant.Tenant
+	server   *httptest.Server
+	sink     sink
+	cursors  componenttest.Cursors
+	counts   tally
+	settings map[string]any
+}
+
+func newBench(t *testing.T, o tenant.Options, settings map[string]any) *bench {
+	t.Helper()
+	b := &bench{T: t, tenant: tenant.New(o), settings: settings}
+	b.server = httptest.NewServer(b.tenant)
+	t.Cleanup(b.server.Close)
+	return b
+}
+
+// poll runs the stream until it has caught up.
+func (b *bench) poll() error {
+	b.Helper()
+	source := map[string]any{
+		"tenant_id": tenant.TenantID, "client_id": tenant.ClientID, "client_secret": tenant.ClientSecret,
+		"url": b.server.URL, "login_url": b.server.URL,
+		"streams": []any{map[string]any{"id": "s", "data_stream": map[string]any{"dataset": logDataset}}},
+	}
+	for name, v := range b.settings {
+		source[name] = v
+	}
+	streams, err := defender.New("test").Streams(inputs.Unit{ID: "in", Source: source})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return streams[0].Run(ctx, inputs.Env{
+		Publisher: &b.sink, Cursors: &b.cursors, Reporter: &b.counts,
+		Log: slog.New(slog.DiscardHandler), Once: true, Grace: time.Second,
+	})
+}
+
+func (b *bench) mustPoll() {
+	b.Helper()
+	if err := b.poll(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// version is what a document says about the alert it was made of.
+type version struct{ id, updated string }
+
+func versionOf(v tenant.Version) version {
+	return version{v.ID, v.Time.UTC().Format("2006-01-02T15:04:05.9999999Z")}
+}
+
+// stored counts documents by the version of the alert they were made of.
+func (b *bench) stored() map[version]int {
+	b.Helper()
+	counts := map[version]int{}
+	for _, d := range b.sink.stored {
+		var hit struct {
+			Event struct {
+				ID string `json:"id"`
+			} `json:"event"`
+			Microsoft struct {
+				Defender struct {
+					Updated string `json:"lastUpdateTime"`
+				} `json:"defender_endpoint"`
+			} `json:"microsoft"`
+		}
+		if err := json.Unmarshal([]byte(d), &hit); err != nil {
+			b.Fatal(err)
+		}
+		counts[version{hit.Event.ID, hit.Microsoft.Defender.Updated}]++
+	}
+	return counts
+}
+
+// expectAll checks that every version ever visible is stored, each document
+// once.
+func (b *bench) expectAll() {
+	b.Helper()
+	stored, want := b.stored(), 0
+	for v := range b.tenant.Versions(tenant.Alerts) {
+		want += max(1, v.Evidence)
+		if got := stored[versionOf(v)]; got != max(1, v.Evidence) {
+			b.Errorf("alert %s of %s: %d documents, want %d", v.ID, v.Time, got, max(1, v.Evidence))
+		}
+	}
+	if len(b.sink.stored) != want {
+		b.Errorf("%d documents stored, want %d", len(b.sink.stored), want)
+	}
+}
+
+func TestEveryAlertIsStoredOnce(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 1, Alerts: 700}, map[string]any{"batch_size": 60})
+	b.mustPoll()
+	b.expectAll()
+	if b.sink.duplicates != 0 {
+		t.Errorf("%d documents were sent twice", b.sink.duplicates)
+	}
+	b.mustPoll()
+	if b.sink.duplicates != 0 || len(b.sink.stored) == 0 {
+		t.Errorf("a second poll sent %d documents again", b.sink.duplicates)
+	}
+}
+
+func TestTiesAcrossPages(t *testing.T) {
+	for _, run := range []int{10, 25, 99} {
+		t.Run(fmt.Sprint(run), func(t *testing.T) {
+			b := newBench(t, tenant.Options{Seed: 2, Alerts: 300, TieRun: run}, map[string]any{"batch_size": 25})
+			b.mustPoll()
+			b.expectAll()
+		})
+	}
+}
+
+func TestServerQuirks(t *testing.T) {
+	for name, rule := range map[string]tenant.Rule{
+		"top clamped":            {Path: "/api/alerts", ClampTop: 17},
+		"top clamped to five":    {Path: "/api/alerts", ClampTop: 5},
+		"orderby refused":        {Path: "/api/alerts", RejectOrderBy: true},
+		"body cut once":          {Path: "/api/alerts", CutAfter: 30_000, After: 1, Times: 1},
+		"body cut cleanly once":  {Path: "/api/alerts", CutAfter: 30_000, CutClean: true, After: 1, Times: 1},
+		"token refused once":     {Path: "/api/alerts", Status: 401, After: 1, Times: 1},
+		"nextLink though $top":   {Path: "/api/alerts", NextLink: tenant.NextLinkLoop},
+		"large bodies break off": {Path: "/api/alerts", CutAfter: 200_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, tenant.Options{Seed: 3, Alerts: 150}, map[string]any{"batch_size": 50})
+			b.tenant.Fail(rule)
+			for range 8 { // a broken page ends a poll; the next one goes on
+				if err := b.poll(); err == nil {
+					break
+				}
+			}
+			b.mustPoll()
+			b.expectAll()
+			if len(b.tenant.Requests()) > 400 {
+				t.Errorf("%d requests", len(b.tenant.Requests()))
+			}
+		})
+	}
+}
+
+func TestAlertsChangedWhilePaging(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 4, Alerts: 200}, map[string]any{"batch_size": 30})
+	var ids []string
+	for v := range b.tenant.Records(tenant.Alerts) {
+		ids = append(ids, v.ID)
+	}
+	var once sync.Mutex
+	n := 0
+	b.tenant.AfterPage(func(tenant.Request) {
+		once.Lock()
+		defer once.Unlock()
+		if n < 20 {
+			n++
+			_ = b.tenant.Touch(tenant.Alerts, ids[n*9%len(ids)])
+		}
+	})
+	b.mustPoll()
+	b.tenant.AfterPage(nil)
+	b.mustPoll()
+	// A version that was replaced before it was read cannot be stored; every
+	// one that the API still returns must be.
+	stored := b.stored()
+	for v := range b.tenant.Records(tenant.Alerts) {
+		if stored[versionOf(v)] == 0 {
+			t.Errorf("alert %s of %s is not stored", v.ID, v.Time)
+		}
+	}
+}
+
+// TestCrashTable ends the process before and after every batch in turn: what
+// is stored in the end has no gap, and no document was stored twice.
+func TestCrashTable(t *testing.T) {
+	crashed := errors.New("process ends here")
+	for step := 1; step <= 4; step++ {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("batch %d late %t", step, late), func(t *testing.T) {
+				b := newBench(t, tenant.Options{Seed: 5, Alerts: 90, EvidencePerAlert: 2}, map[string]any{"batch_size": 20})
+				b.sink.crash = func(batch int) (error, bool) {
+					if batch == step {
+						return crashed, late
+					}
+					return nil, true
+				}
+				if err := b.poll(); !errors.Is(err, crashed) {
+					t.Fatalf("got %v, want the crash", err)
+				}
+				b.sink.crash = nil
+				b.mustPoll()
+				b.expectAll()
+			})
+		}
+	}
+}
+
+func TestRecordsThatCannotBeMappedAreNotLost(t *testing.T) {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05Z")
+	b := newBench(t, tenant.Options{Seed: 6, Alerts: 3}, nil)
+	b.tenant.Add(tenant.Alerts, `{"id":"bad-1","lastUpdateTime":"`+now+`","title":{"not":"text"},"evidence":[]}`)
+	b.mustPoll()
+	found := false
+	for _, d := range b.sink.stored {
+		if strings.Contains(d, "bad-1") {
+			found = strings.Contains(d, `"kind":"pipeline_error"`) && strings.Contains(d, `title: want text, got an object`) && strings.Contains(d, `"original"`)
+		}
+	}
+	if !found {
+		t.Error("the record was not published as pipeline_error with reason and original")
+	}
+}
+
+func TestHugeRecordIsAccountedFor(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 7, Alerts: 20}, nil)
+	b.tenant.Fail(tenant.Rule{Path: "/api/alerts", HugeRecord: 17 << 20})
+	b.mustPoll()
+	if b.counts.counts.Quarantined != 1 {
+		t.Errorf("%d records quarantined, want 1", b.counts.counts.Quarantined)
+	}
+	b.tenant.Heal()
+	b.mustPoll()
+	if got := len(b.sink.stored); got < 20 {
+		t.Errorf("%d documents", got)
+	}
+}
+
+func TestSameStateAfterEveryPollIsNotSaved(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 8, Alerts: 50}, nil)
+	b.mustPoll()
+	saves := b.cursors.Saves()
+	b.mustPoll()
+	if b.cursors.Saves() != saves {
+		t.Errorf("a poll without news saved %d times", b.cursors.Saves()-saves)
+	}
+}
