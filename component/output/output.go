@@ -48,10 +48,11 @@ const (
 // Sender tries once. It is what an output implements; Loop does the rest.
 type Sender interface {
 	// Send delivers the documents of b at the given positions and sets
-	// verdicts[i] for positions[i]. An error (an *Error) means that the request
-	// as a whole failed; verdicts other than Retry set before it still hold.
-	// Send never tries again by itself and may be called from several
-	// goroutines.
+	// verdicts[i] for positions[i]; all of them are Retry before. An error (an
+	// *Error) says why documents were left at Retry, be it the whole request or
+	// some of them; verdicts other than Retry hold all the same. Whoever sets
+	// Rejected tells the Reporter, since only Send knows status and type. Send
+	// never tries again by itself and may be called from several goroutines.
 	Send(ctx context.Context, b *inputs.Batch, positions []int, verdicts []Verdict) error
 }
 

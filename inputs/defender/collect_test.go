@@ -192,7 +192,7 @@ func TestEveryAlertIsStoredOnce(t *testing.T) {
 func TestTiesAcrossPages(t *testing.T) {
 	for _, run := range []int{10, 25, 99} {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
-			b := newBench(t, tenant.Options{Seed: 2, Alerts: 300, TieRun: run}, map[string]any{"batch_size": 25})
+			b := newBench(t, tenant.Options{Seed: 2, Alerts: 200, TieRun: run}, map[string]any{"batch_size": 25})
 			b.mustPoll()
 			b.expectAll()
 		})
@@ -202,7 +202,7 @@ func TestTiesAcrossPages(t *testing.T) {
 func TestServerQuirks(t *testing.T) {
 	for name, rule := range map[string]tenant.Rule{
 		"top clamped":            {Path: "/api/alerts", ClampTop: 17},
-		"top clamped to five":    {Path: "/api/alerts", ClampTop: 5},
+		"top clamped to nine":    {Path: "/api/alerts", ClampTop: 9},
 		"orderby refused":        {Path: "/api/alerts", RejectOrderBy: true},
 		"body cut once":          {Path: "/api/alerts", CutAfter: 30_000, After: 1, Times: 1},
 		"body cut cleanly once":  {Path: "/api/alerts", CutAfter: 30_000, CutClean: true, After: 1, Times: 1},

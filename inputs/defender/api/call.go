@@ -113,7 +113,7 @@ func (c *Client) refusal(x *exchange, r Request, response *http.Response, began 
 		return interrupted(x.caller, x.op)
 	}
 	if response.StatusCode/100 == 3 {
-		return redirected(x.op, response, "check url")
+		return redirected(x.op, response, "check url", c.scrub)
 	}
 	e := parseError(x.op, response.StatusCode, response.Header, body, time.Now(), c.scrub)
 	switch e.Kind {

@@ -70,10 +70,10 @@ func sameHostOnly(r *http.Request, via []*http.Request) error {
 
 // redirected is the error for a redirect that was not followed. It names the
 // host alone.
-func redirected(op string, r *http.Response, hint string) *Error {
+func redirected(op string, r *http.Response, hint string, scrub func(string) string) *Error {
 	host := "an unnamed place"
 	if u, err := r.Location(); err == nil && u.Hostname() != "" {
-		host = clean(u.Hostname(), codeLimit)
+		host = clean(scrub(u.Hostname()), codeLimit)
 	}
 	return &Error{Op: op, Status: r.StatusCode, Kind: Misconfigured, Message: "redirected to " + host, Hint: hint}
 }

@@ -47,7 +47,7 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 	switch encoding := strings.ToLower(strings.TrimSpace(h.Get("Content-Encoding"))); encoding {
 	case "", "identity", "deflate":
 	default:
-		return nil, p.malformed("the answer is encoded as " + clean(encoding, codeLimit))
+		return nil, p.malformed("the answer is encoded as " + clean(scrub(encoding), codeLimit))
 	}
 	opening, err := p.decoder.ReadToken()
 	if err != nil {
@@ -212,7 +212,7 @@ func (p *Page) broken(err error) error {
 	case p.in.err != nil:
 		return p.malformed("the answer's compression is damaged")
 	case p.media != "" && p.media != "application/json":
-		return p.malformed("the answer is no JSON but " + clean(p.media, codeLimit))
+		return p.malformed("the answer is no JSON but " + clean(p.scrub(p.media), codeLimit))
 	}
 	return p.malformed("the answer is no valid JSON")
 }

@@ -251,7 +251,7 @@ func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 // holds the body and is never used.
 func (t *tokens) refusal(r *oauth2.RetrieveError) error {
 	if status := r.Response.StatusCode; status >= 300 && status < 400 {
-		return redirected(opToken, r.Response, "check login_url")
+		return redirected(opToken, r.Response, "check login_url", t.scrub)
 	}
 	body := r.Body[:min(len(r.Body), errorBodyLimit)]
 	return parseTokenError(r.Response.StatusCode, r.Response.Header, body, time.Now(), t.scrub)
