@@ -29,7 +29,7 @@ func BenchmarkPage(b *testing.B) {
 	}}
 	c := config(f)
 	c.PerMinute, c.PerHour = 1e9, 1e9
-	overNetwork := serve(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body.Bytes()) })
+	overNetwork := serve(b, c, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body.Bytes()) })
 	for name, client := range map[string]*api.Client{"memory": newClient(b, c), "network": overNetwork} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(body.Len()))

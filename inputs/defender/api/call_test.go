@@ -250,7 +250,7 @@ func TestConnectionIsReused(t *testing.T) {
 	var mu sync.Mutex
 	addresses := map[string]bool{}
 	n := 0
-	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	client := serve(t, config(nil), func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		addresses[r.RemoteAddr] = true
@@ -287,7 +287,7 @@ func TestObserverSeesEveryCallWithoutQuery(t *testing.T) {
 	_ = page.Close()
 	_ = page.Close()
 	want := []api.Call{
-		{Method: "POST", Path: "/tenant-1/oauth2/v2.0/token", Status: 200, Bytes: 67},
+		{Method: "POST", Path: "/tenant-1/oauth2/v2.0/token", Status: 200, Bytes: 66},
 		{Method: "GET", Path: "/api/alerts", Status: 400, Bytes: 2},
 		{Method: "GET", Path: "/api/alerts", Status: 200, Bytes: 12},
 	}

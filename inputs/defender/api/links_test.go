@@ -75,7 +75,7 @@ func TestNextLinkToSimulatedHost(t *testing.T) {
 
 func TestRedirectToForeignHostGetsNoToken(t *testing.T) {
 	visited := 0
-	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	client := serve(t, config(nil), func(w http.ResponseWriter, r *http.Request) {
 		visited++
 		switch r.URL.Path {
 		case "/api/alerts":

@@ -313,7 +313,7 @@ func TestContentEncodings(t *testing.T) {
 	}
 	for name, b := range bodies {
 		t.Run(name, func(t *testing.T) {
-			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			client := serve(t, config(nil), func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Accept-Encoding") != "gzip" {
 					t.Errorf("asked for %q", r.Header.Get("Accept-Encoding"))
 				}
@@ -351,7 +351,7 @@ func TestContentEncodings(t *testing.T) {
 }
 
 // serve is a client of a server with a network: it hands out tokens itself.
-func serve(t testing.TB, list http.HandlerFunc) *api.Client {
+func serve(t testing.TB, c api.Config, list http.HandlerFunc) *api.Client {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -362,7 +362,6 @@ func serve(t testing.TB, list http.HandlerFunc) *api.Client {
 		list(w, r)
 	}))
 	t.Cleanup(s.Close)
-	c := config(nil)
-	c.URL, c.LoginURL = s.URL, s.URL
+	c.URL, c.LoginURL, c.RoundTripper = s.URL, s.URL, nil
 	return newClient(t, c)
 }

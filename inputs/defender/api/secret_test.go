@@ -22,7 +22,7 @@ func TestSecretNeverInErrors(t *testing.T) {
 	echo += " " + bearer // which the token service has not given out when it refuses
 	apiError := fmt.Sprintf(`{"error":{"code":%q,"message":%q,"target":%q}}`, echo, echo, echo)
 	padded := fmt.Sprintf(`{"error":{"message":%q}}`, strings.Repeat("x", 290)+secret)
-	location := "https://" + bearer + "/" + url.PathEscape(secret) + "?token=" + bearer
+	location := "/" + url.PathEscape(secret) + "?token=" + bearer
 	paths := map[string]*fake{
 		"token network": {token: func(_ int, r *http.Request) (*http.Response, error) { return nil, errors.New("reset") }},
 		"other answer":  {token: always(200, echo)},
@@ -38,8 +38,8 @@ func TestSecretNeverInErrors(t *testing.T) {
 		"cut at the limit": {list: always(400, padded)},
 	}
 	for _, status := range []int{200, 302, 400, 401, 403, 429, 500} {
-		paths[fmt.Sprint("token ", status)] = &fake{token: always(status, entraError, "Location", location, "Retry-After", "900")}
-		paths[fmt.Sprint("api ", status)] = &fake{list: always(status, apiError, "Location", location, "Retry-After", "900", "X-Ms-Request-Id", echo)}
+		paths[fmt.Sprint("token ", status)] = &fake{token: always(status, entraError, "Location", "https://host"+location, "Retry-After", "900")}
+		paths[fmt.Sprint("api ", status)] = &fake{list: always(status, apiError, "Location", "https://"+bearer+location, "Retry-After", "900", "X-Ms-Request-Id", echo)}
 	}
 	for name, f := range paths {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"github.com/spf13/cobra"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+// demoOptions are the demo's flags.
+type demoOptions struct {
+	alerts int
+	seed   uint64
+	output string
+	limit  time.Duration
+}
+
+func newDemo() *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the whole way on a simulated tenant",
+		Long: `demo starts a simulated Defender tenant, an Elasticsearch or shipper in memory and the
+agent's end of the control protocol, spawns this program as Elastic Agent would, and
+prints every document that arrives to standard output, one JSON object a line.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.alerts < 0 {
+				return &exitError{2, errors.New("--alerts: want 0 or more")}
+			}
+			return demo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().IntVar(&o.alerts, "alerts", 200, "alerts the tenant has")
+	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "seed of the simulated data")
+	cmd.Flags().StringVar(&o.output, "output", "elasticsearch", "the way out: elasticsearch or shipper")
+	cmd.Flags().DurationVar(&o.limit, "limit", 5*time.Minute, "give up after so long")
+	return cmd
+}
+
+func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	started := time.Now()
+	tenant := defendertest.New(defendertest.Options{Seed: o.seed, Alerts: o.alerts})
+	api, stop, err := serve(tenant)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	out, err := newDemoSink(o.output, stdout)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+
+	dir, err := os.MkdirTemp("", "defender-endpoint-demo")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: filepath.Join(dir, "run")})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, agent.Close()) }()
+	if err := agent.SetUnits(out.unit, demoInput(api)); err != nil {
+		return err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := agent.Start(ctx, exec.CommandContext(ctx, binary)); err != nil {
+		return err
+	}
+	want := 0
+	for v := range tenant.Records(defendertest.Alerts) {
+		want += max(1, v.Evidence)
+	}
+	waitErr := agent.Wait(ctx, func(s componenttest.States) bool { return s.All(client.UnitStateHealthy) })
+	if waitErr == nil {
+		waitErr = out.wait(ctx, want)
+	}
+	printStates(stderr, agent)
+	exit, stopErr := agent.Stop(ctx)
+	stored, duplicates := out.result()
+	fmt.Fprintf(stderr, "records offered %d, documents expected %d, documents stored %d, duplicates %d, %.1f s\n",
+		o.alerts, want, stored, duplicates, time.Since(started).Seconds())
+	if exit.Code != 0 && stopErr == nil {
+		stopErr = fmt.Errorf("the component exited with code %d", exit.Code)
+	}
+	if stored != want && waitErr == nil {
+		waitErr = fmt.Errorf("%d documents stored, want %d", stored, want)
+	}
+	return errors.Join(waitErr, stopErr)
+}
+
+func demoInput(api string) componenttest.Unit {
+	return componenttest.Unit{
+		ID: "microsoft_defender_endpoint-default-demo", Type: client.UnitTypeInput,
+		Config: map[string]any{
+			"id": "demo", "type": defender.Type,
+			"data_stream": map[string]any{"namespace": "default"},
+			"tenant_id":   defendertest.TenantID, "client_id": defendertest.ClientID, "client_secret": defendertest.ClientSecret,
+			"url": api, "login_url": api,
+			"streams": []any{
+				map[string]any{"id": "demo-log", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"}},
+			},
+		},
+	}
+}
+
+// serve listens on a free port of the loopback interface.
+func serve(h http.Handler) (url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(listener) })
+	return "http://" + listener.Addr().String(), func() { server.Close(); serving.Wait() }, nil
+}
+
+// printStates shows what each unit went through.
+func printStates(w io.Writer, agent *componenttest.Agent) {
+	states := agent.States()
+	keys := make([]componenttest.UnitKey, 0, len(states))
+	for k := range states {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b componenttest.UnitKey) int { return int(b.Type) - int(a.Type) })
+	for _, k := range keys {
+		for _, s := range agent.History(k) {
+			fmt.Fprintf(w, "%-55s %-12s %s\n", k, s.State, s.Message)
+		}
+	}
+}

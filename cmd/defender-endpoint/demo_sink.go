@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+)
+
+// demoSink is where the demo's documents arrive.
+type demoSink struct {
+	unit   componenttest.Unit // the output unit that leads there
+	wait   func(ctx context.Context, documents int) error
+	result func() (stored, duplicates int)
+	close  func()
+}
+
+func newDemoSink(kind string, stdout io.Writer) (*demoSink, error) {
+	switch kind {
+	case "elasticsearch":
+		return newElasticsearchSink(stdout)
+	case "shipper":
+		return newShipperSink(stdout)
+	default:
+		return nil, &exitError{2, fmt.Errorf("--output: want elasticsearch or shipper, got %q", kind)}
+	}
+}
+
+const demoOutputID = "microsoft_defender_endpoint-default"
+
+func newElasticsearchSink(stdout io.Writer) (*demoSink, error) {
+	const key = "demo:secret"
+	var mu sync.Mutex
+	arrived := make(chan struct{}, 1)
+	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{
+		APIKey: key, CountOnly: true,
+		OnDocument: func(d componenttest.StoredDocument) {
+			mu.Lock()
+			defer mu.Unlock()
+			_, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n'))
+			select {
+			case arrived <- struct{}{}:
+			default:
+			}
+		},
+	})
+	url, stop, err := serve(es)
+	if err != nil {
+		return nil, err
+	}
+	return &demoSink{
+		unit: componenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: map[string]any{
+			"type": "elasticsearch", "hosts": []any{url}, "api_key": key,
+		}},
+		wait: func(ctx context.Context, documents int) error {
+			for es.Stats().Stored < documents {
+				select {
+				case <-arrived:
+				case <-ctx.Done():
+					return fmt.Errorf("wait for documents: %w", ctx.Err())
+				}
+			}
+			return nil
+		},
+		result: func() (int, int) {
+			s := es.Stats()
+			return s.Stored, s.Duplicates + s.Conflicts
+		},
+		close: stop,
+	}, nil
+}
+
+func newShipperSink(stdout io.Writer) (*demoSink, error) {
+	shipper, err := componenttest.NewShipper(componenttest.ShipperOptions{TLS: true, Name: demoOutputID})
+	if err != nil {
+		return nil, err
+	}
+	if err := shipper.Start(); err != nil {
+		return nil, err
+	}
+	settings, err := shipper.Settings()
+	if err != nil {
+		shipper.Close()
+		return nil, err
+	}
+	return &demoSink{
+		unit: componenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: settings},
+		wait: func(ctx context.Context, documents int) error {
+			for {
+				stats, changed := shipper.Stats()
+				if stats.Stored >= documents {
+					return nil
+				}
+				select {
+				case <-changed:
+				case <-ctx.Done():
+					return fmt.Errorf("wait for documents: %w", ctx.Err())
+				}
+			}
+		},
+		result: func() (int, int) {
+			stats, _ := shipper.Stats()
+			for _, d := range shipper.Documents("logs-microsoft_defender_endpoint.log-default") {
+				_, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n'))
+			}
+			return stats.Stored, stats.Duplicates
+		},
+		close: func() { shipper.Close() },
+	}, nil
+}

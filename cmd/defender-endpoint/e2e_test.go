@@ -1,0 +1,409 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+const (
+	inputID    = "microsoft_defender_endpoint-default-defender-1"
+	outputID   = "microsoft_defender_endpoint-default"
+	dataStream = "logs-microsoft_defender_endpoint.log-default"
+)
+
+var (
+	inputKey  = componenttest.UnitKey{Type: client.UnitTypeInput, ID: inputID}
+	outputKey = componenttest.UnitKey{Type: client.UnitTypeOutput, ID: outputID}
+)
+
+// binary is the real program, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "defender-endpoint-test")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "defender-endpoint")
+		if os.PathSeparator == '\\' {
+			binary += ".exe"
+		}
+		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// rig is a tenant, an agent and what the outputs lead to.
+type rig struct {
+	*testing.T
+	ctx    context.Context
+	tenant *defendertest.Tenant
+	api    string
+	agent  *componenttest.Agent
+	es     *componenttest.Elasticsearch
+	esURL  string
+}
+
+func newRig(t *testing.T, o defendertest.Options) *rig {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	t.Cleanup(cancel)
+	r := &rig{T: t, ctx: ctx, tenant: defendertest.New(o)}
+	r.api = listen(t, r.tenant)
+	r.es, r.esURL = newElasticsearch(t)
+	agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: filepath.Join(t.TempDir(), "run")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { agent.Close() })
+	r.agent = agent
+	return r
+}
+
+func newElasticsearch(t *testing.T) (*componenttest.Elasticsearch, string) {
+	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key"})
+	return es, listen(t, es)
+}
+
+func listen(t *testing.T, h http.Handler) string {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// input is the input unit, with settings over the usual ones.
+func (r *rig) input(settings map[string]any) componenttest.Unit {
+	config := map[string]any{
+		"id": "defender-1", "type": "microsoft_defender_endpoint", "revision": 1.0,
+		"policy":      map[string]any{"revision": 1.0},
+		"data_stream": map[string]any{"namespace": "default"},
+		"tenant_id":   defendertest.TenantID, "client_id": defendertest.ClientID, "client_secret": defendertest.ClientSecret,
+		"url": r.api, "login_url": r.api, "interval": "1s", "batch_size": 50.0,
+		"__mark_redact_client_secret": true,
+		"streams": []any{map[string]any{
+			"id": "log-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"},
+		}},
+	}
+	maps.Copy(config, settings)
+	return componenttest.Unit{ID: inputID, Type: client.UnitTypeInput, Config: config}
+}
+
+func elasticsearchUnit(url string) componenttest.Unit {
+	return componenttest.Unit{ID: outputID, Type: client.UnitTypeOutput, Config: map[string]any{
+		"type": "elasticsearch", "hosts": []any{url}, "api_key": "id:key",
+		"backoff": map[string]any{"init": "50ms", "max": "200ms"},
+	}}
+}
+
+func (r *rig) set(units ...componenttest.Unit) {
+	r.Helper()
+	if err := r.agent.SetUnits(units...); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) start() {
+	r.Helper()
+	if err := r.agent.Start(r.ctx, exec.CommandContext(r.ctx, binary)); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) wait(what string, until func(componenttest.States) bool) {
+	r.Helper()
+	if err := r.agent.Wait(r.ctx, until); err != nil {
+		r.Fatalf("%s: %v", what, err)
+	}
+}
+
+func (r *rig) waitHealthy() {
+	r.Helper()
+	r.wait("healthy", func(s componenttest.States) bool { return s.All(client.UnitStateHealthy) })
+}
+
+// eventually asks until it is so, as often as something can have changed.
+func (r *rig) eventually(what string, so func() bool) {
+	r.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-r.ctx.Done():
+			r.Fatalf("%s: not in time; states %v; log:\n%s", what, r.agent.States(), strings.Join(r.agent.Log(), "\n"))
+		}
+	}
+}
+
+func (r *rig) want() int {
+	n := 0
+	for v := range r.tenant.Versions(defendertest.Alerts) {
+		n += max(1, v.Evidence)
+	}
+	return n
+}
+
+func (r *rig) waitStored() {
+	r.Helper()
+	r.eventually("all documents stored", func() bool { return r.es.Count(dataStream) >= r.want() })
+}
+
+// expectStored checks that every document arrived once.
+func (r *rig) expectStored(es ...*componenttest.Elasticsearch) {
+	r.Helper()
+	ids := map[string]int{}
+	for _, e := range append(es, r.es) {
+		for _, id := range e.IDs(dataStream) {
+			ids[id]++
+		}
+	}
+	if len(ids) != r.want() {
+		r.Errorf("%d documents, want %d", len(ids), r.want())
+	}
+	if len(es) == 0 && r.es.Stats().Duplicates > 0 {
+		r.Errorf("%d documents were stored twice", r.es.Stats().Duplicates)
+	}
+}
+
+func (r *rig) stop() componenttest.Exit {
+	r.Helper()
+	exit, err := r.agent.Stop(r.ctx)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if exit.Code != 0 || exit.Duration > 15*time.Second {
+		r.Errorf("exit code %d after %s, want 0 within 15s", exit.Code, exit.Duration)
+	}
+	return exit
+}
+
+func TestElasticsearchLifecycle(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 1, Alerts: 300})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitHealthy()
+	r.waitStored()
+	var went []client.UnitState
+	for _, s := range r.agent.History(inputKey) {
+		if len(went) == 0 || went[len(went)-1] != s.State {
+			went = append(went, s.State)
+		}
+	}
+	if went[0] != client.UnitStateStarting || went[len(went)-1] != client.UnitStateHealthy || slices.Contains(went, client.UnitStateFailed) {
+		t.Errorf("the input went %v, want STARTING to HEALTHY", went)
+	}
+	r.stop()
+	r.expectStored()
+}
+
+func TestConfigChangeKeepsThePlace(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 2, Alerts: 100})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitHealthy()
+	r.waitStored()
+	r.set(r.input(map[string]any{"tags": []any{"changed"}, "revision": 2.0}), elasticsearchUnit(r.esURL))
+	ids := r.alertIDs()
+	if err := r.tenant.Touch(defendertest.Alerts, ids[0], ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	r.waitStored()
+	documents := r.es.Documents(dataStream)
+	r.eventually("the new tag is in a document", func() bool {
+		documents = r.es.Documents(dataStream)
+		return strings.Contains(string(documents[len(documents)-1]), `"changed"`)
+	})
+	r.stop()
+	r.expectStored()
+}
+
+func (r *rig) alertIDs() []string {
+	var ids []string
+	for v := range r.tenant.Records(defendertest.Alerts) {
+		ids = append(ids, v.ID)
+	}
+	return ids
+}
+
+// TestOutputChangeKeepsTheBatchInFlight swaps an output that hangs with a
+// batch in hand for one that works.
+func TestOutputChangeKeepsTheBatchInFlight(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 3, Alerts: 200})
+	first, firstURL := newElasticsearch(t)
+	first.Fault(componenttest.ElasticsearchFault{Hang: true})
+	defer first.Heal()
+	r.set(r.input(nil), elasticsearchUnit(firstURL))
+	r.start()
+	r.eventually("a bulk request hangs", func() bool { return first.Stats().Requests > 0 })
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.waitStored()
+	r.waitHealthy()
+	r.stop()
+	r.expectStored()
+}
+
+func TestOutputChangeToShipper(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 4, Alerts: 150})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitHealthy()
+	r.waitStored()
+	before := r.want()
+	shipper, unit := r.shipper()
+	r.set(r.input(nil), unit)
+	ids := r.alertIDs()
+	r.eventually("the output unit is healthy", func() bool { return r.agent.States()[outputKey].State == client.UnitStateHealthy })
+	if err := r.tenant.Touch(defendertest.Alerts, ids[:5]...); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("new documents arrive by the shipper", func() bool {
+		stats, _ := shipper.Stats()
+		return r.es.Count(dataStream)+stats.Stored >= r.want() && stats.Stored > 0
+	})
+	if before == r.want() {
+		t.Fatal("the test changed nothing")
+	}
+	r.stop()
+}
+
+func (r *rig) shipper() (*componenttest.Shipper, componenttest.Unit) {
+	r.Helper()
+	shipper, err := componenttest.NewShipper(componenttest.ShipperOptions{TLS: true, Name: outputID})
+	if err != nil {
+		r.Fatal(err)
+	}
+	if err := shipper.Start(); err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { shipper.Close() })
+	settings, err := shipper.Settings()
+	if err != nil {
+		r.Fatal(err)
+	}
+	return shipper, componenttest.Unit{ID: outputID, Type: client.UnitTypeOutput, Config: settings}
+}
+
+func TestShipperLifecycle(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 5, Alerts: 200})
+	shipper, unit := r.shipper()
+	r.set(r.input(nil), unit)
+	r.start()
+	r.waitHealthy()
+	stored := func() int { stats, _ := shipper.Stats(); return stats.Stored }
+	r.eventually("all documents persisted", func() bool { return stored() >= r.want() })
+	r.stop()
+	if stored() != r.want() {
+		t.Errorf("%d documents, want %d", stored(), r.want())
+	}
+}
+
+func TestKillAndRestart(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 6, Alerts: 400})
+	r.es.Fault(componenttest.ElasticsearchFault{Delay: 30 * time.Millisecond})
+	r.set(r.input(map[string]any{"batch_size": 20.0}), elasticsearchUnit(r.esURL))
+	for round := range 4 {
+		r.start()
+		r.eventually("some documents of this round", func() bool {
+			return r.es.Stats().Requests > 2*(round+1) || r.es.Count(dataStream) >= r.want()
+		})
+		r.agent.Kill()
+	}
+	r.start()
+	r.waitStored()
+	r.waitHealthy()
+	r.stop()
+	r.expectStored()
+}
+
+func TestBadConfigurationFailsItsUnitOnly(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 7, Alerts: 20})
+	r.set(r.input(map[string]any{"client_secret": "", "interval": "10ms"}), elasticsearchUnit(r.esURL))
+	r.start()
+	r.wait("the unit fails", func(s componenttest.States) bool {
+		m := s[inputKey].Message
+		return s[inputKey].State == client.UnitStateFailed && strings.Contains(m, "client_secret") && strings.Contains(m, "interval")
+	})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.waitHealthy()
+	r.waitStored()
+	r.stop()
+}
+
+func TestBadOutputConfigurationFailsTheOutput(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 8, Alerts: 20})
+	bad := elasticsearchUnit(r.esURL)
+	bad.Config["username"] = "both"
+	r.set(r.input(nil), bad)
+	r.start()
+	r.wait("the output fails", func(s componenttest.States) bool {
+		return s[outputKey].State == client.UnitStateFailed && strings.Contains(s[outputKey].Message, "api_key")
+	})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.waitHealthy()
+	r.waitStored()
+	r.stop()
+}
+
+func TestRemoteTroubleShowsOnTheRightUnit(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*rig)
+		unit  componenttest.UnitKey
+		state client.UnitState
+		says  string
+	}{
+		"wrong secret":   {func(r *rig) { r.tenant.RotateSecret("other") }, inputKey, client.UnitStateFailed, "7000215"},
+		"no consent":     {func(r *rig) { r.tenant.SetRoles() }, inputKey, client.UnitStateDegraded, "Alert.Read.All"},
+		"wrong api key":  {func(r *rig) { r.es.Fault(componenttest.ElasticsearchFault{Status: 401}) }, outputKey, client.UnitStateDegraded, "api_key"},
+		"key too narrow": {func(r *rig) { r.es.Fault(componenttest.ElasticsearchFault{Status: 403}) }, outputKey, client.UnitStateDegraded, "create_doc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, defendertest.Options{Seed: 9, Alerts: 20})
+			c.spoil(r)
+			r.set(r.input(nil), elasticsearchUnit(r.esURL))
+			r.start()
+			r.wait("the unit tells", func(s componenttest.States) bool {
+				return s[c.unit].State == c.state && strings.Contains(s[c.unit].Message, c.says)
+			})
+			if log := strings.Join(r.agent.Log(), "\n"); strings.Contains(log, defendertest.ClientSecret) || strings.Contains(log, "id:key") {
+				t.Error("a secret is in the log")
+			}
+			r.stop()
+		})
+	}
+}
+
+func TestRemovedUnitStops(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 10, Alerts: 20})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitHealthy()
+	r.set(elasticsearchUnit(r.esURL))
+	r.eventually("the input is stopped", func() bool {
+		h := r.agent.History(inputKey)
+		return len(h) > 0 && h[len(h)-1].State == client.UnitStateStopped
+	})
+	requests := len(r.tenant.Requests())
+	r.set(elasticsearchUnit(r.esURL), r.input(nil))
+	r.eventually("the input is back", func() bool { return len(r.tenant.Requests()) > requests })
+	r.stop()
+}

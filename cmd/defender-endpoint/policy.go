@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/elastic/elastic-agent-libs/config"
+
+	"github.com/defender-endpoint/defender-endpoint/component"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+)
+
+// policy is what is read of a standalone elastic-agent.yml (DESIGN.md 6).
+type policy struct {
+	Outputs map[string]map[string]any `config:"outputs"`
+	Inputs  []map[string]any          `config:"inputs"`
+}
+
+// readPolicy reads a policy's units: the inputs of our type and their output.
+func readPolicy(path string) ([]component.Unit, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	c, err := config.NewConfigWithYAML(b, path)
+	if err != nil {
+		return nil, fmt.Errorf("read policy %s: %w", path, err)
+	}
+	var p policy
+	if err := c.Unpack(&p); err != nil {
+		return nil, fmt.Errorf("read policy %s: %w", path, err)
+	}
+	units, err := p.units()
+	if err != nil {
+		return nil, fmt.Errorf("policy %s: %w", path, err)
+	}
+	return units, nil
+}
+
+// units are what the agent would make of the policy.
+func (p *policy) units() ([]component.Unit, error) {
+	var units []component.Unit
+	output := ""
+	for i, in := range p.Inputs {
+		if in["type"] != defender.Type || in["enabled"] == false {
+			continue
+		}
+		id := text(in["id"], defender.Type)
+		use := text(in["use_output"], "default")
+		if output != "" && output != use {
+			return nil, fmt.Errorf("inputs[%d].use_output: all inputs of type %s must use one output here", i, defender.Type)
+		}
+		output = use
+		namespace := ""
+		if stream, ok := in["data_stream"].(map[string]any); ok {
+			namespace = text(stream["namespace"], "")
+		}
+		units = append(units, component.Unit{
+			ID: defender.Type + "-" + use + "-" + id, Type: defender.Type, InputID: id,
+			Namespace: namespace, Source: in, Level: slog.LevelInfo,
+		})
+	}
+	if len(units) == 0 {
+		return nil, fmt.Errorf("inputs: none of type %s is enabled", defender.Type)
+	}
+	source, ok := p.Outputs[output]
+	if !ok {
+		return nil, fmt.Errorf("outputs: there is no output named %q", output)
+	}
+	kind := text(source["type"], "")
+	if kind == "" {
+		return nil, errors.New("outputs." + output + ".type: required: elasticsearch or shipper")
+	}
+	return append(units, component.Unit{
+		ID: defender.Type + "-" + output, Output: true, Type: kind, Source: source, Level: slog.LevelInfo,
+	}), nil
+}
+
+func text(v any, otherwise string) string {
+	if s, ok := v.(string); ok && s != "" {
+		return s
+	}
+	return otherwise
+}

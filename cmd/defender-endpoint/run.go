@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"github.com/gofrs/uuid/v5"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/defender-endpoint/defender-endpoint/component"
+	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+)
+
+func newRun(settings *[]string) *cobra.Command {
+	var path string
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "run -c policy.yml",
+		Short: "Collect with a policy file in place of an agent",
+		Args:  cobra.NoArgs,
+		Example: `  defender-endpoint run -c elastic-agent.yml
+  defender-endpoint run -c elastic-agent.yml --once -E path.data=/var/lib/defender-endpoint`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if path == "" {
+				return &exitError{2, errors.New("run: -c policy.yml is required: a standalone elastic-agent.yml")}
+			}
+			return runPolicy(cmd.Context(), path, dataPath(*settings), once, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
+	cmd.Flags().BoolVar(&once, "once", false, "read every stream until caught up, print a summary and exit; 0 only if all was acknowledged")
+	return cmd
+}
+
+// runPolicy runs a policy's units until ctx ends, or once.
+func runPolicy(ctx context.Context, path, dataPath string, once bool, stderr io.Writer) error {
+	units, err := readPolicy(path)
+	if err != nil {
+		return err
+	}
+	cursors, err := checkpoint.Open(dataPath)
+	if err != nil {
+		return err
+	}
+	defer cursors.Close()
+	level := new(slog.LevelVar)
+	log := newLog(stderr, level)
+	log.Info("state directory", "path", dataPath)
+	board := newBoard(log, stderr)
+	for i := range units {
+		units[i].Report = board.reporter(units[i].ID)
+	}
+	c := component.New(component.Options{
+		Input:   defender.New(version),
+		Cursors: cursors,
+		Log:     log,
+		Level:   level,
+		Agent:   standalone(),
+		Once:    once,
+	})
+	started := time.Now()
+	c.Apply(context.WithoutCancel(ctx), units)
+	if !once {
+		<-ctx.Done()
+		c.Stop()
+		return nil
+	}
+	return board.finish(ctx, c, started)
+}
+
+// standalone names the collector where there is no agent.
+func standalone() func() inputs.Agent {
+	host, _ := os.Hostname()
+	id := uuid.Must(uuid.NewV4()).String()
+	return func() inputs.Agent {
+		return inputs.Agent{ID: id, Name: host, Type: "defender-endpoint", Version: version, EphemeralID: id}
+	}
+}
+
+// board keeps the states of the units of a policy, as an agent would.
+type board struct {
+	log    *slog.Logger
+	stderr io.Writer
+	show   bool // a progress line
+
+	mu     sync.Mutex
+	states map[string]state
+}
+
+type state struct {
+	state   client.UnitState
+	message string
+	payload map[string]any
+}
+
+func newBoard(log *slog.Logger, stderr io.Writer) *board {
+	f, ok := stderr.(*os.File)
+	return &board{log: log, stderr: stderr, show: ok && term.IsTerminal(int(f.Fd())), states: map[string]state{}}
+}
+
+func (b *board) reporter(id string) component.Report {
+	return func(s client.UnitState, message string, payload map[string]any) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		former := b.states[id]
+		b.states[id] = state{s, message, payload}
+		if former.state != s || former.message != message {
+			b.log.Info("unit state", "unit.id", id, "state", s.String(), "reason", message)
+		}
+	}
+}
+
+// finish waits for every stream to catch up and sums up.
+func (b *board) finish(ctx context.Context, c *component.Component, started time.Time) error {
+	done := make(chan []error, 1)
+	go func() { done <- c.Wait() }()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var errs []error
+	for waiting := true; waiting; {
+		select {
+		case errs = <-done:
+			waiting = false
+		case <-ctx.Done():
+			c.Stop()
+			return errors.New("run: interrupted before all streams had caught up")
+		case <-tick.C:
+			if b.show {
+				fmt.Fprintf(b.stderr, "\r%s", b.summary(started))
+			}
+		}
+	}
+	failed := b.failed()
+	fmt.Fprintln(b.stderr, b.summary(started))
+	c.Stop()
+	return errors.Join(append(errs, failed...)...)
+}
+
+// failed lists units that could not do their work.
+func (b *board) failed() []error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	for id, s := range b.states {
+		if s.state == client.UnitStateFailed {
+			errs = append(errs, fmt.Errorf("unit %s: %s", id, s.message))
+		}
+	}
+	return errs
+}
+
+// summary sums the counters of all streams.
+func (b *board) summary(started time.Time) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sums := map[string]int{}
+	for _, s := range b.states {
+		streams, _ := s.payload["streams"].(map[string]any)
+		for _, stream := range streams {
+			counters, _ := stream.(map[string]any)
+			for name, v := range counters {
+				if n, ok := v.(int); ok {
+					sums[name] += n
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("records %d, documents %d, duplicates %d, rejected %d, quarantined %d, %.1f s",
+		sums["records"], sums["documents"], sums["duplicates"], sums["rejected"], sums["quarantined"], time.Since(started).Seconds())
+}

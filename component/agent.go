@@ -1,0 +1,201 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// debounce is how long changes are collected before they are applied: the
+// units of one policy arrive one by one.
+const debounce = 500 * time.Millisecond
+
+// stopLimit ends the process when stopping takes too long; the agent would
+// kill it a little later.
+const stopLimit = 14 * time.Second
+
+// RunUnderAgent serves Elastic Agent until ctx ends: then it stops every
+// stream, saves and returns.
+func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	w := &watch{log: c.o.Log, units: map[*client.Unit]bool{}, changed: make(chan struct{}, 1)}
+	stopped := make(chan struct{})
+	var draining sync.WaitGroup
+	draining.Go(func() { w.drain(v2, stopped) })
+	defer draining.Wait()
+	defer close(stopped) // only after the client has stopped sending
+	if err := v2.Start(life); err != nil {
+		return err
+	}
+	defer v2.Stop()
+
+	w.reconcile(ctx, life, c)
+	done := make(chan struct{})
+	go func() { defer close(done); c.Stop() }()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(stopLimit):
+		return errors.New("stop: streams did not end in time")
+	}
+}
+
+// watch is what the agent wants, as last heard.
+type watch struct {
+	log     *slog.Logger
+	changed chan struct{} // holds one token when something changed
+
+	mu      sync.Mutex
+	units   map[*client.Unit]bool // to be removed when false
+	removed []*client.Unit
+}
+
+// drain takes changes and errors off the client as long as it may send any.
+// It must not block and does no work.
+func (w *watch) drain(v2 client.V2, stopped <-chan struct{}) {
+	for {
+		select {
+		case change := <-v2.UnitChanges():
+			w.note(change)
+		case err := <-v2.Errors():
+			if !isNoise(err) {
+				w.log.Warn("control protocol", "error", err.Error())
+			}
+		case <-stopped:
+			return
+		}
+	}
+}
+
+// isNoise tells the ends of streams at shutdown from trouble.
+func isNoise(err error) bool {
+	return err == nil || errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled
+}
+
+func (w *watch) note(change client.UnitChanged) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if change.Type == client.UnitChangedRemoved {
+		delete(w.units, change.Unit)
+		w.removed = append(w.removed, change.Unit)
+	} else {
+		w.units[change.Unit] = true
+	}
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// reconcile applies what is wanted, some time after the last change, until ctx
+// ends. Streams live as long as life.
+func (w *watch) reconcile(ctx, life context.Context, c *Component) {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.changed:
+			timer.Reset(debounce)
+		case <-timer.C:
+			wanted, removed := w.wanted()
+			c.Apply(life, wanted)
+			for _, u := range removed {
+				c.forget(life, u)
+			}
+		}
+	}
+}
+
+// wanted lists the units that should run. Units expected to be stopped are told
+// so by Apply leaving them out, or here where they never ran.
+func (w *watch) wanted() (wanted []Unit, removed []*client.Unit) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for u := range w.units {
+		expected := u.Expected()
+		if expected.State == client.UnitStateStopped {
+			if state, _, _ := u.State(); state == client.UnitStateStarting || u.Type() == client.UnitTypeOutput {
+				w.report(u)(client.UnitStateStopped, "stopped", nil)
+			}
+			continue
+		}
+		if expected.Config == nil {
+			continue
+		}
+		wanted = append(wanted, w.unit(u, expected))
+	}
+	removed, w.removed = w.removed, nil
+	return wanted, removed
+}
+
+func (w *watch) unit(u *client.Unit, expected client.Expected) Unit {
+	config := expected.Config
+	return Unit{
+		ID:        u.ID(),
+		Output:    u.Type() == client.UnitTypeOutput,
+		Type:      config.GetType(),
+		InputID:   config.GetId(),
+		Namespace: config.GetDataStream().GetNamespace(),
+		Source:    config.GetSource().AsMap(),
+		Level:     levelOf(expected.LogLevel),
+		Report:    w.report(u),
+	}
+}
+
+func (w *watch) report(u *client.Unit) Report {
+	return func(state client.UnitState, message string, payload map[string]any) {
+		if err := u.UpdateState(state, message, payload); err != nil {
+			w.log.Error("report state", "unit.id", u.ID(), "error", err.Error())
+		}
+	}
+}
+
+// levelOf translates the agent's log levels; trace is debug.
+func levelOf(l client.UnitLogLevel) slog.Level {
+	switch l {
+	case client.UnitLogLevelError:
+		return slog.LevelError
+	case client.UnitLogLevelWarn:
+		return slog.LevelWarn
+	case client.UnitLogLevelInfo:
+		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
+	}
+}
+
+// forget deletes the checkpoints of an input the agent has removed for good.
+func (c *Component) forget(ctx context.Context, u *client.Unit) {
+	expected := u.Expected()
+	if u.Type() == client.UnitTypeOutput || expected.Config == nil {
+		return
+	}
+	config := expected.Config
+	for k := range c.inputs {
+		if k.id == u.ID() {
+			return // the same unit is back
+		}
+	}
+	streams, err := c.o.Input.Streams(inputs.Unit{ID: config.GetId(), Source: config.GetSource().AsMap()})
+	if err != nil {
+		return
+	}
+	for _, s := range streams {
+		if err := c.o.Cursors.Delete(ctx, s.Key); err != nil {
+			c.o.Log.Warn("delete checkpoint", "unit.id", u.ID(), "error", err.Error())
+		}
+	}
+}

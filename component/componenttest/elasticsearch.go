@@ -1,0 +1,253 @@
+package componenttest
+
+import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ElasticsearchOptions shape an Elasticsearch.
+type ElasticsearchOptions struct {
+	// APIKey ("id:key"), or Username and Password, must come with every
+	// request. Default: no authentication.
+	APIKey, Username, Password string
+	// MaxBody is the largest request body in bytes as sent; more is answered
+	// with 413. Default: 100 MiB.
+	MaxBody int64
+	// CountOnly keeps ids only and no documents.
+	CountOnly bool
+	// OnRequest is called for every request, before anything else.
+	OnRequest func(*http.Request)
+	// OnDocument is called for every document when it has been stored, in
+	// order. It must not call the Elasticsearch.
+	OnDocument func(StoredDocument)
+}
+
+// StoredDocument is a document as it was sent.
+type StoredDocument struct {
+	DataStream, ID, Pipeline string
+	JSON                     []byte
+}
+
+// ElasticsearchFault is a rule for trouble with bulk requests. All rules in
+// force apply to a request in the order in which they were set; the first one
+// that answers ends it.
+type ElasticsearchFault struct {
+	// Times is how many bulk requests the rule applies to. 0: all until Heal.
+	Times int
+	// Delay holds the request that long, Hang until Heal.
+	Delay time.Duration
+	Hang  bool
+	// Drop cuts the connection before anything is stored.
+	Drop bool
+	// Status answers the whole request, and nothing is stored.
+	Status int
+	// Item decides on single documents; the zero ItemFault lets one pass.
+	Item func(StoredDocument) ItemFault
+	// Answer replaces the answer of a request that was stored; DropAnswer cuts
+	// the connection instead of answering it.
+	Answer     func([]byte) []byte
+	DropAnswer bool
+}
+
+// ItemFault is the answer for one document that is not stored.
+type ItemFault struct {
+	Status int
+	Type   string // Default: what Elasticsearch says with that status.
+	// FailureStore answers 201 and puts the document into the failure store.
+	FailureStore bool
+}
+
+// ElasticsearchStats count what an Elasticsearch saw.
+type ElasticsearchStats struct {
+	Requests     int // bulk requests
+	Stored       int // documents
+	Duplicates   int // ids stored more than once in a data stream
+	Conflicts    int // items answered 409
+	Rejected     int // items answered with another 4xx than 409 and 429
+	FailureStore int // items in the failure store
+}
+
+// Elasticsearch is an http.Handler that takes bulk requests as Elasticsearch
+// does: op create into data streams, ids unique in the write index, documents
+// checked. It is safe for concurrent use.
+type Elasticsearch struct {
+	options ElasticsearchOptions
+
+	mu      sync.Mutex
+	streams map[string]*elasticStream
+	stats   ElasticsearchStats
+	faults  []*ElasticsearchFault
+	healed  chan struct{} // closed by Heal
+}
+
+type elasticStream struct {
+	generation int
+	writeIndex map[string]struct{} // ids
+	times      map[string]int      // how often an id was stored
+	documents  [][]byte
+	ids        []string
+}
+
+var _ http.Handler = (*Elasticsearch)(nil)
+
+// NewElasticsearch makes an empty Elasticsearch.
+func NewElasticsearch(o ElasticsearchOptions) *Elasticsearch {
+	o.MaxBody = cmp.Or(o.MaxBody, 100<<20)
+	return &Elasticsearch{options: o, streams: map[string]*elasticStream{}, healed: make(chan struct{})}
+}
+
+// Fault adds a rule.
+func (e *Elasticsearch) Fault(f ElasticsearchFault) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults = append(e.faults, &f)
+}
+
+// Heal takes all rules back and lets go of what hangs.
+func (e *Elasticsearch) Heal() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults = nil
+	close(e.healed)
+	e.healed = make(chan struct{})
+}
+
+// Rollover gives a data stream a new write index, which knows no ids.
+func (e *Elasticsearch) Rollover(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.stream(name)
+	s.generation++
+	clear(s.writeIndex)
+}
+
+// DataStreams are the names of all data streams, sorted.
+func (e *Elasticsearch) DataStreams() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	names := make([]string, 0, len(e.streams))
+	for name := range e.streams {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Documents are a data stream's documents as they were sent, in order. With
+// CountOnly there are none.
+func (e *Elasticsearch) Documents(name string) [][]byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.stream(name).documents)
+}
+
+// IDs are the ids of a data stream's documents, in order.
+func (e *Elasticsearch) IDs(name string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.stream(name).ids)
+}
+
+// Count is the number of documents in a data stream.
+func (e *Elasticsearch) Count(name string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.stream(name).ids)
+}
+
+// Duplicates is the number of ids that were stored more than once in their
+// data stream, which takes a Rollover.
+func (e *Elasticsearch) Duplicates() int { return e.Stats().Duplicates }
+
+// Stats are the counts up to now.
+func (e *Elasticsearch) Stats() ElasticsearchStats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stats
+}
+
+// stream is called with mu held.
+func (e *Elasticsearch) stream(name string) *elasticStream {
+	s := e.streams[name]
+	if s == nil {
+		s = &elasticStream{generation: 1, writeIndex: map[string]struct{}{}, times: map[string]int{}}
+		e.streams[name] = s
+	}
+	return s
+}
+
+// ServeHTTP implements http.Handler. A path in front of the known ones is
+// ignored, as behind a proxy.
+func (e *Elasticsearch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e.options.OnRequest != nil {
+		e.options.OnRequest(r)
+	}
+	w.Header().Set("X-Elastic-Product", "Elasticsearch")
+	w.Header().Set("Content-Type", "application/json")
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	write := r.Method == http.MethodPost || r.Method == http.MethodPut
+	switch {
+	case !e.authorized(r):
+		refuse(w, http.StatusUnauthorized)
+	case read && strings.HasSuffix(r.URL.Path, "/"):
+		_, _ = fmt.Fprint(w, `{"name":"fake","cluster_name":"fake","cluster_uuid":"00000000000000000000AA",`+
+			`"version":{"number":"9.2.0","build_flavor":"default","lucene_version":"10.3.0"},"tagline":"You Know, for Search"}`)
+	case write && strings.HasSuffix(r.URL.Path, "/_bulk"):
+		e.bulk(w, r)
+	default:
+		refuse(w, http.StatusNotFound)
+	}
+}
+
+func (e *Elasticsearch) authorized(r *http.Request) bool {
+	o := e.options
+	if o.APIKey == "" && o.Username == "" {
+		return true
+	}
+	scheme, credentials, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	text, err := base64.StdEncoding.DecodeString(credentials)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(scheme, "ApiKey") {
+		return o.APIKey != "" && string(text) == o.APIKey
+	}
+	return o.Username != "" && strings.EqualFold(scheme, "Basic") && string(text) == o.Username+":"+o.Password
+}
+
+// refuse answers a whole request in the shape Elasticsearch gives it.
+func refuse(w http.ResponseWriter, status int) {
+	if status >= 300 && status < 400 {
+		w.Header().Set("Location", "/elsewhere/_bulk")
+	}
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"error":{"type":%q,"reason":"fault"},"status":%d}`, errorType(status), status)
+}
+
+// errorType is what Elasticsearch says with a status.
+func errorType(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "document_parsing_exception"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "security_exception"
+	case http.StatusNotFound:
+		return "index_not_found_exception"
+	case http.StatusConflict:
+		return "version_conflict_engine_exception"
+	case http.StatusRequestEntityTooLarge:
+		return "content_too_long_exception"
+	case http.StatusTooManyRequests:
+		return "es_rejected_execution_exception"
+	case http.StatusServiceUnavailable:
+		return "unavailable_shards_exception"
+	default:
+		return "exception"
+	}
+}

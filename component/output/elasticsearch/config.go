@@ -1,0 +1,292 @@
+package elasticsearch
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/elastic/elastic-agent-libs/cloudid"
+	"github.com/elastic/elastic-agent-libs/kibana"
+	"github.com/elastic/elastic-agent-libs/logp"
+	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
+	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+const defaultPort = 9200
+
+// settings are the settings of an output unit that matter to publishing, as
+// the policy has them. Others are ignored.
+type settings struct {
+	Hosts      []string          // hosts: host, host:port or URL, which may carry user information and a path; port 9200
+	Protocol   string            // protocol of hosts without one: http (default) or https
+	Path       string            // path of hosts without one
+	Parameters map[string]string // query parameters of every request
+	Headers    map[string]string // headers of every request
+	CloudID    string            // cloud.id: in place of hosts
+	CloudAuth  inputs.Secret     // cloud.auth: user:password, with cloud.id only
+
+	APIKey   inputs.Secret // api_key: id:key, or that in base64; not with username
+	Username string        // username: with password
+	Password inputs.Secret
+
+	ProxyURL     inputs.Secret     // proxy_url: default from the environment
+	ProxyHeaders map[string]string // proxy_headers: sent with CONNECT
+	ProxyDisable bool              // proxy_disable: no proxy, whatever the environment says
+	TLS          *tlscommon.Config // ssl
+	Timeout      time.Duration     // timeout of one request; 90s
+	IdleTimeout  time.Duration     // idle_connection_timeout: an unused connection is closed; 3s
+
+	Preset      string        // preset: overrides bulk_max_size, worker, compression_level, idle_connection_timeout
+	Compression int           // compression_level: gzip 1 to 9, 0 is none; 1
+	BulkMax     int           // bulk_max_size: documents in one request, below 1 is no limit; 1600
+	Worker      int           // worker or workers: requests at once for each host; 1
+	LoadBalance bool          // loadbalance over all hosts, or else one host until it fails; true
+	BackoffInit time.Duration // backoff.init: bound of the first wait; 1s
+	BackoffMax  time.Duration // backoff.max: bound of the longest wait; 60s
+
+	Pipeline     string // pipeline: ingest pipeline of documents without one of their own
+	NonIndexable any    // non_indexable_policy: drop; dead_letter_index is taken for drop
+	Kerberos     bool   // kerberos.enabled, true where kerberos is set: not supported
+}
+
+// presets are what Elastic's presets set of the keys above.
+var presets = map[string]struct {
+	bulkMax, worker int
+	idle            time.Duration
+}{
+	"balanced":   {1600, 1, 3 * time.Second},
+	"throughput": {1600, 4, 15 * time.Second},
+	"scale":      {1600, 1, time.Second},
+	"latency":    {50, 1, time.Minute},
+}
+
+// config is what New works with.
+type config struct {
+	hosts      []*url.URL
+	parameters url.Values
+	header     http.Header // with Authorization, if there is an api_key
+	username   string
+	password   inputs.Secret
+
+	transport   httpcommon.HTTPTransportSettings
+	compression int
+	loadBalance bool
+	pipeline    string
+	deadLetter  bool
+	loop        output.Options
+}
+
+// readConfig decodes and checks an output unit's source. The error joins all
+// faults, each naming its setting.
+func readConfig(source map[string]any) (config, error) {
+	s, faults := decode(source)
+	c := config{
+		parameters:  url.Values{},
+		header:      http.Header{},
+		loadBalance: s.LoadBalance,
+		pipeline:    s.Pipeline,
+	}
+	faults = append(faults, s.applyPreset())
+	c.compression = s.Compression
+	for k, v := range s.Parameters {
+		c.parameters.Set(k, v)
+	}
+	for k, v := range s.Headers {
+		c.header.Set(k, v)
+	}
+	faults = append(faults, c.addHosts(&s)...)
+	faults = append(faults, c.addCredentials(&s)...)
+	faults = append(faults, c.addTransport(&s)...)
+	faults = append(faults, s.checkNumbers()...)
+	if s.Kerberos {
+		faults = append(faults, fault("kerberos", "not supported"))
+	}
+	policy, ok := s.nonIndexable()
+	if !ok {
+		faults = append(faults, fault("non_indexable_policy", "must be drop or dead_letter_index"))
+	}
+	c.deadLetter = policy == "dead_letter_index"
+	c.loop = output.Options{
+		BulkMax: s.BulkMax, Workers: s.Worker, BackoffInit: s.BackoffInit, BackoffMax: s.BackoffMax,
+	}
+	if s.LoadBalance {
+		c.loop.Workers *= max(len(c.hosts), 1)
+	}
+	if s.BulkMax < 1 {
+		c.loop.BulkMax = math.MaxInt
+	}
+	return c, errors.Join(faults...)
+}
+
+func fault(setting, what string) error { return fmt.Errorf("%s: %s", setting, what) }
+
+func (s *settings) applyPreset() error {
+	if s.Preset == "" || s.Preset == "custom" {
+		return nil
+	}
+	p, ok := presets[s.Preset]
+	if !ok {
+		return fault("preset", "must be balanced, throughput, scale, latency or custom")
+	}
+	s.BulkMax, s.Worker, s.IdleTimeout, s.Compression = p.bulkMax, p.worker, p.idle, 1
+	return nil
+}
+
+func (s *settings) checkNumbers() (faults []error) {
+	check := func(ok bool, setting, what string) {
+		if !ok {
+			faults = append(faults, fault(setting, what))
+		}
+	}
+	check(s.Compression >= 0 && s.Compression <= 9, "compression_level", "must be 0 to 9")
+	check(s.Worker >= 1, "worker", "must be at least 1")
+	check(s.Timeout > 0, "timeout", "must be longer than 0")
+	check(s.IdleTimeout >= 0, "idle_connection_timeout", "must not be negative")
+	check(s.BackoffInit > 0, "backoff.init", "must be longer than 0")
+	check(s.BackoffMax >= s.BackoffInit, "backoff.max", "must not be shorter than backoff.init")
+	return faults
+}
+
+func (s *settings) nonIndexable() (policy string, ok bool) {
+	switch v := s.NonIndexable.(type) {
+	case nil:
+		return "drop", true
+	case string:
+		policy = v
+	case map[string]any:
+		if len(v) == 1 {
+			for name := range v {
+				policy = name
+			}
+		}
+	}
+	return policy, policy == "drop" || policy == "dead_letter_index"
+}
+
+// addHosts reads hosts or cloud.id. A URL that cannot be read is not quoted:
+// it may carry a password.
+func (c *config) addHosts(s *settings) (faults []error) {
+	if s.Protocol != "" && s.Protocol != "http" && s.Protocol != "https" {
+		return []error{fault("protocol", "must be http or https")}
+	}
+	if s.CloudID != "" {
+		id, err := cloudid.NewCloudID(s.CloudID, s.CloudAuth.Reveal())
+		if err != nil {
+			return []error{fault("cloud.id", "is no cloud id, or cloud.auth is not user:password")}
+		}
+		s.Hosts = []string{id.ElasticsearchURL()}
+		if s.CloudAuth != "" {
+			s.Username, s.Password = id.Username(), inputs.Secret(id.Password())
+		}
+	}
+	if len(s.Hosts) == 0 {
+		return []error{fault("hosts", "missing")}
+	}
+	for i, host := range s.Hosts {
+		u, err := parseHost(s, host)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("hosts: entry %d %w", i+1, err))
+			continue
+		}
+		c.hosts = append(c.hosts, u)
+	}
+	return faults
+}
+
+func parseHost(s *settings, host string) (*url.URL, error) {
+	path := s.Path
+	if path != "" && !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	text, err := kibana.MakeURL(s.Protocol, path, strings.TrimSpace(host), defaultPort)
+	if err != nil {
+		return nil, errors.New("is no host, host:port or URL")
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || host == "" || u.Hostname() == "":
+		return nil, errors.New("is no host, host:port or URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("must be an http or https URL")
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	u.RawQuery, u.Fragment = "", ""
+	return u, nil
+}
+
+func (c *config) addCredentials(s *settings) (faults []error) {
+	inHosts := false
+	for _, u := range c.hosts {
+		inHosts = inHosts || u.User != nil
+	}
+	switch {
+	case s.APIKey != "" && (s.Username != "" || s.Password != ""):
+		return []error{fault("api_key", "must not be given together with username and password")}
+	case s.APIKey != "" && inHosts:
+		return []error{fault("api_key", "must not be given together with credentials in hosts")}
+	case s.APIKey != "":
+		key, ok := encodeAPIKey(s.APIKey)
+		if !ok {
+			return []error{fault("api_key", "must be id:key")}
+		}
+		c.header.Set("Authorization", "ApiKey "+key)
+	case s.Username != "" && s.Password == "":
+		return []error{fault("password", "missing")}
+	case s.Username == "" && s.Password != "":
+		return []error{fault("username", "missing")}
+	}
+	c.username, c.password = s.Username, s.Password
+	return nil
+}
+
+// encodeAPIKey makes what the header takes of id:key, or takes it as it is
+// where it has that form already.
+func encodeAPIKey(key inputs.Secret) (string, bool) {
+	text := strings.TrimSpace(key.Reveal())
+	if id, secret, ok := strings.Cut(text, ":"); ok {
+		return base64.StdEncoding.EncodeToString([]byte(text)), id != "" && secret != ""
+	}
+	plain, err := base64.StdEncoding.DecodeString(text)
+	return text, err == nil && strings.Contains(string(plain), ":")
+}
+
+func (c *config) addTransport(s *settings) (faults []error) {
+	c.transport = httpcommon.HTTPTransportSettings{
+		TLS: s.TLS, Timeout: s.Timeout, IdleConnTimeout: s.IdleTimeout,
+		Proxy: httpcommon.HTTPClientProxySettings{Headers: s.ProxyHeaders, Disable: s.ProxyDisable},
+	}
+	if s.ProxyURL != "" {
+		u, err := url.Parse(s.ProxyURL.Reveal())
+		if err != nil || u.Host == "" {
+			faults = append(faults, fault("proxy_url", "must be a URL with scheme and host"))
+		} else {
+			c.transport.Proxy.URL = httpcommon.NewProxyURIFromURL(*u)
+		}
+	}
+	if _, err := tlscommon.LoadTLSConfig(s.TLS, logp.NewNopLogger()); err != nil {
+		faults = append(faults, fault("ssl", sslReason(s.TLS, err)))
+	}
+	return faults
+}
+
+// sslReason is the library's text, which quotes certificate and key as they
+// stand in the policy, with the settings' names in their place.
+func sslReason(t *tlscommon.Config, err error) string {
+	text := err.Error()
+	for _, s := range [][2]string{
+		{t.Certificate.Key, "ssl.key"}, {t.Certificate.Certificate, "ssl.certificate"}, {t.Certificate.Passphrase, "ssl.key_passphrase"},
+	} {
+		if s[0] != "" {
+			text = strings.ReplaceAll(text, s[0], s[1])
+		}
+	}
+	return strings.ReplaceAll(text, "\n", "; ")
+}

@@ -1,0 +1,56 @@
+// Package elasticsearch is the output that writes to Elasticsearch: bulk
+// requests of op create, through go-docappender's BulkIndexer and
+// elastic-transport, under output.Loop.
+//
+// # Invariants
+//
+//   - A document is counted only by what the answer says of it. An answer
+//     that is cut, too long, not JSON or of another number of items
+//     acknowledges nothing of its request.
+//   - Only create is ever sent: the agent's API keys allow no more.
+//   - No error, log line or Rejection holds a credential, a URL's query or
+//     user information, or text of a document. Of an error that
+//     Elasticsearch gives only status and type are kept: reasons quote
+//     documents.
+//   - One attempt is one HTTP request. Redirects are not followed. Trying
+//     again is Loop's.
+//   - Memory: Workers buffers of one request each (zipped, if compressed)
+//     and of one answer.
+//
+// The package must not know streams, cursors or the agent's protocol.
+//
+// # Why a 403 of one item is not the end of the document
+//
+// It means that the key lacks the privilege for that data stream, which a
+// person mends in the policy. The document stays in its batch, is sent again
+// with the longest wait, and the output unit says what is missing. Dropping
+// it would lose data to a typing error. 401 of an item is the same.
+//
+// # Why the answer is decoded here and not by BulkIndexer
+//
+// BulkIndexer writes, compresses and sends. Its decoder, though, takes the
+// end of input for the end of the value, so that an item cut at its status
+// would count as indexed; an item without a status counts as indexed too; and
+// it tells how many documents went to the failure store, not which. The
+// exchange reads the whole answer through a limit and decodes status, failure
+// store and error type of each item; BulkIndexer's own totals are not used.
+//
+// # Why an indexer may be thrown away
+//
+// A request's body is the indexer's own buffer, and net/http may go on
+// reading it after a server answered early. Such an indexer is left to the
+// garbage collector instead of being filled again.
+//
+// # Why max_retries, queue.mem, escape_html and allow_older_versions do nothing
+//
+// They are accepted since policies hold them. There is no limit on retries
+// (see package output); the one batch per stream in flight is the queue;
+// documents are encoded before an output sees them, and escaped or not they
+// are equal JSON; no version is asked for, since that takes a privilege a key
+// may lack.
+//
+// # Why dead_letter_index is taken for drop
+//
+// A document refused for good is counted and reported. Writing it elsewhere
+// needs privileges on foreign indices, which the agent's keys do not have.
+package elasticsearch

@@ -1,0 +1,89 @@
+package elasticsearch
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/elastic/elastic-agent-libs/logp"
+	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
+	"github.com/elastic/elastic-transport-go/v8/elastictransport"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+)
+
+const userAgent = "defender-endpoint"
+
+// closing bounds how long Close waits for goroutines it has told to end.
+const closing = 5 * time.Second
+
+type elasticsearch struct {
+	*output.Loop
+	client    *elastictransport.Client
+	transport http.RoundTripper
+}
+
+var (
+	_ output.Output = (*elasticsearch)(nil)
+	_ output.Sender = (*sender)(nil)
+)
+
+// New makes an Elasticsearch output from an output unit's source; keys may be
+// dotted or nested. The error joins all faults, each naming its setting. No
+// connection is made before the first Publish.
+func New(settings map[string]any, r output.Reporter, log *slog.Logger) (output.Output, error) {
+	c, err := readConfig(settings)
+	if err != nil {
+		return nil, err
+	}
+	if c.deadLetter {
+		log.Warn("non_indexable_policy dead_letter_index is taken for drop: refused documents are counted and reported")
+	}
+	transport, err := c.transport.RoundTripper(
+		httpcommon.WithLogger(logp.NewNopLogger()),
+		httpcommon.WithKeepaliveSettings{
+			IdleConnTimeout: c.transport.IdleConnTimeout, MaxIdleConnsPerHost: c.loop.Workers,
+		},
+	)
+	if err != nil {
+		return nil, fault("ssl", sslReason(c.transport.TLS, err))
+	}
+	options := []elastictransport.Option{
+		elastictransport.WithURLs(c.hosts...),
+		elastictransport.WithTransport(transport),
+		elastictransport.WithDisableRetry(),
+		elastictransport.WithUserAgent(userAgent),
+		elastictransport.WithHeader(c.header),
+		elastictransport.WithBasicAuth(c.username, c.password.Reveal()),
+	}
+	if !c.loadBalance {
+		options = append(options, elastictransport.WithSelector(first{}))
+	}
+	client, err := elastictransport.NewClient(options...)
+	if err != nil {
+		return nil, fault("hosts", "cannot be used")
+	}
+	s := newSender(client, &c, r)
+	return &elasticsearch{Loop: output.NewLoop(s, c.loop, r), client: client, transport: transport}, nil
+}
+
+// Close implements output.Output.
+func (e *elasticsearch) Close() error {
+	// A context of its own: Close must also work when everything else was
+	// cancelled, and waits only for what ends by itself.
+	ctx, cancel := context.WithTimeout(context.Background(), closing)
+	defer cancel()
+	err := e.client.Close(ctx)
+	if t, ok := e.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	return err
+}
+
+// first selects a host until it fails.
+type first struct{}
+
+func (first) Select(hosts []*elastictransport.Connection) (*elastictransport.Connection, error) {
+	return hosts[0], nil
+}

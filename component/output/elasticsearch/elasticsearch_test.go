@@ -1,0 +1,458 @@
+package elasticsearch_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+const (
+	dataset    = "microsoft_defender_endpoint.log"
+	dataStream = "logs-" + dataset + "-default"
+	canary     = "c4nary" // in every document and credential: must not show
+	apiKey     = "id:" + canary
+)
+
+// reporter keeps what an output tells, and hands on each report that differs
+// from the one before.
+type reporter struct {
+	mu         sync.Mutex
+	last       string
+	reports    []string
+	rejections []output.Rejection
+	changed    chan string
+}
+
+func newReporter() *reporter { return &reporter{last: "-", changed: make(chan string, 100)} }
+
+func (r *reporter) Report(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != r.last {
+		r.last = text
+		r.reports = append(r.reports, text)
+		r.changed <- text
+	}
+}
+
+func (r *reporter) Rejected(x output.Rejection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rejections = append(r.rejections, x)
+}
+
+func (r *reporter) rejected() []output.Rejection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rejections
+}
+
+// sink is a fake Elasticsearch behind a server.
+type sink struct {
+	*componenttest.Elasticsearch
+	url string
+	log bytes.Buffer
+}
+
+func newSink(t testing.TB, o componenttest.ElasticsearchOptions) *sink {
+	e := componenttest.NewElasticsearch(o)
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	t.Cleanup(e.Heal)
+	return &sink{Elasticsearch: e, url: server.URL}
+}
+
+// connect makes an output to the sink that waits only milliseconds.
+func (s *sink) connect(t testing.TB, r output.Reporter, settings map[string]any) output.Output {
+	t.Helper()
+	source := map[string]any{"hosts": s.url, "backoff": map[string]any{"init": "1ms", "max": "5ms"}}
+	maps.Copy(source, settings)
+	out, err := elasticsearch.New(source, r, slog.New(slog.NewJSONHandler(&s.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := out.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return out
+}
+
+func newBatch(first, n, size int) *inputs.Batch {
+	stream := inputs.DataStream{Type: "logs", Dataset: dataset, Namespace: "default"}
+	b := inputs.NewBatch(inputs.Target{DataStream: stream}, n+1, 64<<20)
+	for i := range n {
+		d := ecs.Document{ID: fmt.Sprintf("doc-%d", first+i), Timestamp: time.UnixMilli(1_700_000_000_000)}
+		d.Set("data_stream.type", ecs.Text(stream.Type))
+		d.Set("data_stream.dataset", ecs.Text(stream.Dataset))
+		d.Set("data_stream.namespace", ecs.Text(stream.Namespace))
+		d.Set("message", ecs.Text(canary))
+		for k := 0; k < size; k += 100 {
+			d.Set(fmt.Sprintf("microsoft.defender_endpoint.field_%d", k), ecs.Text(fmt.Sprintf("%080d", (first+i)*7919*(k+1))))
+		}
+		b.Add(&d)
+	}
+	return b
+}
+
+func publish(t testing.TB, out output.Output, b *inputs.Batch) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+	defer cancel()
+	if err := out.Publish(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func compare(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+func TestContract(t *testing.T) {
+	componenttest.RunPublisherContract(t, func(t *testing.T) componenttest.Subject {
+		r := newReporter()
+		var tried chan<- struct{}
+		var mu sync.Mutex
+		s := newSink(t, componenttest.ElasticsearchOptions{APIKey: apiKey, OnRequest: func(*http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			select {
+			case tried <- struct{}{}:
+			default:
+			}
+		}})
+		return componenttest.Subject{
+			Publisher: s.connect(t, r, map[string]any{"api_key": apiKey, "bulk_max_size": 20.0, "worker": 2.0}),
+			Documents: s.published,
+			Down: func(c chan<- struct{}) {
+				mu.Lock()
+				defer mu.Unlock()
+				tried = c
+				s.Fault(componenttest.ElasticsearchFault{Status: http.StatusServiceUnavailable})
+			},
+			Heal: s.Heal,
+			Reject: func(id string) {
+				s.Fault(componenttest.ElasticsearchFault{Item: only(id, componenttest.ItemFault{Status: http.StatusBadRequest})})
+			},
+			Rejections: func() (ids []string) {
+				for _, x := range r.rejected() {
+					ids = append(ids, x.ID)
+				}
+				return ids
+			},
+			KnowsIDs: true,
+		}
+	})
+}
+
+func (s *sink) published() (all []componenttest.PublishedDocument) {
+	for _, name := range s.DataStreams() {
+		documents := s.Documents(name)
+		for i, id := range s.IDs(name) {
+			all = append(all, componenttest.PublishedDocument{DataStream: name, ID: id, JSON: documents[i]})
+		}
+	}
+	return all
+}
+
+func only(id string, f componenttest.ItemFault) func(componenttest.StoredDocument) componenttest.ItemFault {
+	return func(d componenttest.StoredDocument) componenttest.ItemFault {
+		if d.ID == id {
+			return f
+		}
+		return componenttest.ItemFault{}
+	}
+}
+
+func every(f componenttest.ItemFault) func(componenttest.StoredDocument) componenttest.ItemFault {
+	return func(componenttest.StoredDocument) componenttest.ItemFault { return f }
+}
+
+// Trouble that lasts is reported, nothing is lost, and it heals by itself.
+func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
+	type fault = componenttest.ElasticsearchFault
+	tests := map[string]struct {
+		fault fault
+		want  string // report
+	}{
+		"401":               {fault{Status: 401}, "bulk: credentials refused (HTTP 401): security_exception: check api_key, or username and password"},
+		"403":               {fault{Status: 403}, "bulk: privilege missing (HTTP 403): security_exception: grant auto_configure and create_doc on the data streams"},
+		"404":               {fault{Status: 404}, "bulk: request refused (HTTP 404): index_not_found_exception: check hosts, path and parameters"},
+		"429":               {fault{Status: 429}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
+		"500":               {fault{Status: 500}, "bulk: server error (HTTP 500): exception"},
+		"503":               {fault{Status: 503}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
+		"redirect":          {fault{Status: 307}, "bulk: request refused (HTTP 307): exception: redirected: set hosts to the address of Elasticsearch itself"},
+		"connection cut":    {fault{Drop: true}, "bulk: unreachable: connection closed before the answer"},
+		"answer lost":       {fault{DropAnswer: true}, "bulk: unreachable: connection closed before the answer"},
+		"answer is no JSON": {fault{Answer: answer("<html>sign in</html>")}, "bulk: server error: the answer is cut or is no bulk response"},
+		"answer is empty":   {fault{Answer: answer("")}, "bulk: server error: the answer is cut or is no bulk response"},
+		"answer of less":    {fault{Answer: answer(`{"items":[{"create":{"status":201}}]}`)}, "bulk: server error: the answer is cut or is no bulk response"},
+		"no status":         {fault{Answer: answer(`{"items":[{"create":{}},{"create":{}},{"create":{}}]}`)}, "bulk: server error"},
+		"answer too long":   {fault{Answer: answer(strings.Repeat(" ", 17<<20))}, "bulk: server error: the answer is too long"},
+		"time-out":          {fault{Hang: true}, "bulk: unreachable: no answer within 50ms"},
+		"item 429":          {fault{Item: every(componenttest.ItemFault{Status: 429})}, "bulk: busy (HTTP 429)"},
+		"item 503":          {fault{Item: every(componenttest.ItemFault{Status: 503})}, "bulk: server error (HTTP 503)"},
+		"item 403": {
+			fault{Item: every(componenttest.ItemFault{Status: 403})},
+			"bulk: privilege missing (HTTP 403): grant auto_configure and create_doc on " + dataStream,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, r := newSink(t, componenttest.ElasticsearchOptions{APIKey: apiKey}), newReporter()
+			settings := map[string]any{"api_key": apiKey}
+			if tt.fault.Hang {
+				settings["timeout"] = "50ms"
+			}
+			out := s.connect(t, r, settings)
+			s.Fault(tt.fault)
+			b, done := newBatch(0, 3, 0), make(chan struct{})
+			go func() { defer close(done); publish(t, out, b) }()
+			report := <-r.changed
+			s.Heal()
+			<-done
+			compare(t, "report", tt.want, report)
+			compare(t, "reports after it healed", "", <-r.changed)
+			compare(t, "documents", 3, s.Count(dataStream))
+			compare(t, "verdicts", 3, b.Result.Stored+b.Result.Existing)
+			if strings.Contains(report+s.log.String(), canary) {
+				t.Error("leaks a credential or a document")
+			}
+		})
+	}
+}
+
+func answer(text string) func([]byte) []byte {
+	return func([]byte) []byte { return []byte(text) }
+}
+
+// docappender's decoder takes an item that is cut at its status for indexed.
+func TestCutAnswerAcknowledgesNothing(t *testing.T) {
+	for cut := 1; cut < 60; cut++ {
+		s := newSink(t, componenttest.ElasticsearchOptions{})
+		s.Fault(componenttest.ElasticsearchFault{Times: 1, Item: every(componenttest.ItemFault{Status: 429}), Answer: func(a []byte) []byte {
+			return a[:len(a)-cut]
+		}})
+		b := newBatch(0, 1, 0)
+		publish(t, s.connect(t, newReporter(), nil), b)
+		compare(t, "result", inputs.Result{Stored: 1}, b.Result)
+		compare(t, "documents", 1, s.Count(dataStream))
+	}
+}
+
+func TestItemVerdicts(t *testing.T) {
+	s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
+	out := s.connect(t, r, nil)
+	publish(t, out, newBatch(0, 1, 0)) // doc-0 exists from now on
+	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-1", componenttest.ItemFault{Status: 400})})
+	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-2", componenttest.ItemFault{FailureStore: true})})
+	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-3", componenttest.ItemFault{Status: 429}), Times: 2})
+	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-4", componenttest.ItemFault{Status: 404, Type: "has " + canary})})
+	b := newBatch(0, 6, 0)
+	publish(t, out, b)
+	compare(t, "result", inputs.Result{Stored: 2, Existing: 1, FailureStore: 1, Rejected: 2}, b.Result)
+	compare(t, "rejections", []output.Rejection{
+		{Target: dataStream, ID: "doc-1", Status: 400, Type: "document_parsing_exception"},
+		{Target: dataStream, ID: "doc-4", Status: 404},
+	}, r.rejected())
+	compare(t, "ids", []string{"doc-0", "doc-5", "doc-3"}, s.IDs(dataStream))
+}
+
+func TestTooLargeIsHalvedAndASingleOneRejected(t *testing.T) {
+	s, r := newSink(t, componenttest.ElasticsearchOptions{MaxBody: 20_000}), newReporter()
+	b := newBatch(0, 40, 1000)
+	big := newBatch(40, 1, 50_000)
+	out := s.connect(t, r, map[string]any{"compression_level": 0.0})
+	publish(t, out, b)
+	publish(t, out, big)
+	compare(t, "result", inputs.Result{Stored: 40}, b.Result)
+	compare(t, "result of a single one", inputs.Result{Rejected: 1}, big.Result)
+	compare(t, "rejections", []output.Rejection{{Target: dataStream, ID: "doc-40", Status: 413, Type: "request_too_large"}}, r.rejected())
+	compare(t, "reports", []string{""}, r.reports)
+}
+
+// A server that answers before it has read the body leaves net/http reading
+// the indexer's buffer: it must not be filled again meanwhile.
+func TestEarlyAnswerDoesNotSpoilTheNextRequest(t *testing.T) {
+	var n atomic.Int32
+	e := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1)%2 == 1 {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		e.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	s := &sink{Elasticsearch: e, url: server.URL}
+	out := s.connect(t, newReporter(), map[string]any{"compression_level": 0.0})
+	for i := range 2 {
+		publish(t, out, newBatch(i*2000, 2000, 2500))
+	}
+	compare(t, "documents", 4_000, s.Count(dataStream))
+	compare(t, "rejected", 0, s.Stats().Rejected)
+}
+
+func TestRequest(t *testing.T) {
+	var got *http.Request
+	s := newSink(t, componenttest.ElasticsearchOptions{Username: "u", Password: canary, OnRequest: func(r *http.Request) { got = r.Clone(t.Context()) }})
+	host := strings.Replace(s.url, "http://", "http://u:"+canary+"@", 1) + "/proxied/es/"
+	out := s.connect(t, newReporter(), map[string]any{
+		"hosts": []any{host}, "headers": map[string]any{"X-Own": "1"}, "parameters": map[string]any{"routing": "r"}, "pipeline": "p",
+	})
+	b := newBatch(0, 2, 0)
+	publish(t, out, b)
+	compare(t, "path", "/proxied/es/_bulk", got.URL.Path)
+	compare(t, "routing", "r", got.URL.Query().Get("routing"))
+	compare(t, "require_data_stream", "", got.URL.Query().Get("require_data_stream"))
+	compare(t, "encoding", "gzip", got.Header.Get("Content-Encoding"))
+	compare(t, "own header", "1", got.Header.Get("X-Own"))
+	compare(t, "documents", string(b.At(0).JSON), string(s.Documents(dataStream)[0]))
+}
+
+func TestPipelineOfTheStreamWins(t *testing.T) {
+	var pipelines []string
+	s := newSink(t, componenttest.ElasticsearchOptions{OnDocument: func(d componenttest.StoredDocument) { pipelines = append(pipelines, d.Pipeline) }})
+	out := s.connect(t, newReporter(), map[string]any{"pipeline": "output"})
+	publish(t, out, newBatch(0, 1, 0))
+	b := newBatch(1, 1, 0)
+	b.Target.Pipeline = "stream"
+	publish(t, out, b)
+	compare(t, "pipelines", []string{"output", "stream"}, pipelines)
+}
+
+func TestCredentialsInTheHeader(t *testing.T) {
+	for name, settings := range map[string]map[string]any{
+		"api key": {"api_key": apiKey},
+		"user":    {"username": "u", "password": canary},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSink(t, componenttest.ElasticsearchOptions{APIKey: apiKey, Username: "u", Password: canary})
+			b := newBatch(0, 1, 0)
+			publish(t, s.connect(t, newReporter(), settings), b)
+			compare(t, "result", inputs.Result{Stored: 1}, b.Result)
+		})
+	}
+}
+
+func TestOtherHostTakesOver(t *testing.T) {
+	for name, balance := range map[string]bool{"loadbalance": true, "one after the other": false} {
+		t.Run(name, func(t *testing.T) {
+			dead := httptest.NewServer(http.NotFoundHandler())
+			dead.Close()
+			s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
+			out := s.connect(t, r, map[string]any{"hosts": []any{dead.URL, s.url}, "loadbalance": balance})
+			for i := range 4 {
+				publish(t, out, newBatch(i, 1, 0))
+			}
+			compare(t, "documents", 4, s.Count(dataStream))
+			compare(t, "reports", []string{""}, r.reports)
+		})
+	}
+}
+
+func TestUnreachableNamesTheHost(t *testing.T) {
+	dead := httptest.NewServer(http.NotFoundHandler())
+	dead.Close()
+	s, r := &sink{url: strings.Replace(dead.URL, "//", "//u:"+canary+"@", 1)}, newReporter()
+	out := s.connect(t, r, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- out.Publish(ctx, newBatch(0, 1, 0)) }()
+	report := <-r.changed
+	cancel()
+	<-done
+	compare(t, "report", fmt.Sprintf("bulk: unreachable: dial tcp %s: connect: connection refused", dead.URL[len("http://"):]), report)
+}
+
+func TestTLS(t *testing.T) {
+	e := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{})
+	server := httptest.NewUnstartedServer(e)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelInfo)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	s := &sink{Elasticsearch: e, url: server.URL}
+	b := newBatch(0, 1, 0)
+	publish(t, s.connect(t, newReporter(), map[string]any{"ssl.certificate_authorities": pemOf(server)}), b)
+	compare(t, "result", inputs.Result{Stored: 1}, b.Result)
+
+	r := newReporter()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	stranger := s.connect(t, r, nil)
+	go func() { done <- stranger.Publish(ctx, newBatch(0, 1, 0)) }()
+	report := <-r.changed
+	cancel()
+	<-done
+	if !strings.HasPrefix(report, "bulk: unreachable: ") || !strings.Contains(report, "x509") {
+		t.Errorf("report %q", report)
+	}
+}
+
+func TestDeadLetterIndexIsNamedInTheLog(t *testing.T) {
+	s := newSink(t, componenttest.ElasticsearchOptions{})
+	s.connect(t, newReporter(), map[string]any{"non_indexable_policy": map[string]any{"dead_letter_index": map[string]any{"index": "x"}}})
+	compare(t, "log lines", 1, strings.Count(s.log.String(), "\n"))
+}
+
+// BenchmarkPublish publishes 30,000 documents of 2.5 KB in batches of 1,600.
+func BenchmarkPublish(b *testing.B) {
+	const documents, size = 30_000, 2500
+	var batches []*inputs.Batch
+	for first := 0; first < documents; first += inputs.BatchDocuments {
+		batches = append(batches, newBatch(first, min(inputs.BatchDocuments, documents-first), size))
+	}
+	bytes := 0
+	for _, batch := range batches {
+		for i := range batch.Len() {
+			bytes += len(batch.At(i).JSON)
+		}
+	}
+	for _, level := range []float64{0, 1, 5} {
+		b.Run(fmt.Sprintf("gzip-%v", level), func(b *testing.B) {
+			b.SetBytes(int64(bytes))
+			b.ReportAllocs()
+			for b.Loop() {
+				s := newSink(b, componenttest.ElasticsearchOptions{CountOnly: true})
+				out := s.connect(b, newReporter(), map[string]any{"compression_level": level})
+				for _, batch := range batches {
+					publish(b, out, batch)
+				}
+				if n := s.Count(dataStream); n != documents {
+					b.Fatalf("%d documents stored", n)
+				}
+			}
+		})
+	}
+}
+
+func pemOf(s *httptest.Server) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+}

@@ -1,0 +1,359 @@
+package output_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// script is a Sender whose attempts are played from a list; when the list is
+// over, everything is Stored.
+type script struct {
+	mu       sync.Mutex
+	attempts []attempt
+	sizes    []int // documents of each Send
+	ids      []string
+	active   int
+	most     int
+	latency  time.Duration
+}
+
+type attempt struct {
+	verdict func(id string) output.Verdict // nil: all Retry if err, else Stored
+	err     error
+}
+
+func (s *script) Send(ctx context.Context, b *inputs.Batch, positions []int, verdicts []output.Verdict) error {
+	s.enter(len(positions))
+	defer s.leave()
+	if s.latency > 0 {
+		select {
+		case <-time.After(s.latency):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	a := s.next()
+	for i, p := range positions {
+		switch {
+		case a.verdict != nil:
+			verdicts[i] = a.verdict(b.At(p).ID)
+		case a.err == nil:
+			verdicts[i] = output.Stored
+		}
+		if verdicts[i] != output.Retry {
+			s.took(b.At(p).ID)
+		}
+	}
+	return a.err
+}
+
+func (s *script) enter(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sizes = append(s.sizes, n)
+	s.active++
+	s.most = max(s.most, s.active)
+}
+
+func (s *script) leave() { s.mu.Lock(); s.active--; s.mu.Unlock() }
+
+func (s *script) next() attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.attempts) == 0 {
+		return attempt{}
+	}
+	a := s.attempts[0]
+	s.attempts = s.attempts[1:]
+	return a
+}
+
+func (s *script) took(id string) { s.mu.Lock(); s.ids = append(s.ids, id); s.mu.Unlock() }
+
+// recorder is a Reporter that keeps what it was told.
+type recorder struct {
+	mu         sync.Mutex
+	reports    []string // kind, or "ok"; repeats are dropped
+	rejections []output.Rejection
+}
+
+func (r *recorder) Report(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	word := "ok"
+	if err != nil {
+		word = output.KindOf(err).String()
+	}
+	if len(r.reports) == 0 || r.reports[len(r.reports)-1] != word {
+		r.reports = append(r.reports, word)
+	}
+}
+
+func (r *recorder) Rejected(x output.Rejection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rejections = append(r.rejections, x)
+}
+
+func batch(stream string, n int) *inputs.Batch {
+	b := inputs.NewBatch(inputs.Target{DataStream: inputs.DataStream{Type: "logs", Dataset: stream, Namespace: "default"}}, n, 1<<20)
+	for i := range n {
+		b.Add(&ecs.Document{ID: fmt.Sprintf("%s-%d", stream, i), Timestamp: time.Unix(1, 0)})
+	}
+	return b
+}
+
+func fail(k output.Kind) attempt { return attempt{err: &output.Error{Op: "bulk", Kind: k}} }
+
+func repeat(a attempt, n int) []attempt { return slices.Repeat([]attempt{a}, n) }
+
+func only(v output.Verdict, ids ...string) func(string) output.Verdict {
+	return func(id string) output.Verdict {
+		if slices.Contains(ids, id) {
+			return v
+		}
+		return output.Retry
+	}
+}
+
+var busy = &output.Error{Op: "bulk", Kind: output.Busy, Status: 429}
+
+var loopTests = []struct {
+	name     string
+	n        int
+	attempts []attempt
+	sizes    []int
+	result   inputs.Result
+	reports  []string
+	rejected []string
+	within   time.Duration // the waits' bound in all
+}{
+	{name: "empty batch"},
+	{name: "split by BulkMax", n: 10, sizes: []int{4, 4, 2}, result: inputs.Result{Stored: 10}, reports: []string{"ok"}},
+	{
+		name: "one transient failure is not reported", n: 3, attempts: repeat(fail(output.Unreachable), 1),
+		sizes: []int{3, 3}, result: inputs.Result{Stored: 3}, reports: []string{"ok"}, within: time.Second,
+	},
+	{
+		name: "the second failure in a row is reported", n: 3, attempts: repeat(fail(output.Server), 2),
+		sizes: []int{3, 3, 3}, result: inputs.Result{Stored: 3}, reports: []string{"server error", "ok"}, within: 3 * time.Second,
+	},
+	{
+		name: "waits double up to the maximum", n: 1, attempts: repeat(fail(output.Busy), 6),
+		sizes: []int{1, 1, 1, 1, 1, 1, 1}, result: inputs.Result{Stored: 1}, reports: []string{"busy", "ok"}, within: 31 * time.Second,
+	},
+	{
+		name: "only what was not taken is sent again", n: 3,
+		attempts: []attempt{{verdict: only(output.Existing, "s-1"), err: busy}},
+		sizes:    []int{3, 2}, result: inputs.Result{Stored: 2, Existing: 1}, reports: []string{"ok"}, within: time.Second,
+	},
+	{
+		name: "back pressure with progress is no trouble", n: 3,
+		attempts: []attempt{{verdict: only(output.Stored, "s-0")}, {verdict: only(output.Stored, "s-1")}, {verdict: only(output.FailureStore, "s-2")}},
+		sizes:    []int{3, 2, 1}, result: inputs.Result{Stored: 2, FailureStore: 1}, reports: []string{"ok"}, within: 2 * time.Second,
+	},
+	{
+		name: "documents never taken are reported as busy", n: 2, attempts: repeat(attempt{verdict: only(output.Stored)}, 2),
+		sizes: []int{2, 2, 2}, result: inputs.Result{Stored: 2}, reports: []string{"busy", "ok"}, within: 3 * time.Second,
+	},
+	{
+		name: "too large is halved without a wait", n: 4, attempts: repeat(fail(output.TooLarge), 2),
+		sizes: []int{4, 2, 1, 1, 1, 1}, result: inputs.Result{Stored: 4}, reports: []string{"ok"},
+	},
+	{
+		name: "one document too large is rejected, the rest goes in one", n: 4, attempts: repeat(fail(output.TooLarge), 3),
+		sizes: []int{4, 2, 1, 3}, result: inputs.Result{Stored: 3, Rejected: 1}, reports: []string{"ok"}, rejected: []string{"s-0"},
+	},
+	{
+		name: "verdicts beside an error hold", n: 2,
+		attempts: []attempt{{verdict: func(string) output.Verdict { return output.Stored }, err: busy}},
+		sizes:    []int{2}, result: inputs.Result{Stored: 2}, reports: []string{"ok"},
+	},
+	{
+		name: "sender's rejection is counted", n: 1,
+		attempts: []attempt{{verdict: func(string) output.Verdict { return output.Rejected }}},
+		sizes:    []int{1}, result: inputs.Result{Rejected: 1}, reports: []string{"ok"},
+	},
+}
+
+func TestLoop(t *testing.T) {
+	for _, tt := range loopTests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, r := &script{attempts: tt.attempts}, &recorder{}
+				l := output.NewLoop(s, output.Options{BulkMax: 4, BackoffMax: 8 * time.Second}, r)
+				b, start := batch("s", tt.n), time.Now()
+				if err := l.Publish(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took > tt.within {
+					t.Errorf("waited %s, want at most %s", took, tt.within)
+				}
+				compare(t, "result", tt.result, b.Result)
+				compare(t, "sizes", tt.sizes, sorted(tt.sizes, s.sizes))
+				compare(t, "reports", tt.reports, r.reports)
+				var ids []string
+				for _, x := range r.rejections {
+					ids = append(ids, x.ID)
+					compare(t, "status", 413, x.Status)
+				}
+				compare(t, "rejected", tt.rejected, ids)
+			})
+		})
+	}
+}
+
+// sorted puts got in the order of want where chunks ran side by side.
+func sorted(want, got []int) []int {
+	if slices.IsSortedFunc(want, func(a, b int) int { return b - a }) {
+		slices.SortFunc(got, func(a, b int) int { return b - a })
+	}
+	return got
+}
+
+func compare(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+func TestLoopKeepsToItsWorkersOverAllPublishCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{latency: time.Second}
+		l := output.NewLoop(s, output.Options{BulkMax: 1, Workers: 3}, &recorder{})
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				if err := l.Publish(t.Context(), batch(fmt.Sprint(i), 3)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		start := time.Now()
+		wg.Wait()
+		compare(t, "most Sends at once", 3, s.most)
+		compare(t, "time", 4*time.Second, time.Since(start)) // 12 documents, 3 at once
+	})
+}
+
+func TestLoopGivesTheWorkerBackWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := byStream{"bad": output.Forbidden}
+		r := &recorder{}
+		l := output.NewLoop(s, output.Options{BackoffInit: time.Minute, BackoffMax: time.Hour}, r)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Publish(ctx, batch("bad", 1)) }()
+		time.Sleep(3 * time.Hour) // simulated
+		for range 3 {
+			if err := l.Publish(t.Context(), batch("good", 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		compare(t, "reports while one stream is forbidden", []string{"privilege missing"}, r.reports)
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want canceled", err)
+		}
+		if err := l.Publish(t.Context(), batch("good", 1)); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "reports after it was given up", []string{"privilege missing", "ok"}, r.reports)
+	})
+}
+
+// byStream fails for ever by data set.
+type byStream map[string]output.Kind
+
+func (s byStream) Send(_ context.Context, b *inputs.Batch, _ []int, verdicts []output.Verdict) error {
+	if k, bad := s[b.Target.DataStream.Dataset]; bad {
+		return &output.Error{Op: "bulk", Kind: k}
+	}
+	for i := range verdicts {
+		verdicts[i] = output.Stored
+	}
+	return nil
+}
+
+func TestLoopReturnsTheContextsErrorAtOnce(t *testing.T) {
+	tests := map[string]*script{
+		"while sending": {latency: time.Hour},
+		"while waiting": {attempts: repeat(fail(output.Server), 1000)},
+	}
+	for name, s := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &recorder{}
+				l := output.NewLoop(s, output.Options{BulkMax: 1}, r)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				b, start := batch("s", 2), time.Now()
+				if err := l.Publish(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatalf("got %v", err)
+				}
+				compare(t, "time", 10*time.Second, time.Since(start))
+				compare(t, "result", inputs.Result{}, b.Result)
+				s.latency, s.attempts = 0, nil
+				if err := l.Publish(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, "stored again", inputs.Result{Stored: 2}, b.Result)
+			})
+		})
+	}
+}
+
+func TestLoopReturnsAtOnceWhileWaitingForAWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := output.NewLoop(&script{latency: time.Hour}, output.Options{}, &recorder{})
+		done := make(chan error, 1)
+		go func() { done <- l.Publish(t.Context(), batch("first", 1)) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := l.Publish(ctx, batch("second", 1)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		compare(t, "time", time.Second, time.Since(start))
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A cancelled attempt whose answer came all the same is an acknowledgement.
+func TestLoopTakesVerdictsOfACancelledAttempt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &script{attempts: []attempt{{verdict: func(string) output.Verdict { cancel(); return output.Stored }, err: context.Canceled}}}
+	b := batch("s", 2)
+	if err := output.NewLoop(s, output.Options{}, &recorder{}).Publish(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "result", inputs.Result{Stored: 2}, b.Result)
+}
+
+func TestErrorNamesKindStatusAndCause(t *testing.T) {
+	cause := errors.New("no such host")
+	err := fmt.Errorf("wrapped: %w", &output.Error{Op: "bulk", Kind: output.Unreachable, Status: 502, Err: cause})
+	compare(t, "text", "wrapped: bulk: unreachable (HTTP 502): no such host", err.Error())
+	if output.KindOf(err) != output.Unreachable || !errors.Is(err, cause) {
+		t.Error("kind or cause lost")
+	}
+}

@@ -1,0 +1,31 @@
+package shipper
+
+import (
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+)
+
+func TestPublisherContract(t *testing.T) {
+	componenttest.RunPublisherContract(t, func(t *testing.T) componenttest.Subject {
+		noLeaks(t)
+		s := startShipper(t, componenttest.ShipperOptions{})
+		o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 7})
+		return componenttest.Subject{
+			Publisher: o,
+			Documents: func() []componenttest.PublishedDocument {
+				var out []componenttest.PublishedDocument
+				for _, d := range s.Documents("") {
+					out = append(out, componenttest.PublishedDocument{DataStream: d.Index, ID: d.ID, JSON: d.JSON})
+				}
+				return out
+			},
+			Down: func(tried chan<- struct{}) {
+				s.FailPublish(&componenttest.ShipperFault{Code: codes.Unavailable, Met: tried})
+			},
+			Heal: func() { s.FailPublish(nil) },
+		}
+	})
+}

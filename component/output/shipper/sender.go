@@ -1,0 +1,243 @@
+package shipper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	shipperproto "github.com/elastic/elastic-agent-shipper-client/pkg/proto"
+	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+const (
+	opPublish = "publish events"
+	opIndex   = "persisted index"
+
+	maxCallBytes  = 64 << 20 // what the agent's shipper receives at most
+	everyoneTakes = 4 << 20  // gRPC's own limit, where a server sets none
+	callBytes     = 2 << 20  // JSON of one call; as messages it stays below everyoneTakes
+
+	// builders is how many calls are built and sent at once.
+	builders = 2
+
+	// settle is how long the persisted index must stay equal to an accepted
+	// one before the last event is sent once more. See the package's comment.
+	settle = time.Second
+)
+
+// sender is the output.Sender over the Producer API.
+type sender struct {
+	client   shipperproto.ProducerClient
+	timeout  time.Duration
+	settle   time.Duration
+	reporter output.Reporter
+	log      *slog.Logger
+	builders chan struct{} // one element per call being built and sent
+
+	mu        sync.Mutex
+	session   *session
+	closed    bool
+	followers sync.WaitGroup
+}
+
+func newSender(client shipperproto.ProducerClient, timeout time.Duration, r output.Reporter, log *slog.Logger) *sender {
+	return &sender{
+		client: client, timeout: timeout, settle: settle, reporter: r, log: log,
+		builders: make(chan struct{}, builders),
+	}
+}
+
+// Send implements output.Sender. Documents are stored once the shipper told
+// that it persisted them. Where the queue has room for a part only, the rest
+// follows when that part is persisted.
+func (s *sender) Send(ctx context.Context, b *inputs.Batch, positions []int, verdicts []output.Verdict) error {
+	session, uuid, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	done := 0
+	for sent := 0; sent < len(positions); {
+		end := fit(b, positions, sent)
+		accepted, index, err := s.publish(ctx, session, uuid, b, positions[sent:end])
+		if bad := (*unreadable)(nil); errors.As(err, &bad) {
+			verdicts[sent+bad.at] = output.Rejected
+			s.reporter.Rejected(output.Rejection{Target: b.Target.Name(), ID: bad.id, Type: "document_parsing_exception"})
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if sent += accepted; sent < end || sent == len(positions) {
+			if accepted == 0 {
+				return &output.Error{Op: opPublish, Kind: output.Busy, Err: errors.New("the shipper's queue is full")}
+			}
+			if err := s.await(ctx, session, index, b, positions[sent-1]); err != nil {
+				return err
+			}
+			for ; done < sent; done++ {
+				verdicts[done] = output.Stored
+			}
+		}
+	}
+	return nil
+}
+
+// fit is the end of the longest run from start that goes into one call.
+func fit(b *inputs.Batch, positions []int, start int) int {
+	size, end := 0, start
+	for ; end < len(positions); end++ {
+		size += len(b.At(positions[end]).JSON)
+		if size > callBytes && end > start {
+			break
+		}
+	}
+	return end
+}
+
+// publish makes one call and returns how many documents were accepted, and the
+// index of the last of them. Another uuid ends the
+// session.
+func (s *sender) publish(ctx context.Context, session *session, uuid string, b *inputs.Batch, positions []int) (int, uint64, error) {
+	select {
+	case s.builders <- struct{}{}:
+		defer func() { <-s.builders }()
+	case <-ctx.Done():
+		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
+	}
+	request := &messages.PublishRequest{Uuid: uuid, Events: make([]*messages.Event, len(positions))}
+	encoder := newEncoder(b.Target)
+	for i, position := range positions {
+		d := b.At(position)
+		event, err := encoder.event(d)
+		if err != nil {
+			return 0, 0, &unreadable{i, d.ID}
+		}
+		request.Events[i] = event
+	}
+	call, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	reply, err := s.client.PublishEvents(call, request)
+	if err == nil && reply.Uuid != uuid {
+		err = status.Error(codes.FailedPrecondition, "uuid")
+	}
+	if status.Code(err) == codes.FailedPrecondition {
+		session.end(failure(opPublish, err))
+	}
+	switch {
+	case err == nil:
+		return min(int(reply.AcceptedCount), len(positions)), reply.AcceptedIndex, nil
+	case ctx.Err() != nil:
+		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
+	case status.Code(err) == codes.ResourceExhausted && proto.Size(request) > everyoneTakes:
+		return 0, 0, &output.Error{Op: opPublish, Kind: output.TooLarge, Err: cause(err)}
+	default:
+		return 0, 0, failure(opPublish, err)
+	}
+}
+
+// await returns nil when the persisted index has passed index, and an error
+// when the session ended before that.
+func (s *sender) await(ctx context.Context, session *session, index uint64, b *inputs.Batch, last int) error {
+	stuck := time.NewTimer(s.timeout)
+	defer stuck.Stop()
+	equal := time.NewTimer(s.settle)
+	defer equal.Stop()
+	p, before := session.progress(), uint64(0)
+	for {
+		switch {
+		case p.persisted > index:
+			return nil
+		case p.err != nil:
+			return p.err
+		}
+		if p.persisted != before {
+			stuck.Reset(s.timeout)
+			equal.Reset(s.settle)
+			before = p.persisted
+		}
+		select {
+		case <-p.changed:
+		case <-equal.C:
+			if p.persisted != index {
+				break
+			}
+			accepted, _, err := s.publish(ctx, session, p.uuid, b, []int{last})
+			switch {
+			case err != nil && output.KindOf(err) != output.Busy:
+				return err
+			case accepted == 0: // no room, so there is no hurry either
+				equal.Reset(s.settle)
+			}
+		case <-stuck.C:
+			s.reporter.Report(&output.Error{Op: opIndex, Kind: output.Busy, Err: errors.New("the shipper accepted documents and does not deliver them")})
+			stuck.Reset(s.timeout)
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", opIndex, ctx.Err())
+		}
+		p = session.progress()
+	}
+}
+
+// unreadable is a document of a call that is not JSON.
+type unreadable struct {
+	at int // position in the call
+	id string
+}
+
+func (u *unreadable) Error() string { return "document " + u.id + " is not JSON" }
+
+// errRestarted tells that indexes of before mean nothing now.
+var errRestarted = errors.New("the shipper restarted")
+
+func restarted(op string) error {
+	return &output.Error{Op: op, Kind: output.Server, Err: errRestarted}
+}
+
+func unanswered(op string, after time.Duration) error {
+	return &output.Error{Op: op, Kind: output.Unreachable, Err: fmt.Errorf("no answer within %s", after)}
+}
+
+// failure makes an output.Error of what gRPC says.
+func failure(op string, err error) error {
+	if errors.Is(err, errClosed) {
+		return &output.Error{Op: op, Kind: output.Other, Err: errClosed}
+	}
+	kind := output.Server
+	switch status.Code(err) {
+	case codes.FailedPrecondition:
+		return restarted(op)
+	case codes.Unavailable:
+		kind = output.Unreachable
+	case codes.DeadlineExceeded, codes.ResourceExhausted: // a full queue makes the first event wait
+		kind = output.Busy
+	case codes.Unauthenticated:
+		kind = output.Unauthorized
+	case codes.PermissionDenied:
+		kind = output.Forbidden
+	case codes.InvalidArgument, codes.Unimplemented:
+		kind = output.Refused
+	}
+	return &output.Error{Op: op, Kind: kind, Err: cause(err)}
+}
+
+// messageBytes is how much of the other side's text is kept.
+const messageBytes = 300
+
+// cause is a short form of a gRPC error.
+func cause(err error) error {
+	s := status.Convert(err)
+	text := s.Message()
+	if len(text) > messageBytes {
+		text = text[:messageBytes]
+	}
+	return fmt.Errorf("%s: %s", s.Code(), text)
+}
