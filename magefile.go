@@ -16,7 +16,7 @@ import (
 
 const (
 	binary = "defender-endpoint"
-	main   = "./cmd/defender-endpoint"
+	source = "./cmd/defender-endpoint"
 	linter = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
 )
 
@@ -86,13 +86,13 @@ func compile(dir, goos, goarch string) error {
 	if v := os.Getenv("VERSION"); v != "" {
 		flags += " -X main.version=" + v
 	}
-	return sh.RunWithV(env, "go", "build", "-trimpath", "-ldflags", flags, "-o", filepath.Join(dir, name), main)
+	return sh.RunWithV(env, "go", "build", "-trimpath", "-ldflags", flags, "-o", filepath.Join(dir, name), source)
 }
 
-// allowed says which packages of this module, and which libraries of note, a
-// package may import. A prefix covers the packages below it.
 const module = "github.com/defender-endpoint/defender-endpoint/"
 
+// layers says which packages of this module a package may import; cmd may
+// import all of them.
 var layers = map[string][]string{
 	"ecs":                            {},
 	"inputs":                         {"ecs"},

@@ -58,12 +58,12 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 	defer cancel()
 	started := time.Now()
 	tenant := defendertest.New(defendertest.Options{Seed: o.seed, Alerts: o.alerts})
-	api, stop, err := serve(tenant)
+	api, stop, err := serve(ctx, tenant)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	out, err := newDemoSink(o.output, stdout)
+	out, err := newDemoSink(ctx, o.output, stdout)
 	if err != nil {
 		return err
 	}
@@ -127,8 +127,8 @@ func demoInput(api string) componenttest.Unit {
 }
 
 // serve listens on a free port of the loopback interface.
-func serve(h http.Handler) (url string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func serve(ctx context.Context, h http.Handler) (url string, stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}

@@ -19,10 +19,10 @@ type demoSink struct {
 	close  func()
 }
 
-func newDemoSink(kind string, stdout io.Writer) (*demoSink, error) {
+func newDemoSink(ctx context.Context, kind string, stdout io.Writer) (*demoSink, error) {
 	switch kind {
 	case "elasticsearch":
-		return newElasticsearchSink(stdout)
+		return newElasticsearchSink(ctx, stdout)
 	case "shipper":
 		return newShipperSink(stdout)
 	default:
@@ -32,7 +32,7 @@ func newDemoSink(kind string, stdout io.Writer) (*demoSink, error) {
 
 const demoOutputID = "microsoft_defender_endpoint-default"
 
-func newElasticsearchSink(stdout io.Writer) (*demoSink, error) {
+func newElasticsearchSink(ctx context.Context, stdout io.Writer) (*demoSink, error) {
 	const key = "demo:secret"
 	var mu sync.Mutex
 	arrived := make(chan struct{}, 1)
@@ -48,7 +48,7 @@ func newElasticsearchSink(stdout io.Writer) (*demoSink, error) {
 			}
 		},
 	})
-	url, stop, err := serve(es)
+	url, stop, err := serve(ctx, es)
 	if err != nil {
 		return nil, err
 	}

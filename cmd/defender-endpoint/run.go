@@ -140,19 +140,21 @@ func (b *board) finish(ctx context.Context, c *component.Component, started time
 			}
 		}
 	}
-	failed := b.failed()
+	if troubled := b.troubled(); len(troubled) > 0 {
+		errs = troubled // says the same with the remedy
+	}
 	fmt.Fprintln(b.stderr, b.summary(started))
 	c.Stop()
-	return errors.Join(append(errs, failed...)...)
+	return errors.Join(errs...)
 }
 
-// failed lists units that could not do their work.
-func (b *board) failed() []error {
+// troubled lists the units that are not green.
+func (b *board) troubled() []error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var errs []error
 	for id, s := range b.states {
-		if s.state == client.UnitStateFailed {
+		if s.state == client.UnitStateFailed || s.state == client.UnitStateDegraded {
 			errs = append(errs, fmt.Errorf("unit %s: %s", id, s.message))
 		}
 	}

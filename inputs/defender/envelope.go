@@ -28,10 +28,9 @@ type envelope struct {
 	agent  inputs.Agent
 	tags   []ecs.Value
 
-	doc      ecs.Document
-	record   raw // the record being mapped
-	faults   faults
-	original bytes.Buffer
+	doc    ecs.Document
+	record raw // the record being mapped
+	faults faults
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {

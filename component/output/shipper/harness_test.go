@@ -66,7 +66,7 @@ func startShipper(t testing.TB, o componenttest.ShipperOptions) *componenttest.S
 }
 
 // connect makes an output to the shipper that tries again at once.
-func connect(t testing.TB, s *componenttest.Shipper, h *health, extra map[string]any) *Output {
+func connect(t testing.TB, s *componenttest.Shipper, h *health, extra map[string]any) *client {
 	t.Helper()
 	settings, err := s.Settings()
 	if err != nil {
@@ -85,7 +85,7 @@ func connect(t testing.TB, s *componenttest.Shipper, h *health, extra map[string
 			t.Error(err)
 		}
 	})
-	return o.(*Output)
+	return o.(*client)
 }
 
 func noLeaks(t *testing.T) {

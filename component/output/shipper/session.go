@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ var errClosed = errors.New("output closed")
 // mean something inside it only.
 type session struct {
 	cancel context.CancelFunc
+	log    *slog.Logger
 
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced with every change
@@ -38,8 +40,8 @@ type progress struct {
 	err       error
 }
 
-func newSession(cancel context.CancelFunc) *session {
-	return &session{cancel: cancel, changed: make(chan struct{})}
+func newSession(cancel context.CancelFunc, log *slog.Logger) *session {
+	return &session{cancel: cancel, log: log, changed: make(chan struct{})}
 }
 
 // follow reads the persisted index until the session ends.
@@ -66,6 +68,9 @@ func (s *session) update(reply *messages.PersistedIndexReply) {
 	}
 	s.notify()
 	s.mu.Unlock()
+	if known == "" {
+		s.log.Info("Connected to the shipper", "shipper.uuid", reply.Uuid)
+	}
 	if known != "" && known != reply.Uuid {
 		s.end(restarted(opIndex))
 	}
@@ -132,7 +137,7 @@ func (s *sender) current(ctx context.Context) (*session, error) {
 		return s.session, nil
 	}
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	current := newSession(cancel)
+	current := newSession(cancel, s.log)
 	s.session = current
 	s.followers.Go(func() { current.follow(own, s.client) })
 	return current, nil

@@ -19,14 +19,14 @@ import (
 // workers is how many calls may wait for persistence at once.
 const workers = 16
 
-// Output publishes to the agent's shipper.
-type Output struct {
+// client is the output: the loop over a sender, and their connection.
+type client struct {
 	*output.Loop
 	sender     *sender
 	connection *grpc.ClientConn
 }
 
-var _ output.Output = (*Output)(nil)
+var _ output.Output = (*client)(nil)
 
 // New makes an output of an output unit's settings (its source). The unit's id
 // is the name expected in the shipper's certificate. It connects with the first
@@ -56,16 +56,16 @@ func New(settings map[string]any, unitID string, r output.Reporter, log *slog.Lo
 	loop := output.NewLoop(sender, output.Options{
 		BulkMax: s.bulk.Max, Workers: workers, BackoffInit: s.pause.Backoff.Init, BackoffMax: s.pause.Backoff.Max,
 	}, r)
-	return &Output{Loop: loop, sender: sender, connection: connection}, nil
+	return &client{Loop: loop, sender: sender, connection: connection}, nil
 }
 
 // Close ends the session with the shipper and the connection. A second Close
 // does nothing.
-func (o *Output) Close() error {
-	if !o.sender.close() {
+func (c *client) Close() error {
+	if !c.sender.close() {
 		return nil
 	}
-	if err := o.connection.Close(); err != nil {
+	if err := c.connection.Close(); err != nil {
 		return fmt.Errorf("close shipper connection: %w", err)
 	}
 	return nil

@@ -56,9 +56,9 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 	if opening.Kind() != '{' {
 		return nil, p.malformed("the answer is no JSON object")
 	}
-	if err := p.envelope(); err != nil && err != io.EOF {
+	if err := p.envelope(); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
-	} else if err == io.EOF {
+	} else if err != nil {
 		p.err = err
 	}
 	return p, nil
@@ -192,7 +192,7 @@ func (p *Page) finish() error {
 	switch _, err := p.decoder.ReadToken(); {
 	case err == nil:
 		return p.malformed("the answer goes on after its end")
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return p.broken(err)
 	case !p.listed:
 		return p.malformed("the answer has no list of records")
@@ -207,7 +207,7 @@ func (p *Page) broken(err error) error {
 		return broken(p.x.caller, p.x.request, p.x.op, p.x.body.err)
 	case errors.Is(err, errTooLarge):
 		return p.malformed("the answer is longer around its records, or in one of them, than is read")
-	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{Op: p.x.op, Status: p.x.call.Status, Kind: Transient, Message: "the answer was cut short"}
 	case p.in.err != nil:
 		return p.malformed("the answer's compression is damaged")
@@ -224,7 +224,7 @@ func (p *Page) malformed(message string) *Error {
 // NextLink is the link to the page after this one, empty if there is none. It
 // is known when Next has returned io.EOF.
 func (p *Page) NextLink() string {
-	if p.err != io.EOF {
+	if !errors.Is(p.err, io.EOF) {
 		return ""
 	}
 	return p.next

@@ -28,8 +28,8 @@ const (
 	// renewAgain is when to try again after that did not work; the old token
 	// is used meanwhile.
 	renewAgain = time.Minute
-	// lastSeconds of a token are not used: it might end on its way.
-	lastSeconds = 10 * time.Second
+	// endMargin of a token are not used: it might end on its way.
+	endMargin = 10 * time.Second
 	// shortLife is assumed where expires_in is missing: the least that Entra
 	// lets an admin set.
 	shortLife = 10 * time.Minute
@@ -200,7 +200,7 @@ func (t *tokens) request(ctx context.Context) (token, error) {
 		return token{
 			text:  inputs.Secret(got.AccessToken),
 			renew: began.Add(max(life-renewBefore, life/2)),
-			until: began.Add(max(life-lastSeconds, life/2)),
+			until: began.Add(max(life-endMargin, life/2)),
 		}, nil
 	}
 	if isNetwork(err) || ctx.Err() != nil {

@@ -1,0 +1,143 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+// policy is a standalone policy for a tenant and an Elasticsearch.
+func policy(api, es string) string {
+	return `
+outputs:
+  default: {type: elasticsearch, hosts: ["` + es + `"], api_key: "id:key", backoff.init: 50ms, backoff.max: 200ms}
+inputs:
+  - id: defender-1
+    type: microsoft_defender_endpoint
+    use_output: default
+    data_stream.namespace: default
+    tenant_id: ` + defendertest.TenantID + `
+    client_id: ` + defendertest.ClientID + `
+    client_secret: "` + defendertest.ClientSecret + `"
+    url: ` + api + `
+    login_url: ` + api + `
+    streams:
+      - id: defender-1-log
+        data_stream: {type: logs, dataset: microsoft_defender_endpoint.log}
+`
+}
+
+// program runs the binary and returns what it wrote to stderr.
+func program(t *testing.T, dir string, args ...string) (*os.ProcessState, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState, stderr.String()
+}
+
+func writePolicy(t *testing.T, text string) (dir, file string) {
+	t.Helper()
+	dir = t.TempDir()
+	file = filepath.Join(dir, "policy.yml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, file
+}
+
+func TestRunOnce(t *testing.T) {
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 500, EvidencePerAlert: 3})
+	es, url := newElasticsearch(t)
+	dir, file := writePolicy(t, policy(listen(t, tenant), url))
+	state, stderr := program(t, dir, "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
+	if state.ExitCode() != 0 || !strings.Contains(stderr, "documents 1500") {
+		t.Fatalf("exit code %d:\n%s", state.ExitCode(), stderr)
+	}
+	if es.Count(dataStream) != 1500 {
+		t.Errorf("%d documents stored, want 1500", es.Count(dataStream))
+	}
+	requests := es.Stats().Requests
+	state, stderr = program(t, dir, "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
+	if state.ExitCode() != 0 || !strings.Contains(stderr, "documents 0") || es.Stats().Requests != requests {
+		t.Errorf("a second run is not free: exit code %d, %d bulk requests:\n%s", state.ExitCode(), es.Stats().Requests-requests, stderr)
+	}
+}
+
+func TestRunTellsWhatIsWrong(t *testing.T) {
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 5})
+	_, es := newElasticsearch(t)
+	good := policy(listen(t, tenant), es)
+	for name, c := range map[string]struct{ policy, says string }{
+		"malformed policy":   {"outputs: [", "read policy"},
+		"no input":           {"outputs: {default: {type: elasticsearch}}\ninputs: []\n", "none of type microsoft_defender_endpoint"},
+		"no output":          {strings.Replace(good, "use_output: default", "use_output: other", 1), `no output named "other"`},
+		"unknown dataset":    {strings.Replace(good, "endpoint.log", "endpoint.logs", 1), "data_stream.dataset: no resource for"},
+		"missing credential": {strings.Replace(good, "client_secret:", "client_secretx:", 1), "client_secret: required"},
+		"wrong type":         {strings.Replace(good, "client_id:", "interval: [a, b]\n    client_id:", 1), "interval"},
+		"wrong secret":       {strings.Replace(good, defendertest.ClientSecret, "wrong-one", 1), "7000215"},
+		"unreachable host":   {strings.Replace(good, "    url: http://127", "    url: http://127.0.0.1:1/#", 1), "url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, file := writePolicy(t, c.policy)
+			state, stderr := program(t, dir, "run", "-c", file, "--once")
+			last := stderr[strings.LastIndex(strings.TrimSpace(stderr), "\n")+1:]
+			if state.ExitCode() == 0 || !strings.Contains(stderr, c.says) || !strings.HasPrefix(last, "defender-endpoint: ") {
+				t.Errorf("exit code %d, want an error with %q last:\n%s", state.ExitCode(), c.says, stderr)
+			}
+			if strings.Contains(stderr, defendertest.ClientSecret) || strings.Contains(stderr, "id:key") {
+				t.Error("a secret is in the output")
+			}
+		})
+	}
+}
+
+func TestStartedByHand(t *testing.T) {
+	state, stderr := program(t, t.TempDir())
+	if state.ExitCode() != 2 || !strings.Contains(stderr, "defender-endpoint demo") {
+		t.Errorf("exit code %d, want 2 and a hint:\n%s", state.ExitCode(), stderr)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	out, err := exec.Command(binary, "version").Output()
+	if err != nil || !strings.HasPrefix(string(out), "defender-endpoint ") {
+		t.Errorf("%s, %v", out, err)
+	}
+}
+
+// TestSecondProcessIsRefused: two collectors on one state directory would
+// overwrite each other's cursors.
+func TestSecondProcessIsRefused(t *testing.T) {
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 5})
+	_, es := newElasticsearch(t)
+	dir, file := writePolicy(t, policy(listen(t, tenant), es))
+	first := exec.Command(binary, "run", "-c", file, "-E", "path.data="+dir)
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = first.Process.Kill(); _ = first.Wait() }()
+	for len(tenant.Requests()) == 0 { // it has the directory by then
+		time.Sleep(10 * time.Millisecond)
+	}
+	state, stderr := program(t, dir, "run", "-c", file, "--once", "-E", "path.data="+dir)
+	if state.ExitCode() != 1 || !strings.Contains(stderr, "in use by another process") {
+		t.Errorf("exit code %d:\n%s", state.ExitCode(), stderr)
+	}
+}
