@@ -209,8 +209,10 @@ func TestElasticsearchLifecycle(t *testing.T) {
 			went = append(went, s.State)
 		}
 	}
-	if went[0] != client.UnitStateStarting || went[len(went)-1] != client.UnitStateHealthy || slices.Contains(went, client.UnitStateFailed) {
-		t.Errorf("the input went %v, want STARTING to HEALTHY", went)
+	// Quick changes are one report, so not every state need be seen; those that
+	// are come in order. The component's own tests see every one.
+	if !slices.IsSorted(went) || went[len(went)-1] != client.UnitStateHealthy {
+		t.Errorf("the input went %v, want STARTING, CONFIGURING, HEALTHY", went)
 	}
 	r.stop()
 	r.expectStored()
