@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -23,12 +25,20 @@ const (
 	minTop = 10
 	// retryAfter is the pause after a failed poll, where the interval is longer.
 	retryAfter = 30 * time.Second
+	// fallbackWindow is how long after its creation a record that cannot be read
+	// by update time may still change: a machine action times out after 3 days
+	// and 14 minutes (defender-api.md 3.5).
+	fallbackWindow = 4 * 24 * time.Hour
 	// tick is the precision of the API's times.
 	tick = 100 * time.Nanosecond
 )
 
-// errUnordered tells that the server does not sort as asked.
-var errUnordered = errors.New("the server does not sort by update time")
+// errUnordered tells that the server does not sort as asked; errUnfiltered, that
+// it does not filter by that property either.
+var (
+	errUnordered  = errors.New("the server does not sort as asked")
+	errUnfiltered = errors.New("the server does not filter by update time")
+)
 
 // collector reads one stream's resource. It is used by one goroutine.
 type collector struct {
@@ -47,8 +57,10 @@ type collector struct {
 
 	restored bool
 	unsorted bool              // the server refuses $orderby or ignores it
+	byBirth  bool              // the server does not filter by update time
 	top      int               // records asked for in a page, at most config.BatchSize
 	pending  map[uint64]uint32 // seen, but not acknowledged yet
+	met      map[uint64]uint32 // by the sweep under way, of a resource that is swept
 }
 
 // page is what one answer held. Its documents are published when it is returned.
@@ -128,11 +140,16 @@ func (c *collector) poll(ctx context.Context) error {
 			return err
 		}
 	}
-	err := c.sweep(ctx, !c.unsorted)
+	err := c.sweep(ctx, c.walk())
 	if errors.Is(err, errUnordered) {
-		c.log.Warn("server does not sort by update time: reading by $skip", "resource", c.resource.name)
+		c.log.Warn("server does not sort as asked: reading by $skip", "resource", c.resource.name)
 		c.unsorted = true
-		err = c.sweep(ctx, false)
+		err = c.sweep(ctx, c.walk())
+	}
+	if errors.Is(err, errUnfiltered) {
+		c.log.Warn("server does not filter by update time: reading by creation time", "resource", c.resource.name)
+		c.byBirth = true
+		err = c.sweep(ctx, c.walk())
 	}
 	if err == nil {
 		c.top = min(c.config.BatchSize, c.top*2)
@@ -140,9 +157,32 @@ func (c *collector) poll(ctx context.Context) error {
 	return err
 }
 
+// walk plans a sweep with what the server is known to take.
+func (c *collector) walk() *walk {
+	w := &walk{resource: c.resource, property: c.resource.updated, lower: c.lookback()}
+	switch {
+	case c.resource.updated == "" && !c.unsorted:
+		w.order = "id"
+	case c.byBirth:
+		w.property = c.resource.created
+	case !c.unsorted:
+		w.keyset, w.order = true, c.resource.updated
+	}
+	return w
+}
+
+// lookback is the time from which the next poll reads.
+func (c *collector) lookback() time.Time {
+	if c.byBirth {
+		return c.state.cursor.Add(-max(c.config.Overlap, fallbackWindow))
+	}
+	return c.state.cursor.Add(-c.config.Overlap)
+}
+
 // sweep reads page after page to the last one.
-func (c *collector) sweep(ctx context.Context, keyset bool) error {
-	w := &walk{resource: c.resource, keyset: keyset, lower: c.state.cursor.Add(-c.config.Overlap)}
+func (c *collector) sweep(ctx context.Context, w *walk) error {
+	c.envelope.epoch = c.epoch()
+	clear(c.met)
 	var former page
 	var newest time.Time
 	largest := 0
@@ -156,19 +196,30 @@ func (c *collector) sweep(ctx context.Context, keyset bool) error {
 			return c.malformed("the server gives the same page again and again")
 		}
 		newest = later(newest, p.newest)
-		if keyset {
-			if err := c.advance(ctx, newest); err != nil {
+		last := p.isLast(largest)
+		if w.keyset || last {
+			if err := c.advance(ctx, newest, last); err != nil {
 				return err
 			}
 		}
-		if p.isLast(largest) {
-			return c.advance(ctx, newest)
+		if last {
+			return nil
 		}
 		largest = max(largest, p.records)
 		w.advance(p.records, p.newest)
 		former = p
 	}
 	return c.malformed("the answers do not end")
+}
+
+// epoch tells the documents of one full interval from those of the next, so
+// that an unchanged record that is published once per full_interval is a
+// document each time. It is empty for resources that have versions.
+func (c *collector) epoch() []byte {
+	if c.resource.updated != "" {
+		return nil
+	}
+	return strconv.AppendInt(nil, time.Now().Truncate(c.config.FullInterval).Unix(), 10)
 }
 
 // isLast decides whether a page ends the sweep; see "Why a short page" in the
@@ -184,13 +235,11 @@ func (c *collector) malformed(message string) error {
 // page reads one page and publishes what is new in it.
 func (c *collector) page(ctx context.Context, w *walk) (page, error) {
 	p := page{}
-	answer, err := c.client.Open(ctx, api.Request{Path: c.resource.path, Query: w.query(), Priority: c.resource.priority})
-	var refused *api.Error
-	if w.keyset && errors.As(err, &refused) && refused.IsOData() {
-		return p, errUnordered
-	}
+	answer, err := c.client.Open(ctx, api.Request{
+		Path: c.resource.path, Query: w.query(), Priority: c.resource.priority, Roles: []string{c.resource.permission},
+	})
 	if err != nil {
-		return p, err
+		return p, c.refusal(w, err)
 	}
 	defer answer.Close()
 	err = c.records(ctx, answer, w, &p)
@@ -198,15 +247,43 @@ func (c *collector) page(ctx context.Context, w *walk) (page, error) {
 	if flushErr := c.publish(ctx); flushErr != nil {
 		return p, flushErr
 	}
-	maps.Copy(c.state.seen, c.pending)
-	clear(c.pending)
-	c.state.prune(c.state.cursor.Add(-c.config.Overlap))
+	c.keep()
 	p.more = answer.NextLink() != ""
 	if err == nil || errors.Is(err, errUnordered) {
 		return p, err
 	}
 	c.top = max(minTop, c.top/2) // a smaller page may get through
 	return p, errors.Join(err, c.save(ctx))
+}
+
+// refusal tells what a server does not take of a query. A list of machines that
+// is empty is a 404 (defender-api.md 3.4).
+func (c *collector) refusal(w *walk, err error) error {
+	var refused *api.Error
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.Status == http.StatusNotFound && w.property == "" && w.skip == 0:
+		return nil
+	case refused.IsOData() && w.order != "":
+		return errUnordered
+	case refused.IsOData() && c.resource.created != "" && !c.byBirth:
+		return errUnfiltered
+	default:
+		return err
+	}
+}
+
+// keep puts what was published into the state. Only what can be met again is
+// kept: in a sweep what it met, else what lies behind the look-back.
+func (c *collector) keep() {
+	maps.Copy(c.state.seen, c.pending)
+	if c.resource.updated == "" {
+		maps.Copy(c.met, c.pending)
+	} else {
+		c.state.prune(c.lookback())
+	}
+	clear(c.pending)
 }
 
 func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *page) error {
@@ -248,14 +325,34 @@ func (c *collector) record(ctx context.Context, record raw, w *walk, p *page) er
 		}
 		p.newest = later(p.newest, updated)
 	}
-	_, seen := c.state.seen[fingerprint]
-	if _, again := c.pending[fingerprint]; seen || again {
+	known, seen := c.known(fingerprint)
+	if seen {
 		c.counts.Duplicates++
 	} else if err := c.documents(ctx, record, unreadable); err != nil {
 		return err
 	}
-	c.pending[fingerprint] = unix32(later(updated, w.lower))
+	switch {
+	case c.resource.updated != "":
+		c.pending[fingerprint] = unix32(later(updated, w.lower))
+	case seen:
+		c.pending[fingerprint] = known
+	default:
+		c.pending[fingerprint] = unix32(time.Now())
+	}
 	return nil
+}
+
+// known reports whether a record need not be published, with what the seen set
+// holds for it: its update time or, in a sweep, when it was published.
+func (c *collector) known(fingerprint uint64) (held uint32, seen bool) {
+	if held, seen = c.pending[fingerprint]; seen {
+		return held, true
+	}
+	held, seen = c.state.seen[fingerprint]
+	if seen && c.resource.updated == "" {
+		seen = time.Since(time.Unix(int64(held), 0)) < c.config.FullInterval
+	}
+	return held, seen
 }
 
 // oversized accounts for a record that is too large to be read. It is known by
@@ -312,16 +409,25 @@ func (c *collector) publish(ctx context.Context) error {
 }
 
 // advance moves the cursor over acknowledged records and saves it. It never
-// goes back and never into the future.
-func (c *collector) advance(ctx context.Context, newest time.Time) error {
-	newest = earlier(newest, time.Now().UTC())
+// goes back and never into the future. For a swept resource it is the time of
+// the last complete sweep, and the seen set is what that sweep met.
+func (c *collector) advance(ctx context.Context, newest time.Time, last bool) error {
+	now := time.Now().UTC()
+	newest = earlier(newest, now)
 	c.counts.Newest = newest
 	c.report()
+	if c.resource.updated == "" && last {
+		c.state.seen, c.met = c.met, c.state.seen
+		c.state.prune(time.Time{})
+		newest = now
+	}
 	if !newest.After(c.state.cursor) {
 		return nil
 	}
 	c.state.cursor = newest
-	c.state.prune(c.state.cursor.Add(-c.config.Overlap))
+	if c.resource.updated != "" {
+		c.state.prune(c.lookback())
+	}
 	return c.save(ctx)
 }
 

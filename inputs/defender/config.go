@@ -169,15 +169,19 @@ func merge(input, stream map[string]any) (*config.C, error) {
 }
 
 // settingsOf leaves out nulls, which mean "not set", and the agent's markers
-// for its own redaction (agent-contract.md 3.1).
+// for its own redaction (agent-contract.md 3.1). Dollar signs are literal: the
+// agent has put in all variables already, and a secret may hold one.
 func settingsOf(source map[string]any) map[string]any {
 	kept := make(map[string]any, len(source))
 	for name, v := range source {
 		if v == nil || strings.HasPrefix(name, "__mark_redact_") {
 			continue
 		}
-		if child, ok := v.(map[string]any); ok {
-			v = settingsOf(child)
+		switch value := v.(type) {
+		case map[string]any:
+			v = settingsOf(value)
+		case string:
+			v = strings.ReplaceAll(value, "$", "$$")
 		}
 		kept[name] = v
 	}

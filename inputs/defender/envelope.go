@@ -31,6 +31,7 @@ type envelope struct {
 	doc    ecs.Document
 	record raw // the record being mapped
 	faults faults
+	epoch  []byte // part of every id; see collector.epoch
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {
@@ -89,6 +90,9 @@ func (e *envelope) setAgent(root *ecs.Object) {
 // with error.message is a pipeline_error and keeps the original.
 func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {
 	d := &e.doc
+	if len(e.epoch) > 0 {
+		parts = append(parts, e.epoch)
+	}
 	d.ID = documentID(e.config, parts)
 	d.Timestamp = timestamp
 	if len(e.faults) == 0 {

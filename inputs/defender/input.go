@@ -120,6 +120,7 @@ func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) 
 		batch:    inputs.NewBatch(target, inputs.BatchDocuments, inputs.BatchBytes),
 		top:      c.BatchSize,
 		pending:  map[uint64]uint32{},
+		met:      map[uint64]uint32{},
 	}
 }
 

@@ -20,8 +20,12 @@ type resource struct {
 	dataset string // data_stream.dataset
 	path    string // of the list
 	expand  string // $expand, or ""
-	// updated is the property by which records are read incrementally.
+	// updated is the property by which records are read incrementally; a
+	// resource without one is swept.
 	updated string
+	// created takes its place, with a re-read window of fallbackWindow, where
+	// the server refuses to filter by updated. Empty: there is no such place.
+	created string
 	// permission is the application permission that is enough to read it.
 	permission string
 	priority   api.Priority

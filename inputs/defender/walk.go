@@ -9,10 +9,12 @@ import (
 // walk is the way through one sweep: which page to ask for next.
 //
 // Keyset: the lower bound moves to the largest time of the page before, and
-// $skip is used only while a full page carries that one time. Skipping: the
-// bound stays and $skip alone moves; used where the server does not sort.
+// $skip is used only while a full page carries that one time. Otherwise the
+// bound stays, where there is one, and $skip alone moves.
 type walk struct {
 	resource *resource
+	property string // that is filtered by; "" = no filter
+	order    string // of $orderby; "" = none
 	keyset   bool
 	lower    time.Time // inclusive
 	skip     int
@@ -23,9 +25,11 @@ type walk struct {
 // numbers no exponent (defender-api.md 3.2).
 func (w *walk) query() url.Values {
 	q := url.Values{"$top": {strconv.Itoa(w.top)}}
-	q.Set("$filter", w.resource.updated+" ge "+w.lower.UTC().Format("2006-01-02T15:04:05.9999999Z"))
-	if w.keyset {
-		q.Set("$orderby", w.resource.updated+" asc")
+	if w.property != "" {
+		q.Set("$filter", w.property+" ge "+w.lower.UTC().Format("2006-01-02T15:04:05.9999999Z"))
+	}
+	if w.order != "" {
+		q.Set("$orderby", w.order+" asc")
 	}
 	if w.resource.expand != "" {
 		q.Set("$expand", w.resource.expand)

@@ -1,0 +1,95 @@
+package defender
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigDefaults(t *testing.T) {
+	c := decoded(t, nil, nil)
+	if c.Interval != time.Minute || c.InitialInterval != 24*time.Hour || c.BatchSize != 1000 || c.Evidence != "split" {
+		t.Errorf("got %+v", c)
+	}
+	if len(c.Tags) != 2 || c.Tags[1] != "forwarded" || c.DataStream.Type != "logs" || c.DataStream.Namespace != "default" {
+		t.Errorf("tags %v, data stream %+v", c.Tags, c.DataStream)
+	}
+}
+
+// required are the settings without a default.
+func required() map[string]any {
+	return map[string]any{
+		"tenant_id": "t", "client_id": "c", "client_secret": "s",
+		"data_stream": map[string]any{"dataset": "microsoft_defender_endpoint.log"},
+	}
+}
+
+func decoded(t *testing.T, input, stream map[string]any) Config {
+	t.Helper()
+	source := required()
+	for name, v := range input {
+		source[name] = v
+	}
+	c, err := decodeConfig(source, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestConfigStreamWins(t *testing.T) {
+	c := decoded(t,
+		map[string]any{"interval": "5m", "tags": []any{"a", "b", "c"}, "batch_size": 10.0, "data_stream.namespace": "prod"},
+		map[string]any{"interval": "2m", "tags": []any{"x"}, "data_stream": map[string]any{"type": "logs"}})
+	if c.Interval != 2*time.Minute || len(c.Tags) != 1 || c.Tags[0] != "x" || c.BatchSize != 10 {
+		t.Errorf("interval %s, tags %v, batch_size %d", c.Interval, c.Tags, c.BatchSize)
+	}
+	if c.DataStream.Namespace != "prod" || c.DataStream.Dataset != "microsoft_defender_endpoint.log" {
+		t.Errorf("data stream %+v", c.DataStream)
+	}
+}
+
+func TestConfigDottedNullsAndMarkers(t *testing.T) {
+	c := decoded(t, map[string]any{
+		"ssl.verification_mode": "none", "proxy_url": nil, "__mark_redact_client_secret": true, "unknown_setting": 1.0,
+	}, nil)
+	if c.HTTP.TLS == nil || c.HTTP.TLS.VerificationMode.String() != "none" {
+		t.Errorf("ssl %+v", c.HTTP.TLS)
+	}
+}
+
+func TestConfigDollarSignsAreLiteral(t *testing.T) {
+	for _, secret := range []string{"a$b", "a$$b", "${HOME}", "$"} {
+		if c := decoded(t, map[string]any{"client_secret": secret}, nil); c.ClientSecret.Reveal() != secret {
+			t.Errorf("%q became %q", secret, c.ClientSecret.Reveal())
+		}
+	}
+}
+
+// TestConfigNamesEveryFault: one answer lists all that is wrong.
+func TestConfigNamesEveryFault(t *testing.T) {
+	_, err := decodeConfig(map[string]any{
+		"tenant_id": "a/b", "client_id": "", "url": "api.example", "login_url": "ftp://x", "interval": "soon",
+		"initial_interval": "9000h", "batch_size": 20000.0, "overlap": "48h", "timestamp_source": "now", "evidence": "some",
+		"http_client_timeout": []any{"x"}, "data_stream": map[string]any{"dataset": "other", "namespace": "Not-Valid"},
+	}, nil)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, setting := range []string{
+		"tenant_id", "client_id", "client_secret", "url", "login_url", "interval", "initial_interval", "batch_size",
+		"overlap", "timestamp_source", "evidence", "http_client_timeout", "data_stream.dataset", "data_stream.namespace",
+	} {
+		if !strings.Contains(err.Error(), setting) {
+			t.Errorf("%s is not named in:\n%v", setting, err)
+		}
+	}
+}
+
+func TestConfigNeverShowsTheSecret(t *testing.T) {
+	const secret = "planted-secret"
+	_, err := decodeConfig(map[string]any{"client_secret": map[string]any{secret: secret}, "interval": "x"}, nil)
+	if err == nil || strings.Contains(err.Error(), ": "+secret) || strings.Contains(err.Error(), `"`+secret) {
+		t.Errorf("got %v", err)
+	}
+}
