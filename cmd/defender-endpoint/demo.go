@@ -24,7 +24,8 @@ import (
 
 // demoOptions are the demo's flags.
 type demoOptions struct {
-	alerts int
+	alerts, machines, actions int
+
 	seed   uint64
 	output string
 	limit  time.Duration
@@ -40,13 +41,15 @@ agent's end of the control protocol, spawns this program as Elastic Agent would,
 prints every document that arrives to standard output, one JSON object a line.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.alerts < 0 {
-				return &exitError{2, errors.New("--alerts: want 0 or more")}
+			if o.alerts < 0 || o.machines < 0 || o.actions < 0 {
+				return &exitError{2, errors.New("--alerts, --machines and --actions: want 0 or more")}
 			}
 			return demo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().IntVar(&o.alerts, "alerts", 200, "alerts the tenant has")
+	cmd.Flags().IntVar(&o.machines, "machines", 50, "machines the tenant has")
+	cmd.Flags().IntVar(&o.actions, "actions", 30, "machine actions the tenant has")
 	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "seed of the simulated data")
 	cmd.Flags().StringVar(&o.output, "output", "elasticsearch", "the way out: elasticsearch or shipper")
 	cmd.Flags().DurationVar(&o.limit, "limit", 5*time.Minute, "give up after so long")
@@ -57,7 +60,9 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	started := time.Now()
-	tenant := defendertest.New(defendertest.Options{Seed: o.seed, Alerts: o.alerts})
+	tenant := defendertest.New(defendertest.Options{
+		Seed: o.seed, Alerts: o.alerts, Machines: o.machines, Actions: o.actions,
+	})
 	api, stop, err := serve(ctx, tenant)
 	if err != nil {
 		return err
@@ -89,10 +94,7 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 	if err := agent.Start(ctx, exec.CommandContext(ctx, binary)); err != nil {
 		return err
 	}
-	want := 0
-	for v := range tenant.Records(defendertest.Alerts) {
-		want += max(1, v.Evidence)
-	}
+	records, want := offered(tenant)
 	waitErr := agent.Wait(ctx, func(s componenttest.States) bool { return s.All(client.UnitStateHealthy) })
 	if waitErr == nil {
 		waitErr = out.wait(ctx, want)
@@ -101,7 +103,7 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 	exit, stopErr := agent.Stop(ctx)
 	stored, duplicates := out.result()
 	fmt.Fprintf(stderr, "records offered %d, documents expected %d, documents stored %d, duplicates %d, %.1f s\n",
-		o.alerts, want, stored, duplicates, time.Since(started).Seconds())
+		records, want, stored, duplicates, time.Since(started).Seconds())
 	if exit.Code != 0 && stopErr == nil {
 		stopErr = fmt.Errorf("the component exited with code %d", exit.Code)
 	}
@@ -120,10 +122,26 @@ func demoInput(api string) componenttest.Unit {
 			"tenant_id":   defendertest.TenantID, "client_id": defendertest.ClientID, "client_secret": defendertest.ClientSecret,
 			"url": api, "login_url": api,
 			"streams": []any{
-				map[string]any{"id": "demo-log", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"}},
+				demoStream("log"), demoStream("machine_action"), demoStream("machine"),
 			},
 		},
 	}
+}
+
+func demoStream(name string) map[string]any {
+	return map[string]any{"id": "demo-" + name, "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint." + name}}
+}
+
+// offered counts what the tenant has, and the documents it should come to: an
+// alert is one for each of its evidence items.
+func offered(tenant *defendertest.Tenant) (records, documents int) {
+	for _, resource := range defendertest.Resources() {
+		for v := range tenant.Records(resource) {
+			records++
+			documents += max(1, v.Evidence)
+		}
+	}
+	return records, documents
 }
 
 // serve listens on a free port of the loopback interface.
@@ -147,7 +165,12 @@ func printStates(w io.Writer, agent *componenttest.Agent) {
 	}
 	slices.SortFunc(keys, func(a, b componenttest.UnitKey) int { return int(b.Type) - int(a.Type) })
 	for _, k := range keys {
+		former := componenttest.UnitState{State: -1}
 		for _, s := range agent.History(k) {
+			if s.State == former.State && s.Message == former.Message {
+				continue // only the payload changed
+			}
+			former = s
 			fmt.Fprintf(w, "%-55s %-12s %s\n", k, s.State, s.Message)
 		}
 	}

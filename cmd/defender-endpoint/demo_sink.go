@@ -104,7 +104,7 @@ func newShipperSink(stdout io.Writer) (*demoSink, error) {
 		},
 		result: func() (int, int) {
 			stats, _ := shipper.Stats()
-			for _, d := range shipper.Documents("logs-microsoft_defender_endpoint.log-default") {
+			for _, d := range shipper.Documents("") {
 				_, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n'))
 			}
 			return stats.Stored, stats.Duplicates

@@ -80,6 +80,34 @@ func TestRunOnce(t *testing.T) {
 	}
 }
 
+// TestRunStoresAllThreeStreams: what the tenant has is what is stored, and a
+// second run adds nothing.
+func TestRunStoresAllThreeStreams(t *testing.T) {
+	tenant := defendertest.New(defendertest.Options{Seed: 2, Alerts: 60, Machines: 250, Actions: 120, EvidencePerAlert: 2})
+	es, url := newElasticsearch(t)
+	dir, file := writePolicy(t, policy(listen(t, tenant), url)+`
+      - id: defender-1-machine
+        batch_size: 60
+        data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine}
+      - id: defender-1-machine_action
+        data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine_action}
+`)
+	for range 2 {
+		state, stderr := program(t, dir, "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
+		if state.ExitCode() != 0 {
+			t.Fatalf("exit code %d:\n%s", state.ExitCode(), stderr)
+		}
+		for name, want := range map[string]int{"log": 120, "machine": 250, "machine_action": 120} {
+			if got := es.Count("logs-microsoft_defender_endpoint." + name + "-default"); got != want {
+				t.Errorf("%s: %d documents, want %d", name, got, want)
+			}
+		}
+	}
+	if s := es.Stats(); s.Conflicts != 0 || s.Rejected != 0 {
+		t.Errorf("%d documents sent again, %d rejected", s.Conflicts, s.Rejected)
+	}
+}
+
 func TestRunTellsWhatIsWrong(t *testing.T) {
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 5})
 	_, es := newElasticsearch(t)

@@ -267,15 +267,6 @@ func (m *alertMapper) vendor(vendor *ecs.Object) {
 	m.keep(vendor, m.alerts.unknown)
 }
 
-// keep takes over members that the API struct does not name.
-func (m *alertMapper) keep(o *ecs.Object, members []member) {
-	for _, u := range members {
-		if !blank(u.value) {
-			o.Set(u.name, m.doc.JSON(u.value))
-		}
-	}
-}
-
 func (m *alertMapper) relatedUser(user *ecs.Object) {
 	if blank(m.alert.RelatedUser) {
 		return

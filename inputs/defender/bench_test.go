@@ -9,12 +9,18 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// benchmarkMap decodes, maps and encodes the first capture of a resource.
+// benchmarkMap decodes, maps and encodes the largest capture of a resource.
 func benchmarkMap(b *testing.B, r *resource) {
-	files, _ := filepath.Glob(filepath.Join(captures, r.name, "every-*[a-z].golden.json"))
-	record, err := os.ReadFile(strings.Replace(files[0], ".golden", "", 1))
-	if err != nil {
-		b.Fatal(err)
+	files, _ := filepath.Glob(filepath.Join(captures, r.name, "*.json"))
+	var record []byte
+	for _, f := range files {
+		content, err := os.ReadFile(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !strings.HasSuffix(f, ".golden.json") && len(content) > len(record) {
+			record = content
+		}
 	}
 	record = compact(b, record)
 	e := newEnvelope(configOf(r), someAgent)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
@@ -82,6 +83,28 @@ func (f *faults) date(field string, v raw) ecs.Value {
 	return ecs.Scalar(v)
 }
 
+// milliseconds takes a timestamp and cuts it (ecs-mapping.md 4.0 rule 7).
+func (f *faults) milliseconds(field string, v raw) ecs.Value {
+	if !f.date(field, v).Present() {
+		return ecs.Value{}
+	}
+	t, _ := parseTime(v)
+	return ecs.Time(t)
+}
+
+// boolean takes true and false, also as text.
+func (f *faults) boolean(field string, v raw) ecs.Value {
+	switch s := str(v); {
+	case strings.EqualFold(s, "true"):
+		return ecs.Bool(true)
+	case strings.EqualFold(s, "false"):
+		return ecs.Bool(false)
+	case !blank(v):
+		f.add(field, "a boolean", v)
+	}
+	return ecs.Value{}
+}
+
 // ip takes an IP address.
 func (f *faults) ip(field string, v raw) ecs.Value {
 	if blank(v) {
@@ -132,3 +155,26 @@ func (u union) value() ecs.Value { return ecs.Texts(u...) }
 
 // baseName is the last part of a Windows or Unix path.
 func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
+
+// snakeCase turns a member's name into a field's: defenderAvStatus to
+// defender_av_status, isAADJoined to is_aad_joined. Anything but letters and
+// digits becomes one underscore.
+func snakeCase(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	word := false // b is not empty and ends in a letter or digit
+	for i, r := range runes {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			word = false
+			continue
+		}
+		upper := unicode.IsUpper(r)
+		begins := upper && word && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if b.Len() > 0 && (begins || !word) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+		word = true
+	}
+	return b.String()
+}

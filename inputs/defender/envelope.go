@@ -118,6 +118,41 @@ func (e *envelope) withTag(tag string) ecs.Value {
 
 func (e *envelope) originalText() ecs.Value { return ecs.Text(string(e.record)) }
 
+// duplicate sets a vendor field whose value also stands in an ECS field, where
+// the configuration asks for such.
+func (e *envelope) duplicate(vendor *ecs.Object, name string, v ecs.Value) {
+	if e.config.PreserveDuplicateCustomFields {
+		vendor.Set(name, v)
+	}
+}
+
+// keep takes over members that the API struct does not name.
+func (e *envelope) keep(o *ecs.Object, members []member) {
+	e.keepAs(o, members, func(name string) string { return name })
+}
+
+// keepSnake is keep for vendor fields in snake case; what is inside their values
+// stays as it came.
+func (e *envelope) keepSnake(o *ecs.Object, members []member) { e.keepAs(o, members, snakeCase) }
+
+// keepAs renames members; where the new name is taken, the own name is kept.
+func (e *envelope) keepAs(o *ecs.Object, members []member, rename func(string) string) {
+	for _, u := range members {
+		if blank(u.value) {
+			continue
+		}
+		name := rename(u.name)
+		if name == "" {
+			e.faults = append(e.faults, "a member has no name")
+			continue
+		}
+		if o.Get(name).Present() {
+			name = u.name
+		}
+		o.Set(name, e.doc.JSON(u.value))
+	}
+}
+
 // quarantine makes the one document of a record that cannot be mapped at all.
 func (e *envelope) quarantine(record raw, cause error) {
 	e.record = record

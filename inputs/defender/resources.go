@@ -12,6 +12,8 @@ import (
 // resource by data_stream.dataset.
 var resources = []*resource{
 	alertResource,
+	machineActionResource,
+	machineResource,
 }
 
 // resource is one Defender collection: how to ask for it and how to map it.
