@@ -68,6 +68,13 @@ type evidence struct {
 	ParentProcessCreationTime raw `json:"parentProcessCreationTime"` // timestamp
 	IPAddress                 raw `json:"ipAddress"`
 	URL                       raw `json:"url"`
+	ParentProcessFileName     raw `json:"parentProcessFileName"`
+	ParentProcessFilePath     raw `json:"parentProcessFilePath"` // the folder
+	RegistryKey               raw `json:"registryKey"`           // without the hive
+	RegistryHive              raw `json:"registryHive"`          // HKEY_LOCAL_MACHINE...
+	RegistryValueType         raw `json:"registryValueType"`     // ExpandString...
+	RegistryValue             raw `json:"registryValue"`
+	RegistryValueName         raw `json:"registryValueName"`
 	AccountName               raw `json:"accountName"`
 	DomainName                raw `json:"domainName"`
 	UserSID                   raw `json:"userSid"`
@@ -304,6 +311,7 @@ func (m *alertMapper) evidenceItems(root, vendor *ecs.Object, items []raw, categ
 		}
 		m.file(root.Object("file"))
 		m.process(root.Object("process"))
+		m.registry(root.Object("registry"))
 		setURL(root.Object("url"), m.faults.text("evidence.url", m.evidence.URL))
 		root.Object("user").Set("id", m.faults.text("evidence.userSid", m.evidence.UserSID))
 		m.vendorEvidence(vendor.Object("evidence"))
@@ -314,7 +322,9 @@ func (m *alertMapper) evidenceItems(root, vendor *ecs.Object, items []raw, categ
 func (m *alertMapper) file(file *ecs.Object) {
 	e, f := &m.evidence, &m.faults
 	file.Set("name", f.text("evidence.fileName", e.FileName))
+	// Upstream has the folder in file.path; ECS has a field for folders.
 	file.Set("path", f.text("evidence.filePath", e.FilePath))
+	file.Set("directory", f.text("evidence.filePath", e.FilePath))
 	hash := file.Object("hash")
 	hash.Set("sha1", f.text("evidence.sha1", e.SHA1))
 	hash.Set("sha256", f.text("evidence.sha256", e.SHA256))
@@ -326,8 +336,17 @@ func (m *alertMapper) process(process *ecs.Object) {
 	process.Set("pid", pid)
 	process.Set("start", f.date("evidence.processCreationTime", e.ProcessCreationTime))
 	process.Set("command_line", f.text("evidence.processCommandLine", e.ProcessCommandLine))
-	process.Set("name", ecs.Text(baseName(executable(str(e.ProcessCommandLine)))))
+	program := executable(str(e.ProcessCommandLine))
+	process.Set("name", ecs.Text(baseName(program)))
+	if baseName(program) != program {
+		process.Set("executable", ecs.Text(program))
+	}
+	if strings.EqualFold(str(e.EntityType), "process") {
+		process.Set("executable", joinPath(e.FilePath, e.FileName))
+	}
 	parent := process.Object("parent")
+	parent.Set("name", f.text("evidence.parentProcessFileName", e.ParentProcessFileName))
+	parent.Set("executable", joinPath(e.ParentProcessFilePath, e.ParentProcessFileName))
 	parentPID := f.long("evidence.parentProcessId", e.ParentProcessID)
 	parent.Set("pid", parentPID)
 	parent.Set("start", f.date("evidence.parentProcessCreationTime", e.ParentProcessCreationTime))
@@ -336,6 +355,43 @@ func (m *alertMapper) process(process *ecs.Object) {
 	}
 	if parentPID.Present() {
 		parent.Set("entity_id", ecs.Text(parentPID.String()))
+	}
+}
+
+// joinPath is the path of a file in a folder, absent unless both are known.
+func joinPath(folder, name raw) ecs.Value {
+	dir, file := str(folder), str(name)
+	if dir == "" || file == "" {
+		return ecs.Value{}
+	}
+	separator := `\`
+	if strings.HasPrefix(dir, "/") {
+		separator = "/"
+	}
+	return ecs.Text(strings.TrimRight(dir, `/\`) + separator + file)
+}
+
+// hives are the short names of ECS.
+var hives = map[string]string{
+	"HKEY_CLASSES_ROOT": "HKCR", "HKEY_CURRENT_CONFIG": "HKCC", "HKEY_CURRENT_USER": "HKCU",
+	"HKEY_LOCAL_MACHINE": "HKLM", "HKEY_USERS": "HKU",
+}
+
+// registry maps registry evidence; the vendor's fields keep it as it came.
+func (m *alertMapper) registry(registry *ecs.Object) {
+	e, f := &m.evidence, &m.faults
+	hive, key, name := str(e.RegistryHive), str(e.RegistryKey), str(e.RegistryValueName)
+	if short, ok := hives[strings.ToUpper(hive)]; ok {
+		hive = short
+	}
+	registry.Set("hive", ecs.Text(hive))
+	registry.Set("key", f.text("evidence.registryKey", e.RegistryKey))
+	registry.Set("value", f.text("evidence.registryValueName", e.RegistryValueName))
+	data := registry.Object("data")
+	data.Set("type", f.text("evidence.registryValueType", e.RegistryValueType))
+	data.Set("strings", ecs.List(f.text("evidence.registryValue", e.RegistryValue)))
+	if hive != "" && key != "" {
+		registry.Set("path", ecs.Text(strings.TrimRight(hive+`\`+key+`\`+name, `\`)))
 	}
 }
 
@@ -356,6 +412,13 @@ func (m *alertMapper) vendorEvidence(o *ecs.Object) {
 	e, f := &m.evidence, &m.faults
 	o.Set("entityType", f.text("evidence.entityType", e.EntityType))
 	o.Set("ipAddress", validIP(e.IPAddress))
+	o.Set("parentProcessFileName", f.text("evidence.parentProcessFileName", e.ParentProcessFileName))
+	o.Set("parentProcessFilePath", f.text("evidence.parentProcessFilePath", e.ParentProcessFilePath))
+	o.Set("registryHive", f.text("evidence.registryHive", e.RegistryHive))
+	o.Set("registryKey", f.text("evidence.registryKey", e.RegistryKey))
+	o.Set("registryValueType", f.text("evidence.registryValueType", e.RegistryValueType))
+	o.Set("registryValue", f.text("evidence.registryValue", e.RegistryValue))
+	o.Set("registryValueName", f.text("evidence.registryValueName", e.RegistryValueName))
 	o.Set("accountName", f.text("evidence.accountName", e.AccountName))
 	o.Set("domainName", f.text("evidence.domainName", e.DomainName))
 	o.Set("aadUserId", f.text("evidence.aadUserId", e.AADUserID))

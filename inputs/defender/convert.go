@@ -17,7 +17,14 @@ import (
 type faults []string
 
 func (f *faults) add(field, want string, v raw) {
-	*f = append(*f, field+": want "+want+", got "+kindName(v.Kind()))
+	f.note(field + ": want " + want + ", got " + kindName(v.Kind()))
+}
+
+// note keeps a fault once: a value can go to several fields.
+func (f *faults) note(fault string) {
+	if !slices.Contains(*f, fault) {
+		*f = append(*f, fault)
+	}
 }
 
 // blank reports whether a value counts as not set: absent, null, or one of the
@@ -115,7 +122,7 @@ func (f *faults) ip(field string, v raw) ecs.Value {
 		return ecs.Value{}
 	}
 	if addr, err := netip.ParseAddr(unquote(v)); err != nil || addr.Zone() != "" {
-		*f = append(*f, field+": not an IP address")
+		f.note(field + ": not an IP address")
 		return ecs.Value{}
 	}
 	return ecs.Scalar(v)
