@@ -212,14 +212,15 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 	return c.malformed("the answers do not end")
 }
 
-// epoch tells the documents of one full interval from those of the next, so
-// that an unchanged record that is published once per full_interval is a
-// document each time. It is empty for resources that have versions.
+// epoch is part of the ids of a swept resource: the time of the last complete
+// sweep. It is saved, so that a sweep which is read again after a crash gives
+// the same ids; and it differs from sweep to sweep, so that a record that
+// changes back, or is published again after full_interval, is a new document.
 func (c *collector) epoch() []byte {
 	if c.resource.updated != "" {
 		return nil
 	}
-	return strconv.AppendInt(nil, time.Now().Truncate(c.config.FullInterval).Unix(), 10)
+	return strconv.AppendInt(nil, c.state.cursor.UnixNano(), 10)
 }
 
 // isLast decides whether a page ends the sweep; see "Why a short page" in the

@@ -90,11 +90,12 @@ type bench struct {
 	cursors  componenttest.Cursors
 	counts   tally
 	settings map[string]any
+	dataset  string
 }
 
 func newBench(t *testing.T, o tenant.Options, settings map[string]any) *bench {
 	t.Helper()
-	b := &bench{T: t, tenant: tenant.New(o), settings: settings}
+	b := &bench{T: t, tenant: tenant.New(o), settings: settings, dataset: logDataset}
 	b.server = httptest.NewServer(b.tenant)
 	t.Cleanup(b.server.Close)
 	return b
@@ -106,7 +107,7 @@ func (b *bench) poll() error {
 	source := map[string]any{
 		"tenant_id": tenant.TenantID, "client_id": tenant.ClientID, "client_secret": tenant.ClientSecret,
 		"url": b.server.URL, "login_url": b.server.URL,
-		"streams": []any{map[string]any{"id": "s", "data_stream": map[string]any{"dataset": logDataset}}},
+		"streams": []any{map[string]any{"id": "s", "data_stream": map[string]any{"dataset": b.dataset}}},
 	}
 	for name, v := range b.settings {
 		source[name] = v
@@ -318,5 +319,98 @@ func TestSameStateAfterEveryPollIsNotSaved(t *testing.T) {
 	b.mustPoll()
 	if b.cursors.Saves() != saves {
 		t.Errorf("a poll without news saved %d times", b.cursors.Saves()-saves)
+	}
+}
+
+func newMachineBench(t *testing.T, o tenant.Options, settings map[string]any) *bench {
+	b := newBench(t, o, settings)
+	b.dataset = "microsoft_defender_endpoint.machine"
+	return b
+}
+
+func TestMachinesArePublishedWhenTheyChange(t *testing.T) {
+	b := newMachineBench(t, tenant.Options{Seed: 9, Machines: 130}, map[string]any{"batch_size": 40})
+	b.mustPoll()
+	if len(b.sink.stored) != 130 {
+		t.Fatalf("%d documents after the first sweep, want 130", len(b.sink.stored))
+	}
+	batches := b.sink.batches
+	b.mustPoll()
+	if b.sink.batches != batches {
+		t.Errorf("a sweep without news published %d batches", b.sink.batches-batches)
+	}
+	var ids []string
+	for v := range b.tenant.Records(tenant.Machines) {
+		ids = append(ids, v.ID)
+	}
+	if err := b.tenant.Amend(tenant.Machines, ids[3], ids[70], ids[129]); err != nil {
+		t.Fatal(err)
+	}
+	b.mustPoll()
+	if got := len(b.sink.stored); got != 133 || b.sink.duplicates != 0 {
+		t.Errorf("%d documents and %d sent again after 3 changes, want 133 and 0", got, b.sink.duplicates)
+	}
+}
+
+// TestMachineThatChangesBack: the former content is news again.
+func TestMachineThatChangesBack(t *testing.T) {
+	b := newMachineBench(t, tenant.Options{Seed: 9}, nil)
+	for i, risk := range []string{"Low", "High", "Low"} {
+		b.tenant.Add(tenant.Machines, `{"id":"m1","lastSeen":"2026-03-02T02:51:16Z","riskScore":"`+risk+`"}`)
+		b.mustPoll()
+		if len(b.sink.stored) != i+1 {
+			t.Errorf("%d documents after version %d", len(b.sink.stored), i+1)
+		}
+	}
+}
+
+// TestSweepThatCrashesIsReadAgainWithTheSameIDs: nothing is stored twice.
+func TestSweepThatCrashesIsReadAgainWithTheSameIDs(t *testing.T) {
+	crashed := errors.New("process ends here")
+	b := newMachineBench(t, tenant.Options{Seed: 9, Machines: 90}, map[string]any{"batch_size": 30})
+	b.sink.crash = func(batch int) (error, bool) {
+		if batch == 2 {
+			return crashed, true
+		}
+		return nil, true
+	}
+	if err := b.poll(); !errors.Is(err, crashed) {
+		t.Fatalf("got %v, want the crash", err)
+	}
+	b.sink.crash = nil
+	b.mustPoll()
+	if len(b.sink.stored) != 90 {
+		t.Errorf("%d documents, want 90", len(b.sink.stored))
+	}
+}
+
+func TestNoMachinesIsAnEmptyList(t *testing.T) {
+	b := newMachineBench(t, tenant.Options{Seed: 9}, nil)
+	b.tenant.Fail(tenant.Rule{Path: "/api/machines", Status: 404})
+	b.mustPoll()
+	if len(b.sink.stored) != 0 {
+		t.Errorf("%d documents", len(b.sink.stored))
+	}
+}
+
+// TestActionsByCreationTime: a server that does not filter by update time.
+func TestActionsByCreationTime(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 10, Actions: 80}, map[string]any{"batch_size": 30})
+	b.dataset = "microsoft_defender_endpoint.machine_action"
+	b.tenant.Fail(tenant.Rule{Path: "/api/machineactions", RejectFilterProperty: "lastUpdateDateTimeUtc"})
+	b.mustPoll()
+	if len(b.sink.stored) != 80 {
+		t.Fatalf("%d documents, want 80", len(b.sink.stored))
+	}
+	var ids []string
+	for v := range b.tenant.Records(tenant.MachineActions) {
+		ids = append(ids, v.ID)
+	}
+	if err := b.tenant.Touch(tenant.MachineActions, ids[0], ids[40]); err != nil {
+		t.Fatal(err)
+	}
+	b.mustPoll()
+	if got := len(b.sink.stored); got != 82 || b.sink.duplicates != 0 {
+		t.Errorf("%d documents and %d sent again after 2 changes, want 82 and 0", got, b.sink.duplicates)
 	}
 }

@@ -55,5 +55,15 @@
 // sweep: what could be longer was not cut. That costs a quiet tenant one or two
 // small requests a poll.
 //
+// # Why machines are swept, and their ids hold the time of a sweep
+//
+// A machine's tags, risk and exposure change without its lastSeen, so there is
+// no time to read by. Every interval all are read, and those published whose
+// content is not what the sweep before met, or was published a full_interval
+// ago. The id holds the content and the time of the last complete sweep, which
+// is saved: a sweep repeated after a crash gives the same ids, and a machine
+// that changes back gives a new document. Where the cursor is lost, every
+// machine is published once more.
+//
 // What is here must not know Elastic Agent, an output, or how a cursor is kept.
 package defender
