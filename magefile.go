@@ -29,6 +29,25 @@ func Build() error { return compile("build", "", "") }
 // Test runs all tests with the race detector.
 func Test() error { return sh.RunV("go", "test", "-race", "./...") }
 
+// fuzzTargets are "package target".
+var fuzzTargets = []string{
+	"./inputs/defender FuzzRecord", "./inputs/defender FuzzMachine",
+	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
+	"./component/output/shipper FuzzEvent",
+}
+
+// Fuzz runs every fuzz target for a minute.
+func Fuzz() error {
+	for _, t := range fuzzTargets {
+		pkg, target, _ := strings.Cut(t, " ")
+		// Minimizing what is merely interesting would use up the minute.
+		if err := sh.RunV("go", "test", pkg, "-run", "^$", "-fuzz", "^"+target+"$", "-fuzztime", "60s", "-fuzzminimizetime", "10x"); err != nil {
+			return fmt.Errorf("%s: %w", t, err)
+		}
+	}
+	return nil
+}
+
 // Lint runs go vet and golangci-lint at a fixed version.
 func Lint() error {
 	if err := sh.RunV("go", "vet", "./..."); err != nil {

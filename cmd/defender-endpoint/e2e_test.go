@@ -409,3 +409,43 @@ func TestRemovedUnitStops(t *testing.T) {
 	r.eventually("the input is back", func() bool { return len(r.tenant.Requests()) > requests })
 	r.stop()
 }
+
+// TestStopWhileTheOutputHangs: the grace is used and then given up; the next
+// start stores what was in hand.
+func TestStopWhileTheOutputHangs(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 60})
+	r.es.Fault(componenttest.ElasticsearchFault{Hang: true})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.start()
+	r.eventually("a bulk request hangs", func() bool { return r.es.Stats().Requests > 0 })
+	if exit := r.stop(); exit.Duration < 2*time.Second {
+		t.Errorf("stopped after %s: the batch in hand had no grace", exit.Duration)
+	}
+	r.es.Heal()
+	r.start()
+	r.waitStored()
+	r.stop()
+	r.expectStored()
+}
+
+// TestStopFinishesTheBatchInHand: a slow output is waited for, and the cursor
+// saved behind it, so that the next start sends nothing again.
+func TestStopFinishesTheBatchInHand(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 13, Alerts: 60})
+	r.es.Fault(componenttest.ElasticsearchFault{Delay: time.Second})
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.start()
+	r.eventually("a bulk request is under way", func() bool { return r.es.Stats().Requests > 0 })
+	r.stop()
+	stored := r.es.Count(dataStream)
+	if stored == 0 {
+		t.Error("the batch in hand was not finished")
+	}
+	r.es.Heal()
+	r.start()
+	r.waitStored()
+	r.stop()
+	if s := r.es.Stats(); s.Conflicts > 0 {
+		t.Errorf("%d documents were sent again", s.Conflicts)
+	}
+}

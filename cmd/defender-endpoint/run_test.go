@@ -169,3 +169,11 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", state.ExitCode(), stderr)
 	}
 }
+
+// TestUnknownFlagsAreTolerated: an agent may add flags we do not know.
+func TestUnknownFlagsAreTolerated(t *testing.T) {
+	state, stderr := program(t, t.TempDir(), "-E", "http.enabled=true", "--new-flag", "-E", "path.data=x", "--other=1")
+	if state.ExitCode() != 2 || !strings.Contains(stderr, "defender-endpoint demo") {
+		t.Errorf("exit code %d, want the hint for starting by hand:\n%s", state.ExitCode(), stderr)
+	}
+}

@@ -183,10 +183,11 @@ func (a *Agent) Stop(ctx context.Context) (Exit, error) {
 	if p == nil {
 		return Exit{}, fmt.Errorf("stop component: not started")
 	}
-	if exit := p.stop(ctx, a.options.Grace); exit.Killed {
+	exit := p.stop(ctx, a.options.Grace)
+	if exit.Killed {
 		return exit, a.failure("stop component", fmt.Errorf("killed after %s", exit.Duration))
 	}
-	return p.exit, nil
+	return exit, nil
 }
 
 // Kill ends the process with SIGKILL and waits until it is gone.

@@ -306,7 +306,7 @@ func (m *alertMapper) evidenceItems(root, vendor *ecs.Object, items []raw, categ
 			m.relatedIP.add(ip.String())
 		}
 		if m.config.Evidence == "whole" {
-			kept = append(kept, m.doc.JSON(item))
+			kept = append(kept, m.wholeEvidence(item))
 			continue
 		}
 		m.file(root.Object("file"))
@@ -317,6 +317,31 @@ func (m *alertMapper) evidenceItems(root, vendor *ecs.Object, items []raw, categ
 		m.vendorEvidence(vendor.Object("evidence"))
 	}
 	vendor.Set("evidence", ecs.List(kept...))
+}
+
+// wholeEvidence is an evidence item as it came, but for the fields whose type
+// in Elasticsearch would refuse the document.
+func (m *alertMapper) wholeEvidence(item raw) ecs.Value {
+	e, f := &m.evidence, &m.faults
+	v := m.doc.JSON(item)
+	o := v.Object()
+	if o == nil {
+		return v // {}: nothing in it
+	}
+	for _, typed := range []struct {
+		name  string
+		value ecs.Value
+	}{
+		{"ipAddress", validIP(e.IPAddress)},
+		{"processId", f.long("evidence.processId", e.ProcessID)},
+		{"parentProcessId", f.long("evidence.parentProcessId", e.ParentProcessID)},
+		{"processCreationTime", f.date("evidence.processCreationTime", e.ProcessCreationTime)},
+		{"parentProcessCreationTime", f.date("evidence.parentProcessCreationTime", e.ParentProcessCreationTime)},
+	} {
+		o.Delete(typed.name)
+		o.Set(typed.name, typed.value)
+	}
+	return v
 }
 
 func (m *alertMapper) file(file *ecs.Object) {
@@ -443,7 +468,11 @@ func setURL(o *ecs.Object, full ecs.Value) {
 		return
 	}
 	o.Set("scheme", ecs.Text(u.Scheme))
-	o.Set("domain", ecs.Text(u.Hostname()))
+	domain := u.Hostname()
+	if strings.Contains(domain, ":") {
+		domain = "[" + domain + "]" // as ECS wants an IPv6 address
+	}
+	o.Set("domain", ecs.Text(domain))
 	var ignored faults
 	o.Set("port", ignored.long("", raw(u.Port())))
 	o.Set("path", ecs.Text(u.Path))

@@ -49,6 +49,8 @@ func TestDifferences(t *testing.T) {
 			map[string]any{"microsoft_defender_endpoint.machine_action.external_id": "case-1"}},
 		{"commands", machineActionResource, `{"id":"x","commands":[{"index":0,"command":{"type":"GetFile"}}]}`,
 			map[string]any{"microsoft_defender_endpoint.machine_action.commands": []any{`{"index":0,"command":{"type":"GetFile"}}`}}},
+		{"troubleshooting details", machineActionResource, `{"id":"x","troubleshootInfo":{"step":1}}`,
+			map[string]any{"microsoft_defender_endpoint.machine_action.troubleshoot_info": `{"step":1}`}},
 		{"outcomes", machineActionResource, `{"id":"x","status":"TimeOut"}`, map[string]any{"event.outcome": "failure"}},
 		{"unknown action types", machineActionResource, `{"id":"x","type":"NewKind"}`, map[string]any{"event.type": []any{"info"}}},
 	}

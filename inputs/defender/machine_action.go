@@ -219,7 +219,7 @@ func (m *machineActionMapper) vendor(vendor *ecs.Object) {
 	vendor.Set("error_h_result", f.long("errorHResult", a.ErrorHResult))
 	vendor.Set("commands", actionCommands(a.Commands))
 	if !blank(a.TroubleshootInfo) {
-		vendor.Set("troubleshoot_info", m.doc.JSON(a.TroubleshootInfo))
+		vendor.Set("troubleshoot_info", jsonText(a.TroubleshootInfo))
 	}
 }
 
@@ -229,16 +229,19 @@ func (m *machineActionMapper) vendor(vendor *ecs.Object) {
 // longer say which parameter belongs to which command.
 func actionCommands(list raw) ecs.Value {
 	var commands []ecs.Value
-	elements(list, func(command raw) {
-		if k := command.Kind(); k != '{' && k != '[' {
-			commands = append(commands, ecs.Text(str(command)))
-			return
-		}
-		command = command.Clone()
-		_ = command.Compact(lenient...) // cannot fail: it was read as one well-formed value
-		commands = append(commands, ecs.Text(string(command)))
-	})
+	elements(list, func(command raw) { commands = append(commands, jsonText(command)) })
 	return ecs.List(commands...)
+}
+
+// jsonText is a container as the text of its JSON, and a scalar as text: one
+// type in Elasticsearch, whatever the API sends.
+func jsonText(v raw) ecs.Value {
+	if k := v.Kind(); k != '{' && k != '[' {
+		return ecs.Text(str(v))
+	}
+	v = v.Clone()
+	_ = v.Compact(lenient...) // cannot fail: it was read as one well-formed value
+	return ecs.Text(string(v))
 }
 
 // relatedFile maps relatedFileInfo. The hash is filed by its type; one of

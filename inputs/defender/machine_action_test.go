@@ -83,7 +83,7 @@ func TestMachineActionTable(t *testing.T) {
 		{"requestorComment", actionPrefix + "requestor_comment", "line 1\r\nline 2"},
 		{"scope", actionPrefix + "scope", "Full"},
 		{"title", actionPrefix + "title", "Quarantine"},
-		{"troubleshootInfo", actionPrefix + "troubleshoot_info", map[string]any{"step": "upload"}},
+		{"troubleshootInfo", actionPrefix + "troubleshoot_info", `{"step":"upload"}`},
 		{"commands", actionPrefix + "commands", []any{`{"index":0,"command":{"type":"GetFile","params":[{"key":"Path","value":"C:\\x.zip"}]}}`}},
 		{"nothing", "error.message", nil},
 	} {
@@ -223,7 +223,7 @@ func TestMachineActionRepairs(t *testing.T) {
 		}
 	})
 	t.Run("troubleshootInfo is any JSON", func(t *testing.T) {
-		for info, want := range map[string]any{`"text"`: "text", `7`: 7.0, `{"aB":[1]}`: map[string]any{"aB": []any{1.0}}, `null`: nil} {
+		for info, want := range map[string]any{`"text"`: "text", `7`: "7", `{"aB":[1]}`: `{"aB":[1]}`, `null`: nil} {
 			if got := actionField(t, `{"id":"a","troubleshootInfo":`+info+`}`, actionPrefix+"troubleshoot_info"); !equal(got, want) {
 				t.Errorf("%s: got %v, want %v", info, got, want)
 			}
