@@ -135,6 +135,7 @@ func (s *streamHealth) Count(c inputs.Counts) {
 	s.counts.Documents += c.Documents
 	s.counts.Duplicates += c.Duplicates
 	s.counts.Rejected += c.Rejected
+	s.counts.Dropped += c.Dropped
 	s.counts.Quarantined += c.Quarantined
 	if c.Newest.After(s.counts.Newest) {
 		s.counts.Newest = c.Newest
@@ -156,6 +157,7 @@ func (s *streamHealth) payload() map[string]any {
 		"documents":   s.counts.Documents,
 		"duplicates":  s.counts.Duplicates,
 		"rejected":    s.counts.Rejected,
+		"dropped":     s.counts.Dropped,
 		"quarantined": s.counts.Quarantined,
 	}
 	if s.now.state != client.UnitStateHealthy {

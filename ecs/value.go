@@ -64,7 +64,7 @@ func Time(t time.Time) Value {
 }
 
 // Scalar is a JSON string, number or boolean taken over as it was read, without
-// decoding it. Null, the empty string and containers are absent; for a
+// decoding it; a number too large for a double becomes text. Null, the empty string and containers are absent; for a
 // container use Document.JSON.
 func Scalar(raw jsontext.Value) Value {
 	if len(raw) == 0 {
@@ -75,7 +75,11 @@ func Scalar(raw jsontext.Value) Value {
 		if len(raw) == 2 {
 			return Value{}
 		}
-	case '0', 't', 'f':
+	case '0':
+		if _, err := strconv.ParseFloat(string(raw), 64); err != nil {
+			return Text(string(raw)) // beyond any type of number Elasticsearch has
+		}
+	case 't', 'f':
 	default:
 		return Value{}
 	}

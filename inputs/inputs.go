@@ -58,7 +58,8 @@ type Counts struct {
 	Documents   int       // made from them and published
 	Duplicates  int       // records skipped or documents already stored
 	Rejected    int       // documents refused by the output for good
-	Quarantined int       // records that could not be mapped, published as pipeline_error
+	Dropped     int       // documents that the policy's processors dropped
+	Quarantined int       // records that could not be mapped cleanly, published as pipeline_error
 	Newest      time.Time // newest record's time
 }
 

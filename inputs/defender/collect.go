@@ -375,6 +375,10 @@ func (c *collector) oversized(ctx context.Context, e *api.Error, p *page) error 
 // documents maps a record into the batch, which it publishes when it is full.
 func (c *collector) documents(ctx context.Context, record raw, unreadable error) error {
 	emit := func() error {
+		if !process(c.envelope.processors, &c.envelope.doc) {
+			c.counts.Dropped++
+			return nil
+		}
 		c.batch.Add(&c.envelope.doc)
 		if c.batch.Full() {
 			return c.publish(ctx)
@@ -386,7 +390,11 @@ func (c *collector) documents(ctx context.Context, record raw, unreadable error)
 		c.envelope.quarantine(record, unreadable)
 		return emit()
 	}
-	return c.mapper.documents(emit)
+	err := c.mapper.documents(emit)
+	if len(c.envelope.faults) > 0 {
+		c.counts.Quarantined++
+	}
+	return err
 }
 
 // publish delivers the batch. A stream that is being stopped still has the

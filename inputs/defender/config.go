@@ -71,6 +71,15 @@ type Config struct {
 	// Index is written to in place of the data stream. Default none.
 	Index string `config:"index"`
 
+	// Fields are added to every document, under fields or, with
+	// FieldsUnderRoot, at the top.
+	Fields          map[string]any `config:",ignore"`
+	FieldsUnderRoot bool           `config:"fields_under_root"`
+	// Processors change or drop documents before they are published: the
+	// input's, then the stream's. Supported are add_fields, add_tags,
+	// drop_event, drop_fields and rename, each with a condition in when.
+	Processors []any `config:",ignore"`
+
 	// DataStream is the stream's data_stream; the dataset chooses the resource.
 	DataStream dataStream `config:"data_stream"`
 	// Enabled false leaves the stream out.
@@ -122,6 +131,7 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	if err := c.HTTP.Unpack(merged); err != nil {
 		faults = append(faults, err)
 	}
+	faults = append(faults, c.takeProcessors(input, stream)...)
 	r := resourceOf(c.DataStream.Dataset)
 	if r == nil {
 		faults = append(faults, unknownDataset(c.DataStream.Dataset))
@@ -129,6 +139,50 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 		c.adopt(r)
 	}
 	return c, errors.Join(append(faults, c.validate()...)...)
+}
+
+// takeProcessors takes fields and processors as the policy has them: go-ucfg
+// would read dots and dollar signs in them as its own.
+func (c *Config) takeProcessors(input, stream map[string]any) []error {
+	var faults []error
+	for _, from := range []struct {
+		name   string
+		source map[string]any
+	}{{"input", input}, {"stream", stream}} {
+		if fields, ok := from.source["fields"].(map[string]any); ok {
+			c.Fields = fields
+		} else if from.source["fields"] != nil {
+			faults = append(faults, fmt.Errorf("%s: fields: want an object", from.name))
+		}
+		list, ok := from.source["processors"].([]any)
+		if !ok && from.source["processors"] != nil {
+			faults = append(faults, fmt.Errorf("%s: processors: want a list", from.name))
+		}
+		if _, err := newProcessors(list); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", from.name, err))
+			continue
+		}
+		c.Processors = append(c.Processors, list...)
+	}
+	if _, err := addFields(c.Fields, c.FieldsUnderRoot); err != nil {
+		faults = append(faults, err)
+	}
+	return faults
+}
+
+// processors are those of the configuration, which has been checked.
+func (c *Config) processors() []processor {
+	var all []processor
+	if len(c.Fields) > 0 {
+		if p, err := addFields(c.Fields, c.FieldsUnderRoot); err == nil {
+			all = append(all, p)
+		}
+	}
+	list, err := newProcessors(c.Processors)
+	if err != nil {
+		return all
+	}
+	return append(all, list...)
 }
 
 // adopt fills what a resource has its own default for.
@@ -145,7 +199,11 @@ func (c *Config) adopt(r *resource) {
 // lists and ssl included; only data_stream is joined from both.
 func merge(input, stream map[string]any) (*config.C, error) {
 	input = maps.Clone(input)
-	delete(input, "streams")
+	stream = maps.Clone(stream)
+	for _, name := range []string{"streams", "fields", "processors"} {
+		delete(input, name)
+		delete(stream, name)
+	}
 	merged, err := config.NewConfigFrom(settingsOf(input))
 	if err != nil {
 		return nil, fmt.Errorf("input: %w", err)

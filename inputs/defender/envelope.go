@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -27,6 +29,8 @@ type envelope struct {
 	config Config
 	agent  inputs.Agent
 	tags   []ecs.Value
+	// processors change the finished document or drop it.
+	processors []processor
 
 	doc    ecs.Document
 	record raw // the record being mapped
@@ -43,7 +47,7 @@ func newEnvelope(c Config, agent inputs.Agent) *envelope {
 		tags.add(tagDuplicates)
 	}
 	tags.add(c.Tags...)
-	return &envelope{config: c, agent: agent, tags: tags.value().Values()}
+	return &envelope{config: c, agent: agent, tags: tags.value().Values(), processors: c.processors()}
 }
 
 // begin starts a document for the record being mapped and returns its event
@@ -181,11 +185,15 @@ func documentID(c Config, parts [][]byte) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0])[:15])
 }
 
-// repaired is the record with its UTF-8 made valid; almost always the record
-// itself.
+// repaired is the record with text that strict readers take: broken UTF-8 and
+// halves of surrogate pairs become U+FFFD. It is almost always the record itself.
 func repaired(record raw) raw {
-	if utf8.Valid(record) {
+	if utf8.Valid(record) && !bytes.Contains(record, []byte(`\ud`)) && !bytes.Contains(record, []byte(`\uD`)) {
 		return record
 	}
-	return bytes.ToValidUTF8(record, []byte("\uFFFD"))
+	fixed := record.Clone()
+	if err := fixed.Format(slices.Concat(lenient, []jsontext.Options{jsontext.PreserveRawStrings(false)})...); err != nil {
+		return bytes.ToValidUTF8(record, []byte("\uFFFD")) // no JSON: only its text is kept
+	}
+	return fixed
 }

@@ -57,15 +57,18 @@ func (m *Mapper) Map(record []byte, emit func(*ecs.Document) error) (clean bool,
 	clean = true
 	each := func() error {
 		clean = clean && len(m.envelope.faults) == 0
+		if !process(m.envelope.processors, &m.envelope.doc) {
+			return nil
+		}
 		return emit(&m.envelope.doc)
 	}
 	if !jsontext.Value(record).IsValid(lenient...) {
 		m.envelope.quarantine(record, fmt.Errorf("not valid JSON"))
-		return false, emit(&m.envelope.doc)
+		return false, each()
 	}
 	if _, unreadable := m.mapper.read(record); unreadable != nil {
 		m.envelope.quarantine(record, unreadable)
-		return false, emit(&m.envelope.doc)
+		return false, each()
 	}
 	err = m.mapper.documents(each)
 	return clean, err
