@@ -137,6 +137,7 @@ func (s *streamHealth) Count(c inputs.Counts) {
 	s.counts.Rejected += c.Rejected
 	s.counts.Dropped += c.Dropped
 	s.counts.Quarantined += c.Quarantined
+	s.counts.Unknown += c.Unknown
 	if c.Newest.After(s.counts.Newest) {
 		s.counts.Newest = c.Newest
 	}
@@ -159,6 +160,7 @@ func (s *streamHealth) payload() map[string]any {
 		"rejected":    s.counts.Rejected,
 		"dropped":     s.counts.Dropped,
 		"quarantined": s.counts.Quarantined,
+		"unknown":     s.counts.Unknown,
 	}
 	if s.now.state != client.UnitStateHealthy {
 		p["error"] = s.now.text

@@ -60,6 +60,7 @@ type Counts struct {
 	Rejected    int       // documents refused by the output for good
 	Dropped     int       // documents that the policy's processors dropped
 	Quarantined int       // records that could not be mapped cleanly, published as pipeline_error
+	Unknown     int       // members the API sent that are not known here, counted per document
 	Newest      time.Time // newest record's time
 }
 

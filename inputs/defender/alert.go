@@ -2,8 +2,6 @@ package defender
 
 import (
 	"math"
-	"net/url"
-	"path"
 	"strings"
 	"time"
 
@@ -38,6 +36,8 @@ type alert struct {
 	DetectionSource    raw `json:"detectionSource"`    // open set
 	Category           raw `json:"category"`           // a MITRE tactic or a kind of threat; open set, also the text "null"
 	ThreatFamilyName   raw `json:"threatFamilyName"`   // nullable
+	ThreatName         raw `json:"threatName"`         // nullable
+	DetectorID         raw `json:"detectorId"`         // GUID; absent in old data
 	Title              raw `json:"title"`
 	Description        raw `json:"description"`       // any length, several lines, nullable
 	CreationTime       raw `json:"alertCreationTime"` // timestamp
@@ -51,12 +51,17 @@ type alert struct {
 	AADTenantID        raw `json:"aadTenantId"`       // GUID
 	MITRETechniques    raw `json:"mitreTechniques"`   // list of technique ids
 	RelatedUser        raw `json:"relatedUser"`       // {userName, domainName}, nullable
+	LoggedOnUsers      raw `json:"loggedOnUsers"`     // list of {accountName, domainName}
+	Domains            raw `json:"domains"`           // list; empty in every sample
+	Comments           raw `json:"comments"`          // list of {comment, createdBy, createdTime}
 	Evidence           raw `json:"evidence"`          // list of evidence
 }
 
 // evidence is one evidence item: the union of all properties, unused ones null.
 type evidence struct {
-	EntityType                raw `json:"entityType"` // User, Process, File, Ip, Url, Registry...: open set
+	EntityType                raw `json:"entityType"`           // User, Process, File, Ip, Url, Registry...: open set
+	CreationTime              raw `json:"evidenceCreationTime"` // timestamp; absent in old data
+	DetectionStatus           raw `json:"detectionStatus"`      // open set
 	SHA1                      raw `json:"sha1"`
 	SHA256                    raw `json:"sha256"`
 	FileName                  raw `json:"fileName"`
@@ -271,6 +276,11 @@ func (m *alertMapper) vendor(vendor *ecs.Object) {
 	vendor.Set("threatFamilyName", f.text("threatFamilyName", a.ThreatFamilyName))
 	vendor.Set("rbacGroupName", f.text("rbacGroupName", a.RBACGroupName))
 	vendor.Set("mitreTechniques", m.doc.JSON(a.MITRETechniques))
+	vendor.Set("detectorId", f.text("detectorId", a.DetectorID))
+	vendor.Set("threatName", f.text("threatName", a.ThreatName))
+	vendor.Set("loggedOnUsers", m.doc.JSON(a.LoggedOnUsers))
+	vendor.Set("domains", m.doc.JSON(a.Domains))
+	vendor.Set("comments", m.doc.JSON(a.Comments))
 	m.keep(vendor, m.alerts.unknown)
 }
 
@@ -383,25 +393,6 @@ func (m *alertMapper) process(process *ecs.Object) {
 	}
 }
 
-// joinPath is the path of a file in a folder, absent unless both are known.
-func joinPath(folder, name raw) ecs.Value {
-	dir, file := str(folder), str(name)
-	if dir == "" || file == "" {
-		return ecs.Value{}
-	}
-	separator := `\`
-	if strings.HasPrefix(dir, "/") {
-		separator = "/"
-	}
-	return ecs.Text(strings.TrimRight(dir, `/\`) + separator + file)
-}
-
-// hives are the short names of ECS.
-var hives = map[string]string{
-	"HKEY_CLASSES_ROOT": "HKCR", "HKEY_CURRENT_CONFIG": "HKCC", "HKEY_CURRENT_USER": "HKCU",
-	"HKEY_LOCAL_MACHINE": "HKLM", "HKEY_USERS": "HKU",
-}
-
 // registry maps registry evidence; the vendor's fields keep it as it came.
 func (m *alertMapper) registry(registry *ecs.Object) {
 	e, f := &m.evidence, &m.faults
@@ -420,22 +411,12 @@ func (m *alertMapper) registry(registry *ecs.Object) {
 	}
 }
 
-// executable is the program of a command line: the first word, or what stands
-// between the quotes it begins with.
-func executable(commandLine string) string {
-	s := strings.TrimSpace(commandLine)
-	if quoted, ok := strings.CutPrefix(s, `"`); ok {
-		program, _, _ := strings.Cut(quoted, `"`)
-		return program
-	}
-	program, _, _ := strings.Cut(s, " ")
-	return strings.ReplaceAll(program, `"`, "")
-}
-
 // vendorEvidence keeps what has no ECS field.
 func (m *alertMapper) vendorEvidence(o *ecs.Object) {
 	e, f := &m.evidence, &m.faults
 	o.Set("entityType", f.text("evidence.entityType", e.EntityType))
+	o.Set("evidenceCreationTime", f.date("evidence.evidenceCreationTime", e.CreationTime))
+	o.Set("detectionStatus", f.text("evidence.detectionStatus", e.DetectionStatus))
 	o.Set("ipAddress", validIP(e.IPAddress))
 	o.Set("parentProcessFileName", f.text("evidence.parentProcessFileName", e.ParentProcessFileName))
 	o.Set("parentProcessFilePath", f.text("evidence.parentProcessFilePath", e.ParentProcessFilePath))
@@ -449,39 +430,6 @@ func (m *alertMapper) vendorEvidence(o *ecs.Object) {
 	o.Set("aadUserId", f.text("evidence.aadUserId", e.AADUserID))
 	o.Set("userPrincipalName", f.text("evidence.userPrincipalName", e.UserPrincipalName))
 	m.keep(o, m.evidences.unknown)
-}
-
-func validIP(v raw) ecs.Value {
-	var ignored faults
-	return ignored.ip("", v)
-}
-
-// setURL splits a URL into url.*. One that cannot be parsed keeps its text.
-func setURL(o *ecs.Object, full ecs.Value) {
-	if !full.Present() {
-		return
-	}
-	o.Set("full", full)
-	o.Set("original", full)
-	u, err := url.Parse(full.String())
-	if err != nil {
-		return
-	}
-	o.Set("scheme", ecs.Text(u.Scheme))
-	domain := u.Hostname()
-	if strings.Contains(domain, ":") {
-		domain = "[" + domain + "]" // as ECS wants an IPv6 address
-	}
-	o.Set("domain", ecs.Text(domain))
-	var ignored faults
-	o.Set("port", ignored.long("", raw(u.Port())))
-	o.Set("path", ecs.Text(u.Path))
-	o.Set("extension", ecs.Text(strings.TrimPrefix(path.Ext(u.Path), ".")))
-	o.Set("query", ecs.Text(u.RawQuery))
-	o.Set("fragment", ecs.Text(u.Fragment))
-	o.Set("username", ecs.Text(u.User.Username()))
-	password, _ := u.User.Password()
-	o.Set("password", ecs.Text(password))
 }
 
 func (m *alertMapper) related(root, user *ecs.Object) {

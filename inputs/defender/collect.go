@@ -394,6 +394,8 @@ func (c *collector) documents(ctx context.Context, record raw, unreadable error)
 	if len(c.envelope.faults) > 0 {
 		c.counts.Quarantined++
 	}
+	c.counts.Unknown += c.envelope.unknown
+	c.envelope.unknown = 0
 	return err
 }
 

@@ -78,6 +78,7 @@ func (t *tally) Count(c inputs.Counts) {
 	t.counts.Documents += c.Documents
 	t.counts.Duplicates += c.Duplicates
 	t.counts.Quarantined += c.Quarantined
+	t.counts.Unknown += c.Unknown
 }
 
 // bench is a tenant, a sink and cursors, with which a stream is run time and
@@ -295,6 +296,22 @@ func TestRecordsThatCannotBeMappedAreNotLost(t *testing.T) {
 	}
 	if !found {
 		t.Error("the record was not published as pipeline_error with reason and original")
+	}
+}
+
+// TestUnknownMembersAreKeptAndCounted: drift of the API is not silent.
+func TestUnknownMembersAreKeptAndCounted(t *testing.T) {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05Z")
+	b := newBench(t, tenant.Options{Seed: 6}, nil)
+	b.tenant.Add(tenant.Alerts, `{"id":"new-1","lastUpdateTime":"`+now+`","brandNew":{"a":1},"evidence":[{"entityType":"File","alsoNew":"x"}]}`)
+	b.mustPoll()
+	for _, d := range b.sink.stored {
+		if !strings.Contains(d, `"brandNew":{"a":1}`) || !strings.Contains(d, `"alsoNew":"x"`) {
+			t.Errorf("unknown members are lost: %s", d)
+		}
+	}
+	if got := b.counts.counts.Unknown; got != 2 {
+		t.Errorf("%d unknown members counted, want 2", got)
 	}
 }
 

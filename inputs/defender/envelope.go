@@ -35,7 +35,9 @@ type envelope struct {
 	doc    ecs.Document
 	record raw // the record being mapped
 	faults faults
-	epoch  []byte // part of every id; see collector.epoch
+	// unknown counts members kept without being known, until it is taken.
+	unknown int
+	epoch   []byte // part of every id; see collector.epoch
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {
@@ -139,8 +141,10 @@ func (e *envelope) keep(o *ecs.Object, members []member) {
 // stays as it came.
 func (e *envelope) keepSnake(o *ecs.Object, members []member) { e.keepAs(o, members, snakeCase) }
 
-// keepAs renames members; where the new name is taken, the own name is kept.
+// keepAs renames members; where the new name is taken, the own name is kept. It
+// counts them: they tell that the API has moved on from what is known here.
 func (e *envelope) keepAs(o *ecs.Object, members []member, rename func(string) string) {
+	e.unknown += len(members)
 	for _, u := range members {
 		if blank(u.value) {
 			continue
