@@ -491,12 +491,3 @@ func leaves(path string, v any, visit func(path string, leaf any)) {
 		leaves(inner, members[name], visit)
 	}
 }
-
-// within says of every fault where it was found.
-func within(place string, faults []error) []error {
-	named := make([]error, len(faults))
-	for i, err := range faults {
-		named[i] = fmt.Errorf("%s: %w", place, err)
-	}
-	return named
-}
