@@ -102,12 +102,18 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"id":"a","evidence":[{"entityType":"Ip","ipAddress":"x"}],"relatedUser":3}`))
 	f.Add([]byte(`[1,{"a":null}]`))
 	f.Add([]byte("{\"title\":\"\xff\xfe\"}"))
+	f.Add([]byte(machineRecord))
+	f.Add([]byte(`{"ipAddresses":[{"macAddress":"\u0030"}],"vmMetadata":{"":1},"lastSeen":"0001-01-01T00:00:00Z","":[[]]}`))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		if !jsontext.Value(record).IsValid(lenient...) {
 			return
 		}
 		for _, r := range resources {
-			for _, document := range mapRecord(t, r, configOf(r), record) {
+			documents := mapRecord(t, r, configOf(r), record)
+			if n := len(documents); n == 0 || n > 1 && r != alertResource {
+				t.Errorf("%s: %d documents", r.name, n)
+			}
+			for _, document := range documents {
 				if field(t, document, "event.kind") == "pipeline_error" && field(t, document, "event.original") == nil {
 					t.Errorf("%s: the original is lost: %s", r.name, document)
 				}

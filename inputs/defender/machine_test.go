@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // machineDocument maps one machine to its one document, with the copies of ECS
@@ -370,18 +369,4 @@ func machineLast(t *testing.T, records ...string) (document string) {
 		}
 	}
 	return document
-}
-
-// FuzzMachine: any object is mapped to one document of valid JSON.
-func FuzzMachine(f *testing.F) {
-	f.Add([]byte(machineRecord))
-	f.Add([]byte(`{"ipAddresses":[{"macAddress":"\u0030"}],"vmMetadata":{"":1},"lastSeen":"0001-01-01T00:00:00Z","":[[]]}`))
-	f.Fuzz(func(t *testing.T, record []byte) {
-		if !jsontext.Value(record).IsValid(lenient...) {
-			t.Skip("not JSON")
-		}
-		if n := len(mapRecord(t, machineResource, configOf(machineResource), record)); n != 1 {
-			t.Errorf("%d documents, want 1", n)
-		}
-	})
 }
