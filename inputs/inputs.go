@@ -28,12 +28,21 @@ type Key struct {
 // ErrNoCursor means that nothing usable was saved under a key.
 var ErrNoCursor = errors.New("no cursor saved")
 
+// UnusableCursor is an ErrNoCursor: something was saved under a key, but it is
+// torn, foreign or of another version.
+type UnusableCursor struct{ Cause error }
+
+func (u *UnusableCursor) Error() string { return "saved cursor: " + u.Cause.Error() }
+
+// Unwrap makes it an ErrNoCursor.
+func (u *UnusableCursor) Unwrap() []error { return []error{ErrNoCursor, u.Cause} }
+
 // Cursors keeps how far each stream has been read. A value is small JSON (at
 // most a few MiB) that only its stream understands.
 type Cursors interface {
 	// Load returns what was last saved. The error is ErrNoCursor where there
-	// is nothing, or where what there is cannot be used: the stream then
-	// starts afresh.
+	// is nothing, an *UnusableCursor where what there is cannot be used: the
+	// stream then starts afresh. After any other error it tries again.
 	Load(ctx context.Context, key Key) ([]byte, error)
 	// Save replaces the saved value, durably: after it returned nil a crash of
 	// the machine does not bring back the former value.
@@ -62,6 +71,9 @@ type Counts struct {
 	Quarantined int       // records that could not be mapped cleanly, published as pipeline_error
 	Unknown     int       // members the API sent that are not known here, counted per document
 	Newest      time.Time // newest record's time
+	// Backlog is how far behind the present reading is while records of long ago
+	// are being read; 0 when it is not. It replaces the former value.
+	Backlog time.Duration
 }
 
 // Agent is who collects: it stands in agent.* and elastic_agent.* of every

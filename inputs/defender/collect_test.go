@@ -108,6 +108,7 @@ func (b *bench) poll() error {
 	source := map[string]any{
 		"tenant_id": tenant.TenantID, "client_id": tenant.ClientID, "client_secret": tenant.ClientSecret,
 		"url": b.server.URL, "login_url": b.server.URL,
+		"calls_per_minute": 100_000, "calls_per_hour": 1_000_000, // the pace has tests of its own
 		"streams": []any{map[string]any{"id": "s", "data_stream": map[string]any{"dataset": b.dataset}}},
 	}
 	for name, v := range b.settings {
