@@ -47,8 +47,8 @@ type Cursors interface {
 	// Save replaces the saved value, durably: after it returned nil a crash of
 	// the machine does not bring back the former value.
 	Save(ctx context.Context, key Key, value []byte) error
-	// Delete forgets a key. Deleting what is not there is no error.
-	Delete(ctx context.Context, key Key) error
+	// Delete forgets all streams of an input. That there are none is no error.
+	Delete(ctx context.Context, input string) error
 }
 
 // Reporter is told how one stream is doing.

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
-	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
@@ -38,17 +37,18 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	}
 	level := new(slog.LevelVar)
 	log := newLog(os.Stderr, level)
-	cursors, err := checkpoint.Open(dataPath)
+	cursors, err := openCursors(log, dataPath)
 	if err != nil {
 		return err
 	}
-	defer cursors.Close()
+	defer cursors.close()
 	c := component.New(component.Options{
-		Input:   defender.New(version),
-		Cursors: cursors,
-		Log:     log,
-		Level:   level,
-		Agent:   agentOf(v2),
+		Input:    defender.New(version),
+		Cursors:  cursors,
+		Log:      log,
+		Level:    level,
+		Agent:    agentOf(v2),
+		OnOutput: cursors.onOutput,
 	})
 	log.Info("started", "version", version)
 	defer log.Info("stopped")

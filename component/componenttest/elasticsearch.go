@@ -3,6 +3,7 @@ package componenttest
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -84,6 +85,9 @@ type Elasticsearch struct {
 	stats   ElasticsearchStats
 	faults  []*ElasticsearchFault
 	healed  chan struct{} // closed by Heal
+
+	indices    map[string]map[string]json.RawMessage // index to id to document
+	indexFault int                                   // status of every request for a document
 }
 
 type elasticStream struct {
@@ -99,7 +103,8 @@ var _ http.Handler = (*Elasticsearch)(nil)
 // NewElasticsearch makes an empty Elasticsearch.
 func NewElasticsearch(o ElasticsearchOptions) *Elasticsearch {
 	o.MaxBody = cmp.Or(o.MaxBody, 100<<20)
-	return &Elasticsearch{options: o, streams: map[string]*elasticStream{}, healed: make(chan struct{})}
+	return &Elasticsearch{options: o, streams: map[string]*elasticStream{}, healed: make(chan struct{}),
+		indices: map[string]map[string]json.RawMessage{}}
 }
 
 // Fault adds a rule.
@@ -113,7 +118,7 @@ func (e *Elasticsearch) Fault(f ElasticsearchFault) {
 func (e *Elasticsearch) Heal() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.faults = nil
+	e.faults, e.indexFault = nil, 0
 	close(e.healed)
 	e.healed = make(chan struct{})
 }
@@ -200,6 +205,8 @@ func (e *Elasticsearch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			`"version":{"number":"9.2.0","build_flavor":"default","lucene_version":"10.3.0"},"tagline":"You Know, for Search"}`)
 	case write && strings.HasSuffix(r.URL.Path, "/_bulk"):
 		e.bulk(w, r)
+	case strings.HasPrefix(r.URL.Path, "/"+stateIndices):
+		e.index(w, r)
 	default:
 		refuse(w, http.StatusNotFound)
 	}
