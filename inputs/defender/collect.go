@@ -25,7 +25,8 @@ type collector struct {
 
 	state    state
 	restored bool
-	unsaved  error // why the state was not saved; nil when it is
+	changed  bool  // since it was saved
+	unsaved  error // why it could not be saved
 	envelope *envelope
 	mapper   mapper
 	batch    *inputs.Batch
@@ -108,12 +109,17 @@ func (c *collector) restore(ctx context.Context) error {
 	now := time.Now().UTC()
 	b, err := c.env.Cursors.Load(ctx, c.key)
 	if err == nil {
-		c.state, err = unmarshalState(b, c.resource.name, now)
+		c.state, err = unmarshalState(b, c.resource.name)
 	}
 	var unusable *inputs.UnusableCursor
 	switch {
 	case err == nil:
 		c.restored = true
+		if now.Before(c.state.cursor) { // the clock was set back
+			c.log.Warn("cursor lies in the future, set back to the present")
+			c.state.cursor = now
+			c.save(ctx)
+		}
 		return nil
 	case errors.As(err, &unusable):
 		c.log.Warn("cursor not usable, starting afresh", "error", err.Error(), "initial_interval", c.config.InitialInterval.String())
@@ -134,16 +140,16 @@ func (c *collector) lookback() time.Time {
 	return c.state.cursor.Add(-c.config.Overlap)
 }
 
-// advance moves the cursor over acknowledged records and saves it. It never
-// goes back and never into the future.
+// advance moves the cursor over acknowledged records and saves what is new. It
+// never goes back and never into the future.
 func (c *collector) advance(ctx context.Context, to time.Time) {
-	to = earlier(to, time.Now().UTC())
-	if !to.After(c.state.cursor) {
-		return
+	if to = earlier(to, time.Now().UTC()); to.After(c.state.cursor) {
+		c.state.cursor, c.changed = to, true
+		c.state.prune(c.lookback())
 	}
-	c.state.cursor = to
-	c.state.prune(c.lookback())
-	c.save(ctx)
+	if c.changed {
+		c.save(ctx)
+	}
 }
 
 // complete ends the sweep of a resource that is swept: the seen set is what it
@@ -170,7 +176,7 @@ func (c *collector) save(ctx context.Context) {
 	if err == nil {
 		err = c.env.Cursors.Save(ctx, c.key, b)
 	}
-	c.unsaved = nil
+	c.changed, c.unsaved = false, nil
 	if err != nil {
 		c.unsaved = fmt.Errorf("save cursor: %w", err)
 	}

@@ -89,6 +89,7 @@ type bench struct {
 	server   *httptest.Server
 	sink     sink
 	cursors  componenttest.Cursors
+	store    inputs.Cursors // cursors, unless a test puts another one over it
 	counts   tally
 	settings map[string]any
 	dataset  string
@@ -97,6 +98,7 @@ type bench struct {
 func newBench(t *testing.T, o tenant.Options, settings map[string]any) *bench {
 	t.Helper()
 	b := &bench{T: t, tenant: tenant.New(o), settings: settings, dataset: logDataset}
+	b.store = &b.cursors
 	b.server = httptest.NewServer(b.tenant)
 	t.Cleanup(b.server.Close)
 	return b
@@ -121,7 +123,7 @@ func (b *bench) poll() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return streams[0].Run(ctx, inputs.Env{
-		Publisher: &b.sink, Cursors: &b.cursors, Reporter: &b.counts,
+		Publisher: &b.sink, Cursors: b.store, Reporter: &b.counts,
 		Log: slog.New(slog.DiscardHandler), Once: true, Grace: time.Second,
 	})
 }

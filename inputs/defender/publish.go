@@ -64,6 +64,7 @@ func (c *collector) record(ctx context.Context, record raw, w *walk, p *page) er
 		c.counts.Duplicates++
 	} else {
 		p.fresh++
+		c.changed = true
 		if err := c.documents(ctx, record, unreadable); err != nil {
 			return err
 		}

@@ -48,9 +48,8 @@ func (s *state) marshal(resource string) ([]byte, error) {
 	return json.Marshal(saved{stateVersion, resource, s.cursor, seen})
 }
 
-// unmarshalState reads a saved state. A cursor in the future, as a clock set
-// back would leave it, is clamped to now.
-func unmarshalState(b []byte, resource string, now time.Time) (state, error) {
+// unmarshalState reads a saved state. The error is an *inputs.UnusableCursor.
+func unmarshalState(b []byte, resource string) (state, error) {
 	var f saved
 	if err := json.Unmarshal(b, &f); err != nil {
 		return state{}, &inputs.UnusableCursor{Cause: err}
@@ -58,7 +57,7 @@ func unmarshalState(b []byte, resource string, now time.Time) (state, error) {
 	if f.Version != stateVersion || f.Resource != resource || f.Cursor.IsZero() || len(f.Seen)%12 != 0 {
 		return state{}, &inputs.UnusableCursor{Cause: fmt.Errorf("version %d for %q", f.Version, f.Resource)}
 	}
-	s := state{cursor: earlier(f.Cursor, now), seen: make(map[uint64]uint32, len(f.Seen)/12)}
+	s := state{cursor: f.Cursor, seen: make(map[uint64]uint32, len(f.Seen)/12)}
 	for e := range slices.Chunk(f.Seen, 12) {
 		s.seen[binary.LittleEndian.Uint64(e)] = binary.LittleEndian.Uint32(e[8:])
 	}
