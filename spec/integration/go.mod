@@ -4,7 +4,10 @@ go 1.26.0
 
 require (
 	github.com/defender-endpoint/defender-endpoint v0.0.0
+	github.com/elastic/elastic-agent-libs v0.46.0
 	github.com/elastic/package-spec/v3 v3.5.0
+	github.com/google/go-cmp v0.7.0
+	github.com/mailgun/raymond/v2 v2.0.48
 	gopkg.in/yaml.v3 v3.0.1
 )
 
@@ -15,7 +18,6 @@ require (
 	github.com/armon/go-radix v1.0.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/creasty/defaults v1.8.0 // indirect
-	github.com/elastic/elastic-agent-libs v0.46.0 // indirect
 	github.com/elastic/go-sysinfo v1.14.0 // indirect
 	github.com/elastic/go-ucfg v0.8.5 // indirect
 	github.com/elastic/go-windows v1.0.1 // indirect
@@ -31,6 +33,7 @@ require (
 	github.com/mitchellh/mapstructure v1.5.0 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/prometheus/procfs v0.13.0 // indirect
+	github.com/sirupsen/logrus v1.8.1 // indirect
 	github.com/stretchr/objx v0.5.2 // indirect
 	github.com/xeipuuv/gojsonpointer v0.0.0-20180127040702-4e3ac2762d5f // indirect
 	github.com/xeipuuv/gojsonreference v0.0.0-20180127040603-bd5ef7bd5415 // indirect
