@@ -102,3 +102,11 @@ func load(t *testing.T) *manifests {
 func required() map[string]any {
 	return map[string]any{"tenant_id": "contoso.example", "client_id": "an-application", "client_secret": `s'e"c: #r{e}t\~`}
 }
+
+func decodeYAML[T any](t *testing.T, text string) (v T) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
