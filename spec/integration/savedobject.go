@@ -16,6 +16,15 @@ type object = map[string]any
 // dataView is Kibana's own view of all logs.
 const dataView = "logs-*"
 
+// Kibana migrates what is older than itself and refuses what is newer, so saved
+// objects say the versions whose shape they have, which the oldest supported
+// Kibana knows.
+const (
+	coreVersion      = "8.8.0"
+	dashboardVersion = "8.9.0"
+	panelVersion     = "8.10.2"
+)
+
 // uuid is a stable id for a name.
 func uuid(name string) string {
 	h := sha256.Sum256([]byte("https://github.com/defender-endpoint/defender-endpoint/" + name))
@@ -63,7 +72,7 @@ func (d *dashboard) savedObject() object {
 		p := &d.panels[i]
 		id := uuid(d.name + "/" + p.title)
 		panels = append(panels, object{
-			"type": p.panelType(), "title": p.title, "panelIndex": id,
+			"type": p.panelType(), "title": p.title, "panelIndex": id, "version": panelVersion,
 			"gridData":         object{"i": id, "x": p.x, "y": p.y, "w": p.w, "h": p.h},
 			"embeddableConfig": p.embeddable(d, id),
 		})
@@ -84,7 +93,7 @@ func (d *dashboard) savedObject() object {
 		references = append(references, indexPattern("controlGroup_"+id+":optionsListDataView"))
 	}
 	return object{
-		"id": d.id(), "type": "dashboard", "coreMigrationVersion": "8.8.0", "typeMigrationVersion": "10.2.0",
+		"id": d.id(), "type": "dashboard", "coreMigrationVersion": coreVersion, "typeMigrationVersion": dashboardVersion,
 		"references": references,
 		"attributes": object{
 			"title": d.title, "description": d.description, "timeRestore": false, "version": 1,
