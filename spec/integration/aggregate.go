@@ -15,15 +15,11 @@ import (
 type document = map[string][]any
 
 func (c *condition) holds(d document) bool {
-	for _, v := range d[c.field] {
-		if fmt.Sprint(v) == c.value {
-			return true
-		}
-		if c.atLeast && asNumber(fmt.Sprint(v)) >= asNumber(c.value) {
-			return true
-		}
-	}
-	return false
+	has := slices.ContainsFunc(d[c.field], func(v any) bool {
+		text := fmt.Sprint(v)
+		return text == c.value || c.atLeast && asNumber(text) >= asNumber(c.value)
+	})
+	return has != c.not
 }
 
 func asNumber(s string) float64 {

@@ -12,10 +12,11 @@ type dashboard struct {
 	faults bool
 }
 
-// condition is a field's value; with atLeast the smallest value.
+// condition is a field's value; with atLeast the smallest value, with not any
+// other.
 type condition struct {
 	field, value string
-	atLeast      bool
+	atLeast, not bool
 }
 
 // control is a drop-down list above the panels.
@@ -92,7 +93,7 @@ var dashboards = []dashboard{
 		panels: []panel{
 			{kind: number, title: "Alerts", count: "event.id", x: 0, y: 0, w: 12, h: 6},
 			{kind: number, title: "New", count: "event.id", only: []condition{is(alertPrefix+"status", "New")}, x: 12, y: 0, w: 12, h: 6},
-			{kind: number, title: "High and critical", count: "event.id", only: []condition{{"event.severity", "73", true}}, x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "High and critical", count: "event.id", only: []condition{{field: "event.severity", value: "73", atLeast: true}}, x: 24, y: 0, w: 12, h: 6},
 			{kind: number, title: "Machines with alerts", count: "host.id", x: 36, y: 0, w: 12, h: 6},
 			{kind: timeline, title: "Alerts over time by severity", buckets: severities, count: "event.id", x: 0, y: 6, w: 32, h: 13},
 			{kind: donut, title: "Alerts by severity", buckets: severities, count: "event.id", x: 32, y: 6, w: 16, h: 13},
@@ -158,9 +159,13 @@ var dashboards = []dashboard{
 		name:        "collector",
 		title:       "[Microsoft Defender for Endpoint] Collector Health",
 		description: "What the collector delivered and what it could not map. What stops it shows in Fleet, in the state of the integration.",
-		scope:       []condition{is("event.module", "microsoft_defender_endpoint")},
-		faults:      true,
-		controls:    []control{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}},
+		// The latest states of machine actions would count these twice.
+		scope: []condition{
+			is("event.module", "microsoft_defender_endpoint"),
+			{field: "labels.is_transform_source", value: "false", not: true},
+		},
+		faults:   true,
+		controls: []control{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}},
 		panels: []panel{
 			{kind: number, title: "Documents", x: 0, y: 0, w: 12, h: 6},
 			{kind: number, title: "With mapping faults", only: []condition{is("event.kind", "pipeline_error")}, x: 12, y: 0, w: 12, h: 6},

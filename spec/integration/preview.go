@@ -69,6 +69,9 @@ func (d *dashboard) preview(documents []document) []byte {
 		s.label(x+10, 67, 110, `font-weight="600"`, c.title)
 		s.label(x+width-12, 67, 100, `text-anchor="end" fill="#69707d"`, "Any")
 	}
+	s.add(`<rect x="%d" y="46" width="330" height="34" rx="4" fill="#fff" stroke="#d3dae6"/>`, previewWidth-330-gap)
+	s.label(previewWidth-165-gap, 67, 320, `text-anchor="middle"`,
+		previewTime.Add(-previewSpan).Format(time.DateTime)+" – "+previewTime.Format(time.DateTime))
 	inScope := filter(documents, d.scope)
 	for i := range d.panels {
 		d.panels[i].draw(&s, inScope)
@@ -168,8 +171,7 @@ const (
 )
 
 func (p *panel) drawTimeline(s *drawing, b box, documents []document) {
-	begin, end := previewTime.Add(-slots*time.Hour/2), previewTime
-	slot := end.Sub(begin) / slots
+	begin, slot := previewTime.Add(-previewSpan), previewSpan/slots
 	groups := p.withOther(p.groups(documents))
 	counts := make([][]int, slots)
 	highest := 1

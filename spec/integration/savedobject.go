@@ -131,7 +131,7 @@ func (p *panel) embeddable(d *dashboard, id string) object {
 		references = append(references, indexPattern(name))
 		filters = append(filters, object{
 			"$state": object{"store": "appState"},
-			"meta":   object{"alias": nil, "disabled": false, "negate": false, "type": "phrase", "key": c.field, "field": c.field, "index": name, "params": object{"query": c.value}},
+			"meta":   object{"alias": nil, "disabled": false, "negate": c.not, "type": "phrase", "key": c.field, "field": c.field, "index": name, "params": object{"query": c.value}},
 			"query":  object{"match_phrase": object{c.field: c.value}},
 		})
 	}
@@ -154,8 +154,12 @@ func kuery(q string) object { return object{"language": "kuery", "query": q} }
 func query(conditions []condition) string {
 	parts := make([]string, len(conditions))
 	for i, c := range conditions {
-		if parts[i] = fmt.Sprintf("%s: %q", c.field, c.value); c.atLeast {
+		parts[i] = fmt.Sprintf("%s: %q", c.field, c.value)
+		if c.atLeast {
 			parts[i] = c.field + " >= " + c.value
+		}
+		if c.not {
+			parts[i] = "not " + parts[i]
 		}
 	}
 	return strings.Join(parts, " and ")

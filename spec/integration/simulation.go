@@ -16,9 +16,11 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-// previewTime is the end of the time that previews show. It is fixed, so that
-// equal code draws equal previews.
+// previewTime is the end of the time that previews show, previewSpan its length.
+// It is fixed, so that equal code draws equal previews.
 var previewTime = time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
+
+const previewSpan = 12 * time.Hour
 
 // resources are the simulated collections by the names of the mapping.
 var resources = map[string]defendertest.Resource{
@@ -43,7 +45,7 @@ func simulated() ([]document, error) {
 		}
 		documents = append(documents, mapped...)
 	}
-	return documents, nil
+	return between(documents, previewTime.Add(-previewSpan), previewTime), nil
 }
 
 // faulty are documents with mapping faults, which the simulated tenant has
@@ -83,12 +85,22 @@ func mapAll(resource string, records []json.RawMessage) ([]document, error) {
 		if err != nil {
 			return nil, err
 		}
-		// A constant of the mapping of the transform's destination: no record of
-		// the tenant has a later version, so each is the latest.
-		flat["labels.is_transform_source"] = []any{"false"}
 		documents = append(documents, flat)
+		if resource == "machine_action" {
+			documents = append(documents, latestOf(flat))
+		}
 	}
 	return documents, nil
+}
+
+// latestOf marks a machine action as one of the data stream, and returns what
+// the transform makes of it: no record of the tenant has a later version, so
+// each is the latest.
+func latestOf(action document) document {
+	const constant = "labels.is_transform_source"
+	latest := maps.Clone(action)
+	action[constant], latest[constant] = []any{"true"}, []any{"false"}
+	return latest
 }
 
 // list asks the simulated API for a collection.
