@@ -27,7 +27,7 @@ func archive(dir string) (name string, err error) {
 		return "", err
 	}
 	base := p.Name + "-" + p.Version
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", err
 	}
 	name = filepath.Join(dir, base+".zip")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,14 +22,14 @@ const (
 func main() {
 	out := flag.String("o", "", "also write the package's zip into this `folder`")
 	flag.Parse()
-	if err := run(*out); err != nil {
+	if err := run(context.Background(), *out); err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out string) error {
-	files, err := derived()
+func run(ctx context.Context, out string) error {
+	files, err := derived(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func run(out string) error {
 
 // derived are the files that are made from others, by their path below
 // packageDir.
-func derived() (map[string][]byte, error) {
+func derived(ctx context.Context) (map[string][]byte, error) {
 	p, err := readManifests(packageDir)
 	if err != nil {
 		return nil, err
@@ -84,7 +85,7 @@ func derived() (map[string][]byte, error) {
 	if err := c.fieldFiles(files, latest, "machine_action", documents["machine_action"], true); err != nil {
 		return nil, err
 	}
-	if err := dashboardFiles(files); err != nil {
+	if err := dashboardFiles(ctx, files); err != nil {
 		return nil, err
 	}
 	return files, renderDocs(files, c)
@@ -99,10 +100,10 @@ func write(files map[string][]byte) error {
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return err
 		}
 		fmt.Println("written:", path)

@@ -33,7 +33,7 @@ func TestPackageIsValid(t *testing.T) {
 
 // TestNothingIsStale: go run . would change nothing.
 func TestNothingIsStale(t *testing.T) {
-	files, err := derived()
+	files, err := derived(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestPreviewsAreNamedAndSized(t *testing.T) {
 // TestDashboards: every panel shows something of the simulated tenant, of a
 // field that the package declares for the panel's data streams.
 func TestDashboards(t *testing.T) {
-	documents, err := simulated()
+	documents, err := simulated(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

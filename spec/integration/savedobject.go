@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -35,8 +36,8 @@ func uuid(name string) string {
 // id is the dashboard's id in Kibana.
 func (d *dashboard) id() string { return defender.Type + "-" + uuid("dashboard/"+d.name) }
 
-func dashboardFiles(files map[string][]byte) error {
-	documents, err := simulated()
+func dashboardFiles(ctx context.Context, files map[string][]byte) error {
+	documents, err := simulated(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -29,13 +30,13 @@ var resources = map[string]defendertest.Resource{
 
 // simulated are the documents that previews are drawn from: the records of the
 // demo's simulated tenant through the production mapping.
-func simulated() ([]document, error) {
+func simulated(ctx context.Context) ([]document, error) {
 	tenant := defendertest.New(defendertest.Options{
 		Seed: 1, Alerts: 200, Machines: 50, Actions: 30, Now: func() time.Time { return previewTime },
 	})
 	var documents []document
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
-		records, err := list(tenant, resources[name].String())
+		records, err := list(ctx, tenant, resources[name].String())
 		if err != nil {
 			return nil, err
 		}
@@ -104,12 +105,12 @@ func latestOf(action document) document {
 }
 
 // list asks the simulated API for a collection.
-func list(tenant http.Handler, path string) ([]json.RawMessage, error) {
+func list(ctx context.Context, tenant http.Handler, path string) ([]json.RawMessage, error) {
 	form := url.Values{
 		"client_id": {defendertest.ClientID}, "client_secret": {defendertest.ClientSecret},
 		"grant_type": {"client_credentials"}, "scope": {defendertest.Scope},
 	}
-	r := httptest.NewRequest(http.MethodPost, "/"+defendertest.TenantID+defendertest.TokenPath, strings.NewReader(form.Encode()))
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/"+defendertest.TenantID+defendertest.TokenPath, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	var token struct {
 		AccessToken string `json:"access_token"`
@@ -121,7 +122,7 @@ func list(tenant http.Handler, path string) ([]json.RawMessage, error) {
 	if path == defendertest.Alerts.String() {
 		query.Set("$expand", "evidence")
 	}
-	r = httptest.NewRequest(http.MethodGet, "/api/"+path+"?"+query.Encode(), nil)
+	r = httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/"+path+"?"+query.Encode(), nil)
 	r.Header.Set("Authorization", "Bearer "+token.AccessToken)
 	var page struct {
 		Value []json.RawMessage `json:"value"`
