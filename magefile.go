@@ -48,12 +48,17 @@ func Fuzz() error {
 	return nil
 }
 
-// Lint runs go vet and golangci-lint at a fixed version.
+// Lint runs go vet and golangci-lint at a fixed version on both modules.
 func Lint() error {
-	if err := sh.RunV("go", "vet", "./..."); err != nil {
-		return err
+	for _, dir := range []string{".", "spec/integration"} {
+		if err := sh.RunV("go", "-C", dir, "vet", "./..."); err != nil {
+			return err
+		}
+		if err := sh.RunV("go", "-C", dir, "run", linter, "run"); err != nil {
+			return err
+		}
 	}
-	return sh.RunV("go", "run", linter, "run")
+	return nil
 }
 
 // Check verifies formatting, tidiness and the direction of imports.

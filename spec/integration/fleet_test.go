@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +14,8 @@ import (
 )
 
 // fleet renders a stream as Fleet does: Handlebars without escaping, its helper
-// escape_string, and YAML variables by placeholder. values are what the user
+// escape_string, quotes around texts that YAML would take for numbers, and YAML
+// variables by placeholder. values are what the user
 // entered; for what is missing Fleet takes the manifest's default.
 func fleet(t *testing.T, p *manifests, s *dataStream, values map[string]any) map[string]any {
 	t.Helper()
@@ -42,7 +44,7 @@ func fleet(t *testing.T, p *manifests, s *dataStream, values map[string]any) map
 			placeholders["##"+v.Name+"##"] = parsed
 			value = `"##` + v.Name + `##"`
 		}
-		context[v.Name] = unescaped(value)
+		context[v.Name] = unescaped(value, v.Type == "text")
 	}
 	rendered, err := page.Exec(context)
 	if err != nil {
@@ -63,14 +65,17 @@ func fleet(t *testing.T, p *manifests, s *dataStream, values map[string]any) map
 }
 
 // unescaped keeps the library from escaping for HTML, which Fleet's does not.
-func unescaped(v any) any {
+func unescaped(v any, isText bool) any {
 	switch v := v.(type) {
 	case string:
+		if _, err := strconv.ParseFloat(v, 64); isText && err == nil {
+			v = `"` + v + `"`
+		}
 		return raymond.SafeString(v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = unescaped(v[i])
+			list[i] = unescaped(v[i], isText)
 		}
 		return list
 	}

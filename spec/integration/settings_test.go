@@ -53,7 +53,7 @@ var entered = map[string]struct{ value, policy any }{
 	"batch_size":                       {250, 250},
 	"timestamp_source":                 {"update", "update"},
 	"evidence":                         {"whole", "whole"},
-	"tags":                             {[]any{"a b", "c"}, []any{"a b", "c"}},
+	"tags":                             {[]any{"a b", "17"}, []any{"a b", "17"}},
 	"preserve_original_event":          {true, true},
 	"preserve_duplicate_custom_fields": {true, true},
 	"enable_request_tracer":            {true, true},
