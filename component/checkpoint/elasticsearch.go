@@ -36,8 +36,8 @@ type Client interface {
 // Elasticsearch as the output does.
 type Elasticsearch struct {
 	mu      sync.Mutex
-	client  Client // nil while there is no output
-	changed chan struct{}              // closed when there is another client
+	client  Client        // nil while there is no output
+	changed chan struct{} // closed when there is another client
 }
 
 // NewElasticsearch makes a store that waits for Use.
