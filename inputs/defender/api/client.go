@@ -171,6 +171,7 @@ func (c *Config) roundTripper() (http.RoundTripper, error) {
 		httpcommon.WithLogger(logp.NewNopLogger()),
 		httpcommon.WithKeepaliveSettings{MaxIdleConnsPerHost: 8, IdleConnTimeout: settings.IdleConnTimeout},
 		httpcommon.WithTransportFunc(func(t *http.Transport) { t.ReadBufferSize = 32 << 10 }),
+		httpcommon.WithTransportFunc(noteProxy),
 	)
 }
 
