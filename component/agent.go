@@ -128,7 +128,7 @@ func (w *watch) wanted() (wanted []Unit, removed []*client.Unit) {
 		expected := u.Expected()
 		if expected.State == client.UnitStateStopped {
 			if state, _, _ := u.State(); state == client.UnitStateStarting || u.Type() == client.UnitTypeOutput {
-				w.report(u)(client.UnitStateStopped, "stopped", nil)
+				stoppedInput.report(w.report(u))
 			}
 			continue
 		}
