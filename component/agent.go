@@ -34,6 +34,7 @@ func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
 	draining.Go(func() { w.drain(v2, stopped) })
 	defer draining.Wait()
 	defer close(stopped) // only after the client has stopped sending
+	c.describeProcess(v2)
 	if err := v2.Start(life); err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ type watch struct {
 	changed chan struct{} // holds one token when something changed
 
 	mu      sync.Mutex
-	units   map[*client.Unit]bool // to be removed when false
+	units   map[*client.Unit]bool // true once it is described
 	removed []*client.Unit
 }
 
@@ -89,7 +90,7 @@ func (w *watch) note(change client.UnitChanged) {
 		delete(w.units, change.Unit)
 		w.removed = append(w.removed, change.Unit)
 	} else {
-		w.units[change.Unit] = true
+		w.units[change.Unit] = w.units[change.Unit]
 	}
 	select {
 	case w.changed <- struct{}{}:
@@ -110,11 +111,24 @@ func (w *watch) reconcile(ctx, life context.Context, c *Component) {
 		case <-w.changed:
 			timer.Reset(debounce)
 		case <-timer.C:
+			w.describe(c)
 			wanted, removed := w.wanted()
 			c.Apply(life, wanted)
 			for _, u := range removed {
 				c.forget(life, u)
 			}
+		}
+	}
+}
+
+// describe registers diagnostics and actions of units that are new.
+func (w *watch) describe(c *Component) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for u, described := range w.units {
+		if !described {
+			c.describeUnit(u)
+			w.units[u] = true
 		}
 	}
 }

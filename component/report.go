@@ -47,9 +47,10 @@ type streamHealth struct {
 
 	counts      inputs.Counts
 	lastSuccess time.Time
-	failures    int // polls in a row
-	quarantined int // counted since the last full poll
-	tainted     int // full polls until a quarantined record is forgotten
+	failures    int       // polls in a row
+	last        condition // of the last poll, shown or not
+	quarantined int       // counted since the last full poll
+	tainted     int       // full polls until a quarantined record is forgotten
 
 	// The poll under way: when it began to read, and how far behind the present
 	// it was then.
@@ -142,6 +143,7 @@ func (s *streamHealth) Report(err error) {
 	s.polls = make(chan struct{})
 	s.since = time.Time{}
 	next := conditionOf(err)
+	s.last = next
 	if err == nil {
 		s.failures, s.lastSuccess = 0, time.Now()
 		next = s.afterSuccess()
@@ -255,13 +257,6 @@ func (s *streamHealth) ended() <-chan struct{} {
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
 	return s.polls
-}
-
-// condition is the stream's at present.
-func (s *streamHealth) condition() (condition, inputs.Counts) {
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	return s.now, s.counts
 }
 
 // outputHealth is an output's output.Reporter.

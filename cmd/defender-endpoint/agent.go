@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
@@ -44,7 +45,7 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	}
 	defer cursors.Close()
 	c := component.New(component.Options{
-		Input:   defender.New(version),
+		Input:   newInput(dataPath),
 		Cursors: cursors,
 		Log:     log,
 		Level:   level,
@@ -53,6 +54,13 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	log.Info("started", "version", version)
 	defer log.Info("stopped")
 	return component.RunUnderAgent(ctx, v2, c)
+}
+
+// newInput makes the input; request traces go beside the state.
+func newInput(dataPath string) *defender.Input {
+	input := defender.New(version)
+	input.Traces = filepath.Join(dataPath, "logs")
+	return input
 }
 
 // agentOf names the collector as the agent knows itself.

@@ -49,6 +49,9 @@ type Config struct {
 	// BatchSize is the number of records asked for in one page, $top. Default
 	// 1000, 1 to 10000.
 	BatchSize int `config:"batch_size"`
+	// EnableRequestTracer writes every request and answer, without secrets, to
+	// files under path.data/logs: to find a fault, not for keeps. Default false.
+	EnableRequestTracer bool `config:"enable_request_tracer"`
 	// HTTPClientTimeout limits the wait for an answer's first byte and every
 	// silence after it. Default 30s.
 	HTTPClientTimeout time.Duration `config:"http_client_timeout"`
