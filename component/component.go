@@ -226,7 +226,7 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 	env := inputs.Env{
 		Agent:     c.o.Agent(),
 		Publisher: c.slot,
-		Cursors:   namedCursors{c.o.Cursors},
+		Cursors:   namedCursors{c.o.Cursors, r.health},
 		Reporter:  r.health,
 		Log:       in.health.log.With("stream.id", s.Key.Stream),
 		Once:      c.o.Once,

@@ -181,7 +181,7 @@ var (
 	checkpointFails = &Condition{
 		Name: "checkpoint not writable", Unit: onStream, State: client.UnitStateDegraded,
 		Message: "checkpoint cannot be kept: {cause}; check the state directory's space and permissions; nothing is lost, but a restart reads again",
-		Clears:  byItself,
+		Clears:  "with the first full poll after a checkpoint could be saved",
 	}
 	streamFails = &Condition{
 		Name: "other trouble", Unit: onStream, State: client.UnitStateDegraded,

@@ -7,8 +7,13 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// namedCursors tells trouble with checkpoints from other trouble of a stream.
-type namedCursors struct{ inputs.Cursors }
+// namedCursors tells trouble with checkpoints from other trouble of a stream,
+// and remembers it: a poll without news has nothing to save and must not look as
+// if it had been saved.
+type namedCursors struct {
+	inputs.Cursors
+	health *streamHealth
+}
 
 func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	value, err := c.Cursors.Load(ctx, key)
@@ -19,10 +24,13 @@ func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) 
 }
 
 func (c namedCursors) Save(ctx context.Context, key inputs.Key, value []byte) error {
-	if err := c.Cursors.Save(ctx, key, value); err != nil && ctx.Err() == nil {
-		return &checkpointError{"save", err}
-	} else if err != nil {
+	err := c.Cursors.Save(ctx, key, value)
+	if ctx.Err() != nil {
 		return err
 	}
-	return nil
+	if err != nil {
+		err = &checkpointError{"save", err}
+	}
+	c.health.saved(err)
+	return err
 }

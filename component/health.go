@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -221,6 +222,9 @@ func (e *checkpointError) Unwrap() error { return e.err }
 func (e *checkpointError) reason() string {
 	if path, ok := errors.AsType[*fs.PathError](e.err); ok {
 		return path.Err.Error()
+	}
+	if link, ok := errors.AsType[*os.LinkError](e.err); ok {
+		return link.Err.Error()
 	}
 	return oneLine(e.err)
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 )
 
 const (
@@ -50,7 +52,7 @@ func size(id string, p map[string]any) int {
 // status is the part of a stream's payload that Beats have too.
 func (s *streamHealth) status() map[string]any {
 	text := ""
-	if s.now.state() != collecting.State {
+	if severity(s.now.state()) >= severity(client.UnitStateDegraded) {
 		text = s.now.text
 	}
 	if len(text) > errorLimit {

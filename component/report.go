@@ -49,6 +49,7 @@ type streamHealth struct {
 	lastSuccess time.Time
 	failures    int       // polls in a row
 	last        condition // of the last poll, shown or not
+	unsaved     condition // why the checkpoint lags behind; row is nil where it does not
 	quarantined int       // counted since the last full poll
 	tainted     int       // full polls until a quarantined record is forgotten
 
@@ -155,9 +156,22 @@ func (s *streamHealth) Report(err error) {
 	s.unit.tellLocked()
 }
 
-// afterSuccess is the condition after a full poll: well, unless records had to
-// be quarantined not long ago.
+// saved notes whether the checkpoint could be saved.
+func (s *streamHealth) saved(err error) {
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	s.unsaved = condition{}
+	if err != nil {
+		s.unsaved = conditionOf(err)
+	}
+}
+
+// afterSuccess is the condition after a full poll: well, unless the checkpoint
+// lags behind or records had to be quarantined not long ago.
 func (s *streamHealth) afterSuccess() condition {
+	if s.unsaved.row != nil {
+		return s.unsaved
+	}
 	if s.quarantined > 0 {
 		s.tainted = clean
 	} else if s.tainted > 0 {

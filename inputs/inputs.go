@@ -120,6 +120,7 @@ type Stream struct {
 
 // Trial is what a try of a stream showed, as far as it got.
 type Trial struct {
+	Target     string    // data stream or index the documents would go to
 	Token      bool      // a token was given
 	Roles      []string  // in the token
 	Permission string    // what the stream needs

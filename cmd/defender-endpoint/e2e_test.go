@@ -60,6 +60,7 @@ type rig struct {
 	tenant *defendertest.Tenant
 	api    string
 	agent  *componenttest.Agent
+	dir    string // path.data
 	es     *componenttest.Elasticsearch
 	esURL  string
 }
@@ -71,7 +72,8 @@ func newRig(t *testing.T, o defendertest.Options) *rig {
 	r := &rig{T: t, ctx: ctx, tenant: defendertest.New(o)}
 	r.api = listen(t, r.tenant)
 	r.es, r.esURL = newElasticsearch(t)
-	agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: filepath.Join(t.TempDir(), "run")})
+	r.dir = filepath.Join(t.TempDir(), "run")
+	agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: r.dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ import (
 // newest record.
 func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 	r := resourceOf(c.DataStream.Dataset)
-	t := inputs.Trial{Permission: r.permission}
+	target := inputs.Target{DataStream: inputs.DataStream(c.DataStream), Index: c.Index}
+	t := inputs.Trial{Target: target.Name(), Permission: r.permission}
 	client, release, err := in.client(c)
 	if err != nil {
 		t.Err = err
