@@ -147,6 +147,7 @@ func (s *streamHealth) Report(err error) {
 	s.last = next
 	if err == nil {
 		s.failures, s.lastSuccess = 0, time.Now()
+		s.log().Debug("poll ended", "records", s.counts.Records, "documents", s.counts.Documents)
 		next = s.afterSuccess()
 	} else if s.failures++; next.row.Lasting && s.now.state() == client.UnitStateHealthy && s.failures < damping {
 		s.log().Warn("poll failed, trying again", "error", err.Error())

@@ -81,15 +81,6 @@ func healTenant(f *faultRig) { f.tenant.Heal() }
 func healES(f *faultRig)     { f.es.Heal(); f.touch(3) }
 func reset(f *faultRig)      { f.reset() }
 
-// touch makes some alerts news.
-func (f *faultRig) touch(n int) {
-	f.Helper()
-	ids := f.alertIDs()
-	if err := f.tenant.Touch(defendertest.Alerts, ids[:min(n, len(ids))]...); err != nil {
-		f.Fatal(err)
-	}
-}
-
 const alertsPath = "/api/alerts"
 
 func token(code int, kind, text string) defendertest.Rule {
