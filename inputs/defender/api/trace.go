@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,12 @@ func (t *tracer) CloseIdleConnections() {
 
 // write never fails a call: what cannot be written is not traced.
 func (t *tracer) write(line *traced) {
-	line.Error = t.scrub(line.Error)
+	line.Error, line.URL = t.scrub(line.Error), t.scrub(line.URL)
+	for _, values := range line.Response {
+		for i := range values {
+			values[i] = t.scrub(values[i]) // whatever the other side repeats
+		}
+	}
 	line.Body = grants.ReplaceAllString(t.scrub(line.Body), "$1[redacted]")
 	b, err := json.Marshal(line)
 	if err != nil {
@@ -141,7 +147,7 @@ func safeHeaders(h http.Header) map[string][]string {
 	shown := map[string][]string{}
 	for name, values := range h {
 		if shownHeaders[name] {
-			shown[name] = values
+			shown[name] = slices.Clone(values)
 		} else {
 			shown[name] = []string{"[redacted]"}
 		}
