@@ -3,6 +3,7 @@ package component
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -33,4 +34,57 @@ func (c namedCursors) Save(ctx context.Context, key inputs.Key, value []byte) er
 	}
 	c.health.saved(err)
 	return err
+}
+
+// OpenLater are cursors that cannot be opened now and are tried again with
+// every use: streams show why they stand still, and go on when it is mended. A
+// process that ended instead would be started again and again, which after an
+// upgrade makes the agent roll back.
+func OpenLater(open func() (inputs.Cursors, error)) inputs.Cursors { return &lateCursors{open: open} }
+
+type lateCursors struct {
+	open func() (inputs.Cursors, error)
+
+	mu     sync.Mutex
+	opened inputs.Cursors
+}
+
+func (l *lateCursors) cursors() (inputs.Cursors, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opened == nil {
+		opened, err := l.open()
+		if err != nil {
+			return nil, err
+		}
+		l.opened = opened
+	}
+	return l.opened, nil
+}
+
+// Load implements inputs.Cursors.
+func (l *lateCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
+	c, err := l.cursors()
+	if err != nil {
+		return nil, err
+	}
+	return c.Load(ctx, key)
+}
+
+// Save implements inputs.Cursors.
+func (l *lateCursors) Save(ctx context.Context, key inputs.Key, value []byte) error {
+	c, err := l.cursors()
+	if err != nil {
+		return err
+	}
+	return c.Save(ctx, key, value)
+}
+
+// Delete implements inputs.Cursors.
+func (l *lateCursors) Delete(ctx context.Context, key inputs.Key) error {
+	c, err := l.cursors()
+	if err != nil {
+		return err
+	}
+	return c.Delete(ctx, key)
 }

@@ -39,11 +39,10 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	}
 	level := new(slog.LevelVar)
 	log := newLog(os.Stderr, level)
-	cursors, err := checkpoint.Open(dataPath)
+	cursors, err := openCursors(dataPath, log)
 	if err != nil {
 		return err
 	}
-	defer cursors.Close()
 	c := component.New(component.Options{
 		Input:   newInput(dataPath),
 		Cursors: cursors,
@@ -54,6 +53,21 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	log.Info("started", "version", version)
 	defer log.Info("stopped")
 	return component.RunUnderAgent(ctx, v2, c)
+}
+
+// openCursors opens the state directory, later if it cannot be used now. A
+// directory in use by another process is refused: the agent starts this one
+// again when that has ended.
+func openCursors(dataPath string, log *slog.Logger) (inputs.Cursors, error) {
+	files, err := checkpoint.Open(dataPath) // given free with the end of the process
+	if err == nil {
+		return files, nil
+	}
+	if errors.Is(err, checkpoint.ErrLocked) {
+		return nil, err
+	}
+	log.Error("state directory cannot be used", "error", err.Error())
+	return component.OpenLater(func() (inputs.Cursors, error) { return checkpoint.Open(dataPath) }), nil
 }
 
 // newInput makes the input; request traces go beside the state.

@@ -157,6 +157,20 @@ var collectingCases = []faultCase{
 			f.touch(3)
 		},
 	},
+	{
+		row: "checkpoint not writable", name: "from the start", says: "not a directory",
+		spoil: func(f *faultRig) {
+			if err := os.MkdirAll(f.dir, 0o700); err != nil {
+				f.Fatal(err)
+			}
+			writeFile(f.T, filepath.Join(f.dir, "cursors"), nil)
+		},
+		heal: func(f *faultRig) {
+			if err := os.Remove(filepath.Join(f.dir, "cursors")); err != nil {
+				f.Fatal(err)
+			}
+		},
+	},
 	{row: "bad setting, unknown dataset, unsupported processor", name: "bad setting", says: "interval: want at least 1s", settings: setting("interval", "10ms"), heal: reset},
 	{
 		row: "bad setting, unknown dataset, unsupported processor", name: "unknown dataset", says: "data_stream.dataset: no resource for",
