@@ -321,15 +321,27 @@ func canonical(source map[string]any) []byte {
 func without(source map[string]any) map[string]any {
 	kept := make(map[string]any, len(source))
 	for name, v := range source {
-		if name == "revision" || name == "policy" || strings.HasPrefix(name, "policy.") || strings.HasPrefix(name, "__mark_redact_") {
+		if name == "revision" || name == "policy" || strings.HasPrefix(name, "policy.") || strings.HasPrefix(name, markPrefix) {
 			continue
 		}
-		if child, ok := v.(map[string]any); ok {
-			v = without(child)
-		}
-		kept[name] = v
+		kept[name] = withoutIn(v)
 	}
 	return kept
+}
+
+func withoutIn(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return without(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = withoutIn(v[i])
+		}
+		return out
+	default:
+		return v
+	}
 }
 
 // oneLine joins the faults of a configuration for a unit's message.

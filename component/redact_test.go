@@ -52,3 +52,26 @@ func TestDiagnosticsOfAnyKindAreJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestEqualConfigurationsAreEqual: what changes with every save of a policy, and
+// what an agent adds for itself, is no change.
+func TestEqualConfigurationsAreEqual(t *testing.T) {
+	first := map[string]any{
+		"hosts": []any{"a", "b"}, "ssl": map[string]any{"key": "k"}, "revision": 1.0, "policy": map[string]any{"revision": 1.0},
+	}
+	same := map[string]any{
+		"policy.revision": 7.0, "revision": 2.0, "__mark_redact_api_key": true, "hosts": []any{"a", "b"},
+		"ssl": map[string]any{"__mark_redact_key": true, "key": "k"},
+	}
+	other := map[string]any{"hosts": []any{"b", "a"}, "ssl": map[string]any{"key": "k"}}
+	if string(canonical(first)) != string(canonical(same)) {
+		t.Errorf("%s and %s are the same", canonical(first), canonical(same))
+	}
+	if string(canonical(first)) == string(canonical(other)) {
+		t.Error("the order of hosts has a meaning")
+	}
+	nested := map[string]any{"list": []any{map[string]any{"a": 1.0, "__mark_redact_a": true}}}
+	if string(canonical(nested)) != `{"list":[{"a":1}]}` {
+		t.Errorf("got %s", canonical(nested))
+	}
+}

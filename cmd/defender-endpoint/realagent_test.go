@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,17 +30,18 @@ const (
 
 // agentStatus is what this test reads of `elastic-agent status`.
 type agentStatus struct {
-	Components []struct {
-		ID      string `json:"id"`
-		Message string `json:"message"`
-		Units   []struct {
-			ID      string         `json:"unit_id"`
-			Type    int            `json:"unit_type"`
-			State   int            `json:"state"`
-			Message string         `json:"message"`
-			Payload map[string]any `json:"payload"`
-		} `json:"units"`
-	} `json:"components"`
+	Components []agentComponent `json:"components"`
+}
+
+type agentComponent struct {
+	ID      string `json:"id"`
+	Message string `json:"message"`
+	Units   []struct {
+		ID      string         `json:"unit_id"`
+		State   int            `json:"state"`
+		Message string         `json:"message"`
+		Payload map[string]any `json:"payload"`
+	} `json:"units"`
 }
 
 // realAgent is an Elastic Agent with the component in its home.
@@ -276,6 +278,30 @@ func (a *realAgent) expectStop() {
 	a.Logf("stopped after %.1f s", took.Seconds())
 	if took > 20*time.Second {
 		a.Errorf("stopped after %s", took)
+	}
+}
+
+// TestRealAgentThroughShipper: where an agent has shippers and
+// ELASTIC_AGENT_SHIPPER names one, with its spec beside it, documents go that way.
+func TestRealAgentThroughShipper(t *testing.T) {
+	shipper := os.Getenv("ELASTIC_AGENT_SHIPPER")
+	if shipper == "" {
+		t.Skip("ELASTIC_AGENT_SHIPPER is not set; see CONTRIBUTING.md")
+	}
+	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 100})
+	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{}) // shippers know no API keys
+	through := strings.Replace(policy(r.api, listen(t, es)), `api_key: "id:key"`, "shipper.enabled: true", 1)
+	a := newRealAgent(t, r, through, shipper, shipper+".spec.yml")
+	r.eventually("all units HEALTHY", a.healthy)
+	if !slices.ContainsFunc(a.status().Components, func(c agentComponent) bool { return strings.HasPrefix(c.ID, "shipper-") }) {
+		t.Fatalf("the agent runs no shipper: %v", a.status())
+	}
+	r.eventually("all documents stored", func() bool { return es.Count(dataStream) >= r.want() })
+	a.touch(5)
+	r.eventually("news are stored", func() bool { return es.Count(dataStream) >= r.want() })
+	a.expectStop()
+	if n := es.Count(dataStream); n != r.want() {
+		t.Errorf("%d documents, want %d", n, r.want())
 	}
 }
 
