@@ -81,7 +81,11 @@ func conditionOf(err error) condition {
 	if !ok {
 		return streamFails.causedBy(err)
 	}
-	return apiCondition(e).with("{call}", e.Op, "{code}", codeOf(e.Status, e.Code), "{cause}", e.Message, "{remedy}", remedyOf(e))
+	row, code := apiCondition(e), codeOf(e.Status, e.Code)
+	if row == serverFails {
+		code = "HTTP 5xx" // which one changes from answer to answer
+	}
+	return row.with("{call}", e.Op, "{code}", code, "{cause}", e.Message, "{remedy}", remedyOf(e))
 }
 
 // apiCondition chooses the row for an error of the API. The kind alone decides

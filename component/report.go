@@ -144,6 +144,9 @@ func (s *streamHealth) Report(err error) {
 	s.polls = make(chan struct{})
 	s.since = time.Time{}
 	next := conditionOf(err)
+	if next.row == throttled && s.now.row == quotaGone {
+		next = s.now // the same hold, nearer to its end
+	}
 	s.last = next
 	if err == nil {
 		s.failures, s.lastSuccess = 0, time.Now()
