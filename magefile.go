@@ -48,6 +48,12 @@ func Fuzz() error {
 	return nil
 }
 
+// Soak runs the long form of the proof that nothing is lost and nothing stored
+// twice, and prints its table. It takes about a quarter of an hour.
+func Soak() error {
+	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-soak.long", "-count", "1", "-timeout", "60m", "-v")
+}
+
 // Lint runs go vet and golangci-lint at a fixed version.
 func Lint() error {
 	if err := sh.RunV("go", "vet", "./..."); err != nil {

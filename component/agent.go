@@ -11,8 +11,6 @@ import (
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 // debounce is how long changes are collected before they are applied: the
@@ -134,8 +132,8 @@ func (w *watch) note(change client.UnitChanged) {
 	if change.Type == client.UnitChangedRemoved {
 		delete(w.units, change.Unit)
 		w.removed = append(w.removed, change.Unit)
-	} else {
-		w.units[change.Unit] = w.units[change.Unit]
+	} else if _, known := w.units[change.Unit]; !known {
+		w.units[change.Unit] = false
 	}
 	select {
 	case w.changed <- struct{}{}:
@@ -250,13 +248,7 @@ func (c *Component) forget(ctx context.Context, u *client.Unit) {
 			return // the same unit is back
 		}
 	}
-	streams, err := c.o.Input.Streams(inputs.Unit{ID: config.GetId(), Source: config.GetSource().AsMap()})
-	if err != nil {
-		return
-	}
-	for _, s := range streams {
-		if err := c.o.Cursors.Delete(ctx, s.Key); err != nil {
-			c.o.Log.Warn("delete checkpoint", "unit.id", u.ID(), "error", err.Error())
-		}
+	if err := c.o.Cursors.Delete(ctx, config.GetId()); err != nil {
+		c.o.Log.Warn("delete checkpoints", "unit.id", u.ID(), "error", err.Error())
 	}
 }

@@ -32,6 +32,9 @@ type Options struct {
 	Agent func() inputs.Agent
 	// Once makes streams end when they have caught up.
 	Once bool
+	// OnOutput, if set, is told of each output that is plugged in, nil where
+	// there is none any more, before the former one is closed.
+	OnOutput func(output.Output)
 }
 
 // Component runs what is wanted. Apply and Stop are called by one goroutine;
@@ -153,6 +156,9 @@ func (c *Component) locked(do func()) {
 }
 
 func (c *Component) plug(out output.Output) {
+	if c.o.OnOutput != nil {
+		c.o.OnOutput(out)
+	}
 	if err := c.slot.plug(out); err != nil {
 		c.o.Log.Warn("close former output", "error", err.Error())
 	}

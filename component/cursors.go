@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 // namedCursors tells trouble with checkpoints from other trouble of a stream,
-// and remembers it: a poll without news has nothing to save and must not look as
-// if it had been saved.
+// and notes what is in the newest one for diagnostics, which must not wait for a
+// disk or a network.
 type namedCursors struct {
 	inputs.Cursors
 	health *streamHealth
@@ -18,7 +19,10 @@ type namedCursors struct {
 
 func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	value, err := c.Cursors.Load(ctx, key)
-	if err != nil && !errors.Is(err, inputs.ErrNoCursor) && ctx.Err() == nil {
+	switch {
+	case err == nil:
+		c.health.checkpointed(value, time.Time{})
+	case !errors.Is(err, inputs.ErrNoCursor) && ctx.Err() == nil:
 		err = &checkpointError{"load", err}
 	}
 	return value, err
@@ -26,14 +30,30 @@ func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) 
 
 func (c namedCursors) Save(ctx context.Context, key inputs.Key, value []byte) error {
 	err := c.Cursors.Save(ctx, key, value)
-	if ctx.Err() != nil {
-		return err
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		c.health.checkpointed(value, time.Now())
+	case ctx.Err() == nil:
 		err = &checkpointError{"save", err}
 	}
-	c.health.saved(err)
 	return err
+}
+
+// headLimit is how much is kept of a checkpoint, bytes: place and time stand at
+// its beginning.
+const headLimit = 1 << 10
+
+// checkpoint is what is remembered of a stream's newest checkpoint.
+type checkpoint struct {
+	head  []byte
+	size  int
+	saved time.Time // by this process; zero where it was only loaded
+}
+
+func (s *streamHealth) checkpointed(value []byte, saved time.Time) {
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	s.checkpoint = checkpoint{append(s.checkpoint.head[:0:0], value[:min(len(value), headLimit)]...), len(value), saved}
 }
 
 // OpenLater are cursors that cannot be opened now and are tried again with
@@ -81,10 +101,10 @@ func (l *lateCursors) Save(ctx context.Context, key inputs.Key, value []byte) er
 }
 
 // Delete implements inputs.Cursors.
-func (l *lateCursors) Delete(ctx context.Context, key inputs.Key) error {
+func (l *lateCursors) Delete(ctx context.Context, input string) error {
 	c, err := l.cursors()
 	if err != nil {
 		return err
 	}
-	return c.Delete(ctx, key)
+	return c.Delete(ctx, input)
 }

@@ -1,26 +1,17 @@
 package component
 
 import (
-	"context"
 	"encoding/json"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
-
-	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-const (
-	// diagnosticLimit bounds one file, bytes.
-	diagnosticLimit = 1 << 20
-	// loadLimit bounds the wait for a checkpoint that is shown: the agent gives
-	// all hooks of a unit 20s.
-	loadLimit = 2 * time.Second
-)
+// diagnosticLimit bounds one file, bytes.
+const diagnosticLimit = 1 << 20
 
 const jsonType = "application/json" // redacted once more by agents that can
 
@@ -100,32 +91,22 @@ func (c *Component) streamsOf(k key) []*runningStream {
 }
 
 func (c *Component) shownStreams(k key) any {
-	// Diagnostics are asked for without a context; the limit is the agent's.
-	ctx, cancel := context.WithTimeout(context.Background(), loadLimit)
-	defer cancel()
 	out := map[string]any{}
 	for _, r := range c.streamsOf(k) {
-		shown := map[string]any{}
+		shown, saved := r.health.shown()
+		entry := map[string]any{}
 		if r.stream.Inspect != nil {
-			shown = r.stream.Inspect(c.saved(ctx, r.stream.Key))
+			entry = r.stream.Inspect(saved)
 		}
-		shown["dataset"] = r.stream.Key.Dataset
-		shown["state"] = r.health.shown()
-		out[r.stream.Key.Stream] = shown
+		entry["dataset"], entry["state"] = r.stream.Key.Dataset, shown
+		out[r.stream.Key.Stream] = entry
 	}
 	return map[string]any{"streams": out}
 }
 
-// saved is a checkpoint; nil where there is none that can be read now.
-func (c *Component) saved(ctx context.Context, k inputs.Key) []byte {
-	value, err := c.o.Cursors.Load(ctx, k)
-	if err != nil {
-		return nil
-	}
-	return value
-}
-
-func (s *streamHealth) shown() map[string]any {
+// shown is the stream's state for diagnostics, and the beginning of its newest
+// checkpoint.
+func (s *streamHealth) shown() (state map[string]any, saved []byte) {
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
 	p := s.payload()
@@ -133,7 +114,11 @@ func (s *streamHealth) shown() map[string]any {
 	if s.failures > 0 {
 		p["last_failure"] = s.last.text
 	}
-	return p
+	p["checkpoint_bytes"] = s.checkpoint.size
+	if !s.checkpoint.saved.IsZero() {
+		p["checkpoint_saved"] = stamp(s.checkpoint.saved)
+	}
+	return p, s.checkpoint.head
 }
 
 func (c *Component) shownRejections(k key) any {

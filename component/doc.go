@@ -40,11 +40,6 @@
 // in a row had none: long enough to be seen, and no flapping while they trickle.
 // The counters keep the total.
 //
-// # Why a failed save is remembered
-//
-// A poll without news has nothing to save and succeeds. The checkpoint still
-// lags behind, and the unit says so until a save went through.
-//
 // # Why the state directory may be unusable
 //
 // A process that ends because of it is started again and again, which makes an
@@ -67,7 +62,9 @@
 //
 // Agents before 9 redact YAML only, none redacts client_secret, and none knows
 // that a secret was also pasted into a field. Values named or marked as secret
-// are replaced, and the same text wherever else it stands.
+// are replaced, and the same text wherever else it stands. They read only what
+// is in memory, the beginning of the newest checkpoint included: a hook that
+// waited for a disk or for Elasticsearch would be cut off with all others.
 //
 // # Why units are an interface of two sides here
 //

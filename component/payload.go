@@ -78,6 +78,9 @@ func (s *streamHealth) payload() map[string]any {
 	if !s.lastSuccess.IsZero() {
 		p["last_success"] = stamp(s.lastSuccess)
 	}
+	if s.counts.Backlog > 0 {
+		p["backlog_seconds"] = int(s.counts.Backlog.Seconds())
+	}
 	if s.counts.Quota != nil {
 		p["quota_left"] = s.counts.Quota.HourLeft
 	}

@@ -49,7 +49,6 @@ type streamHealth struct {
 	lastSuccess time.Time
 	failures    int       // polls in a row
 	last        condition // of the last poll, shown or not
-	unsaved     condition // why the checkpoint lags behind; row is nil where it does not
 	quarantined int       // counted since the last full poll
 	tainted     int       // full polls until a quarantined record is forgotten
 
@@ -57,6 +56,8 @@ type streamHealth struct {
 	// it was then.
 	since time.Time
 	lag   time.Duration
+
+	checkpoint checkpoint
 
 	polls chan struct{} // closed and replaced when a poll ends
 }
@@ -160,22 +161,9 @@ func (s *streamHealth) Report(err error) {
 	s.unit.tellLocked()
 }
 
-// saved notes whether the checkpoint could be saved.
-func (s *streamHealth) saved(err error) {
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	s.unsaved = condition{}
-	if err != nil {
-		s.unsaved = conditionOf(err)
-	}
-}
-
-// afterSuccess is the condition after a full poll: well, unless the checkpoint
-// lags behind or records had to be quarantined not long ago.
+// afterSuccess is the condition after a full poll: well, unless records had to
+// be quarantined not long ago.
 func (s *streamHealth) afterSuccess() condition {
-	if s.unsaved.row != nil {
-		return s.unsaved
-	}
 	if s.quarantined > 0 {
 		s.tainted = clean
 	} else if s.tainted > 0 {
@@ -237,6 +225,7 @@ func (s *streamHealth) add(c inputs.Counts) {
 	s.counts.Dropped += c.Dropped
 	s.counts.Quarantined += c.Quarantined
 	s.counts.Unknown += c.Unknown
+	s.counts.Backlog = c.Backlog
 	s.quarantined += c.Quarantined
 	if c.Newest.After(s.counts.Newest) {
 		s.counts.Newest = c.Newest

@@ -28,18 +28,27 @@ type Key struct {
 // ErrNoCursor means that nothing usable was saved under a key.
 var ErrNoCursor = errors.New("no cursor saved")
 
+// UnusableCursor is an ErrNoCursor: something was saved under a key, but it is
+// torn, foreign or of another version.
+type UnusableCursor struct{ Cause error }
+
+func (u *UnusableCursor) Error() string { return "saved cursor: " + u.Cause.Error() }
+
+// Unwrap makes it an ErrNoCursor.
+func (u *UnusableCursor) Unwrap() []error { return []error{ErrNoCursor, u.Cause} }
+
 // Cursors keeps how far each stream has been read. A value is small JSON (at
 // most a few MiB) that only its stream understands.
 type Cursors interface {
 	// Load returns what was last saved. The error is ErrNoCursor where there
-	// is nothing, or where what there is cannot be used: the stream then
-	// starts afresh.
+	// is nothing, an *UnusableCursor where what there is cannot be used: the
+	// stream then starts afresh. After any other error it tries again.
 	Load(ctx context.Context, key Key) ([]byte, error)
 	// Save replaces the saved value, durably: after it returned nil a crash of
 	// the machine does not bring back the former value.
 	Save(ctx context.Context, key Key, value []byte) error
-	// Delete forgets a key. Deleting what is not there is no error.
-	Delete(ctx context.Context, key Key) error
+	// Delete forgets all streams of an input. That there are none is no error.
+	Delete(ctx context.Context, input string) error
 }
 
 // Reporter is told how one stream is doing.
@@ -63,6 +72,9 @@ type Counts struct {
 	Unknown     int       // members the API sent that are not known here, counted per document
 	Newest      time.Time // newest record's time
 	Quota       *Quota    // what was left at the last call; nil where it is not known
+	// Backlog is how far behind the present reading is while records of long ago
+	// are being read; 0 when it is not. It replaces the former value.
+	Backlog time.Duration
 }
 
 // Quota is what is left of the calls that the source allows.
@@ -113,8 +125,8 @@ type Stream struct {
 	// collect. It is nil where that cannot be known.
 	Try func(ctx context.Context) Trial
 	// Inspect tells about the stream for diagnostics, in values that encode as
-	// JSON, without secrets. saved is its checkpoint, nil where there is none.
-	// It must not block. It may be nil.
+	// JSON, without secrets. saved is the beginning of its newest checkpoint, nil
+	// where there is none. It must not block. It may be nil.
 	Inspect func(saved []byte) map[string]any
 }
 

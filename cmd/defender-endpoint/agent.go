@@ -39,35 +39,26 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	}
 	level := new(slog.LevelVar)
 	log := newLog(os.Stderr, level)
-	cursors, err := openCursors(dataPath, log)
+	cursors, err := openCursors(log, dataPath)
+	if err != nil && !errors.Is(err, checkpoint.ErrLocked) {
+		log.Error("state directory cannot be used", "error", err.Error())
+		cursors, err = laterCursors(dataPath), nil
+	}
 	if err != nil {
 		return err
 	}
+	defer cursors.close()
 	c := component.New(component.Options{
-		Input:   newInput(dataPath),
-		Cursors: cursors,
-		Log:     log,
-		Level:   level,
-		Agent:   agentOf(v2),
+		Input:    newInput(dataPath),
+		Cursors:  cursors,
+		Log:      log,
+		Level:    level,
+		Agent:    agentOf(v2),
+		OnOutput: cursors.onOutput,
 	})
 	log.Info("started", "version", version)
 	defer log.Info("stopped")
 	return component.RunUnderAgent(ctx, v2, c)
-}
-
-// openCursors opens the state directory, later if it cannot be used now. A
-// directory in use by another process is refused: the agent starts this one
-// again when that has ended.
-func openCursors(dataPath string, log *slog.Logger) (inputs.Cursors, error) {
-	files, err := checkpoint.Open(dataPath) // given free with the end of the process
-	if err == nil {
-		return files, nil
-	}
-	if errors.Is(err, checkpoint.ErrLocked) {
-		return nil, err
-	}
-	log.Error("state directory cannot be used", "error", err.Error())
-	return component.OpenLater(func() (inputs.Cursors, error) { return checkpoint.Open(dataPath) }), nil
 }
 
 // newInput makes the input; request traces go beside the state.

@@ -68,7 +68,7 @@ func TestDiagnosticsTellWhatIsGoingOn(t *testing.T) {
 	log := at(decoded(t, files, "streams.json"), "streams", "log-1")
 	for _, path := range [][]string{
 		{"state", "status"}, {"configuration", "batch_size"}, {"configuration", "overlap"}, {"checkpoint", "cursor"},
-		{"checkpoint", "bytes"}, {"quota", "hour_left"}, {"unknown_fields", "brandNewMember"}, {"dataset"},
+		{"state", "checkpoint_bytes"}, {"state", "checkpoint_saved"}, {"quota", "hour_left"}, {"unknown_fields", "brandNewMember"}, {"dataset"},
 	} {
 		if at(log, path...) == nil {
 			t.Errorf("streams.json has no %s", strings.Join(path, "."))

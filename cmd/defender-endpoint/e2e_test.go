@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"net/http"
@@ -35,6 +36,11 @@ var (
 var binary string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Tests of a process that polls wait more than they work.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "defender-endpoint-test")
 		if err != nil {
@@ -292,7 +298,12 @@ func TestOutputChangeToShipper(t *testing.T) {
 
 func (r *rig) shipper() (*componenttest.Shipper, componenttest.Unit) {
 	r.Helper()
-	shipper, err := componenttest.NewShipper(componenttest.ShipperOptions{TLS: true, Name: outputID})
+	return r.newShipper(componenttest.ShipperOptions{TLS: true, Name: outputID})
+}
+
+func (r *rig) newShipper(o componenttest.ShipperOptions) (*componenttest.Shipper, componenttest.Unit) {
+	r.Helper()
+	shipper, err := componenttest.NewShipper(o)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -46,13 +46,13 @@ var credentialCases = []faultCase{
 	},
 	{
 		row: "missing permission or consent", name: "alerts", says: "Alert.Read.All", options: shortTokens,
-		settings: alertsAndMachines, healthy: "machine-1",
+		settings: bothStreams("1s", "1m"), healthy: "machine-1",
 		spoil: func(f *faultRig) { f.tenant.SetRoles("Machine.Read.All") },
 		heal:  func(f *faultRig) { f.tenant.SetRoles("Alert.Read.All", "Machine.Read.All") },
 	},
 	{
 		row: "missing permission or consent", name: "machines", says: "Machine.Read.All", options: shortTokens,
-		settings: alertsAndMachines, stream: "machine-1", healthy: "log-1",
+		settings: bothStreams("1m", "1s"), stream: "machine-1", healthy: "log-1",
 		spoil: func(f *faultRig) { f.tenant.SetRoles("Alert.Read.All") },
 		heal:  func(f *faultRig) { f.tenant.SetRoles("Alert.Read.All", "Machine.Read.All") },
 	},

@@ -81,8 +81,6 @@ func healTenant(f *faultRig) { f.tenant.Heal() }
 func healES(f *faultRig)     { f.es.Heal(); f.touch(3) }
 func reset(f *faultRig)      { f.reset() }
 
-const alertsPath = "/api/alerts"
-
 func token(code int, kind, text string) defendertest.Rule {
 	return defendertest.Rule{Path: defendertest.TokenPath, Status: http.StatusUnauthorized, Body: defendertest.TokenError(kind, code, text)}
 }
@@ -98,10 +96,12 @@ func stream(id, name string) map[string]any {
 	return map[string]any{"id": id, "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint." + name}}
 }
 
-func alertsAndMachines(*faultRig) map[string]any {
-	// Slower than usual: with a poll a second the alerts would leave the machines
-	// no calls.
-	return map[string]any{"interval": "3s", "streams": []any{stream("log-1", "log"), stream("machine-1", "machine")}}
+// bothStreams polls one often and the other seldom: with polls of alerts a
+// second apart the pace would leave the machines no calls.
+func bothStreams(alerts, machines string) func(*faultRig) map[string]any {
+	log, machine := stream("log-1", "log"), stream("machine-1", "machine")
+	log["interval"], machine["interval"] = alerts, machines
+	return setting("streams", []any{log, machine})
 }
 
 var shortTokens = defendertest.Options{Alerts: 20, Machines: 5, TokenLifetime: 4 * time.Second}

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
-	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -47,25 +46,26 @@ func runPolicy(ctx context.Context, path, dataPath string, once bool, stderr io.
 	if err != nil {
 		return err
 	}
-	cursors, err := checkpoint.Open(dataPath)
+	level := new(slog.LevelVar)
+	log := newLog(stderr, level)
+	cursors, err := openCursors(log, dataPath)
 	if err != nil {
 		return err
 	}
-	defer cursors.Close()
-	level := new(slog.LevelVar)
-	log := newLog(stderr, level)
+	defer cursors.close()
 	log.Info("state directory", "path", dataPath)
 	board := newBoard(log, stderr)
 	for i := range units {
 		units[i].Report = board.reporter(units[i].ID)
 	}
 	c := component.New(component.Options{
-		Input:   newInput(dataPath),
-		Cursors: cursors,
-		Log:     log,
-		Level:   level,
-		Agent:   standalone(),
-		Once:    once,
+		Input:    newInput(dataPath),
+		Cursors:  cursors,
+		Log:      log,
+		Level:    level,
+		Agent:    standalone(),
+		Once:     once,
+		OnOutput: cursors.onOutput,
 	})
 	started := time.Now()
 	c.Apply(context.WithoutCancel(ctx), units)

@@ -1,5 +1,5 @@
 // Package checkpoint keeps cursors durably: in files under the component's
-// data directory.
+// data directory, or in Elasticsearch where there is no disk.
 //
 // # Invariants
 //
@@ -7,10 +7,14 @@
 //     written beside its place, synced, renamed over it, and the directory is
 //     synced.
 //   - A file that cannot be used (torn, of a newer version, of another stream)
-//     is put aside and reported as ErrNoCursor with its cause; it never stops a
-//     stream and never yields another stream's cursor.
+//     is put aside and reported as UnusableCursor with its cause; it never stops
+//     a stream and never yields another stream's cursor.
+//   - While Elasticsearch is away nothing is reported as missing: a stream waits
+//     instead of starting afresh. A 403 is the exception, since nothing can have
+//     been saved either.
 //   - Files have mode 0600 in a directory of mode 0700.
 //   - One process owns a directory: a second one is refused.
+//   - A failed save leaves the former value in place.
 //
 // # Why one file per stream and not one for all
 //
@@ -20,6 +24,22 @@
 //
 // Input and stream ids come from a policy and may hold anything, a slash
 // included. The key stands inside the file, where it is checked.
+//
+// # Why a directory that cannot be written does not end the process
+//
+// The agent would start it again and again, and a data disk that is full would
+// stop alerts. The streams go on and say so; each save tries again.
+//
+// # Why unsaved values are remembered beside the stores
+//
+// A stream that is restarted by a change of its settings would go back to what
+// was saved last. Remembering is the same for both stores, so it is a store over
+// another one.
+//
+// # Why there is no optimistic locking in Elasticsearch
+//
+// An agentless input runs in one pod at a time. Two of them for a moment, while
+// one replaces the other, save cursors that are both acknowledged.
 //
 // What the values mean, this package must not know.
 package checkpoint

@@ -10,104 +10,105 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/elastic/elastic-agent-libs/file"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// version of the file format; other ones are not read.
-const version = 1
-
-// maxSize bounds what is read back, bytes.
-const maxSize = 64 << 20
-
 // ErrLocked means that another process owns the directory.
 var ErrLocked = errors.New("state directory is in use by another process")
 
 // Files keeps each cursor in a file of its own.
 type Files struct {
-	dir  string
-	lock *os.File
-}
+	dir string
 
-// content is a file's JSON.
-type content struct {
-	Version int             `json:"version"`
-	Key     inputs.Key      `json:"key"`
-	Value   json.RawMessage `json:"value"`
-	// Sum is the hex SHA-256 of Value: a half-written or edited file is not a cursor.
-	Sum string `json:"sum"`
+	mu   sync.Mutex
+	lock *os.File // nil until the directory could be made and locked
 }
 
 // Open makes or opens the cursors directory under the component's data path
-// and locks it. The error is ErrLocked where another process has it.
+// and locks it. The error is ErrLocked where another process has it. A
+// directory that cannot be made is no error here but of every Save, which
+// tries again: collecting goes on meanwhile.
 func Open(dataPath string) (*Files, error) {
-	dir := filepath.Join(dataPath, "cursors")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make state directory: %w", err)
+	f := &Files{dir: filepath.Join(dataPath, "cursors")}
+	if err := f.own(); errors.Is(err, ErrLocked) {
+		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	return f, nil
+}
+
+// own makes and locks the directory unless it is ours already.
+func (f *Files) own() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lock != nil {
+		return nil
+	}
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return fmt.Errorf("make state directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(f.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open state lock: %w", err)
+		return fmt.Errorf("open state lock: %w", err)
 	}
 	if err := tryLock(lock); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+		return fmt.Errorf("%w: %s", ErrLocked, f.dir)
 	}
-	return &Files{dir, lock}, nil
+	f.lock = lock
+	return nil
 }
 
 // Close gives the directory free.
-func (f *Files) Close() error { return f.lock.Close() }
+func (f *Files) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
+}
 
-// Load implements inputs.Cursors.
+// Load implements inputs.Cursors. A file that cannot be used is put aside.
 func (f *Files) Load(_ context.Context, key inputs.Key) ([]byte, error) {
 	path := f.path(key)
-	value, err := read(path, key)
-	if err == nil {
-		return value, nil
-	}
+	b, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, inputs.ErrNoCursor
 	}
+	if err == nil {
+		var value []byte
+		if value, err = decode(key, b); err == nil {
+			return value, nil
+		}
+	}
 	// Kept for whoever wants to know; the next save makes a new one.
 	_ = os.Rename(path, path+".unusable")
-	return nil, fmt.Errorf("%w: %w", inputs.ErrNoCursor, err)
+	return nil, &inputs.UnusableCursor{Cause: err}
 }
 
-func read(path string, key inputs.Key) ([]byte, error) {
+func read(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > maxSize {
-		return nil, fmt.Errorf("file of %d bytes is too large", info.Size())
+		return nil, fmt.Errorf("it has %d bytes, too many for a checkpoint", info.Size())
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var c content
-	if err := json.Unmarshal(b, &c); err != nil {
-		return nil, errors.New("file is torn or no checkpoint")
-	}
-	switch {
-	case c.Version != version:
-		return nil, fmt.Errorf("file has format version %d, want %d", c.Version, version)
-	case c.Key != key:
-		return nil, errors.New("file belongs to another stream")
-	case c.Sum != sum(c.Value):
-		return nil, errors.New("file is damaged")
-	}
-	return c.Value, nil
+	return os.ReadFile(path)
 }
 
 // Save implements inputs.Cursors.
 func (f *Files) Save(_ context.Context, key inputs.Key, value []byte) error {
-	b, err := json.Marshal(content{version, key, value, sum(value)})
+	if err := f.own(); err != nil {
+		return err
+	}
+	b, err := encode(key, value)
 	if err != nil {
-		return fmt.Errorf("encode checkpoint: %w", err)
+		return err
 	}
 	path := f.path(key)
 	temp := path + ".new"
@@ -131,21 +132,28 @@ func write(path string, b []byte) error {
 }
 
 // Delete implements inputs.Cursors.
-func (f *Files) Delete(_ context.Context, key inputs.Key) error {
-	if err := os.Remove(f.path(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete checkpoint: %w", err)
+func (f *Files) Delete(_ context.Context, input string) error {
+	paths, err := filepath.Glob(filepath.Join(f.dir, "*.json"))
+	if err != nil {
+		return fmt.Errorf("delete checkpoints: %w", err)
 	}
-	return nil
+	var faults []error
+	for _, path := range paths {
+		var c content
+		b, err := read(path)
+		if err != nil || json.Unmarshal(b, &c) != nil || c.Key.Input != input {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			faults = append(faults, fmt.Errorf("delete checkpoint: %w", err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func (f *Files) path(key inputs.Key) string {
 	h := sha256.Sum256([]byte(key.Input + "\x00" + key.Stream + "\x00" + key.Dataset))
 	return filepath.Join(f.dir, hex.EncodeToString(h[:16])+".json")
-}
-
-func sum(b []byte) string {
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:])
 }
 
 var _ inputs.Cursors = (*Files)(nil)

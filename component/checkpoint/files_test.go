@@ -66,8 +66,10 @@ func TestUnusableFilesAreNoCursor(t *testing.T) {
 			if err := os.WriteFile(path, []byte(spoil(string(good))), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if v, err := f.Load(context.Background(), key); !errors.Is(err, inputs.ErrNoCursor) {
-				t.Errorf("got %s, %v; want ErrNoCursor", v, err)
+			v, err := f.Load(context.Background(), key)
+			var unusable *inputs.UnusableCursor
+			if !errors.Is(err, inputs.ErrNoCursor) || !errors.As(err, &unusable) {
+				t.Errorf("got %s, %v; want UnusableCursor", v, err)
 			}
 			if err := f.Save(context.Background(), key, []byte(`{}`)); err != nil {
 				t.Errorf("save after an unusable file: %v", err)
@@ -110,6 +112,76 @@ func TestSaveFailsWhereNothingCanBeWritten(t *testing.T) {
 	if err := f.Save(context.Background(), key, []byte(`{}`)); err == nil {
 		t.Error("save into a missing directory returned nil")
 	}
+}
+
+// TestDirectoryThatCannotBeMade: saves fail until it can, and succeed then.
+func TestDirectoryThatCannotBeMade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // in its place
+		t.Fatal(err)
+	}
+	f := open(t, dir)
+	if err := f.Save(context.Background(), key, []byte(`{}`)); err == nil {
+		t.Fatal("saved without a directory")
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(context.Background(), key, []byte(`{}`)); err != nil {
+		t.Errorf("save once there is room: %v", err)
+	}
+	if _, err := checkpoint.Open(dir); !errors.Is(err, checkpoint.ErrLocked) {
+		t.Errorf("the directory is not locked: %v", err)
+	}
+}
+
+// failing is a store whose saves fail while err is set.
+type failing struct {
+	componenttest.Cursors
+	err error
+}
+
+func newFailing() *failing {
+	f := &failing{}
+	f.SaveError = func(inputs.Key) error { return f.err }
+	return f
+}
+
+func TestUnsavedIsRemembered(t *testing.T) {
+	ctx, inner := context.Background(), newFailing()
+	u := checkpoint.KeepUnsaved(inner)
+	if err := u.Save(ctx, key, []byte(`1`)); err != nil {
+		t.Fatal(err)
+	}
+	inner.err = errors.New("disk full")
+	if err := u.Save(ctx, key, []byte(`2`)); !errors.Is(err, inner.err) {
+		t.Errorf("the failure is hidden: %v", err)
+	}
+	expect := func(want string) {
+		t.Helper()
+		if got, err := u.Load(ctx, key); err != nil || string(got) != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	}
+	expect("2")
+	inner.err = nil
+	if err := u.Save(ctx, key, []byte(`3`)); err != nil {
+		t.Fatal(err)
+	}
+	expect("3")
+	inner.err = errors.New("disk full")
+	_ = u.Save(ctx, key, []byte(`4`))
+	if err := u.Delete(ctx, key.Input); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := u.Load(ctx, key); !errors.Is(err, inputs.ErrNoCursor) {
+		t.Errorf("after delete: %s, %v", got, err)
+	}
+}
+
+func TestContractOfUnsaved(t *testing.T) {
+	var inner componenttest.Cursors
+	componenttest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return checkpoint.KeepUnsaved(&inner) })
 }
 
 func only(t *testing.T, dir string) string {

@@ -49,10 +49,14 @@ func (c *Cursors) Save(_ context.Context, key inputs.Key, value []byte) error {
 }
 
 // Delete implements inputs.Cursors.
-func (c *Cursors) Delete(_ context.Context, key inputs.Key) error {
+func (c *Cursors) Delete(_ context.Context, input string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.saved, key)
+	for key := range c.saved {
+		if key.Input == input {
+			delete(c.saved, key)
+		}
+	}
 	return nil
 }
 
@@ -70,6 +74,7 @@ func RunCursorsContract(t *testing.T, open func(t *testing.T) inputs.Cursors) {
 	ctx := context.Background()
 	a := inputs.Key{Input: "in/1", Stream: "s", Dataset: "d"}
 	b := inputs.Key{Input: "in", Stream: "1/s", Dataset: "d"}
+	sibling := inputs.Key{Input: "in/1", Stream: "s 2+%", Dataset: "d"}
 	expect := func(t *testing.T, c inputs.Cursors, key inputs.Key, want []byte) {
 		t.Helper()
 		got, err := c.Load(ctx, key)
@@ -97,17 +102,19 @@ func RunCursorsContract(t *testing.T, open func(t *testing.T) inputs.Cursors) {
 	expect(t, c, a, []byte(`{"n":1}`))
 	expect(t, c, b, []byte(`{"n":2}`))
 	save(t, c, a, `{"n":3}`)
+	save(t, c, sibling, `{"n":4}`)
 
 	c = open(t)
 	expect(t, c, a, []byte(`{"n":3}`))
-	if err := c.Delete(ctx, a); err != nil {
-		t.Errorf("delete: %v", err)
-	}
-	if err := c.Delete(ctx, a); err != nil {
-		t.Errorf("delete what is not there: %v", err)
+	expect(t, c, sibling, []byte(`{"n":4}`))
+	for range 2 { // the second time there is nothing to delete
+		if err := c.Delete(ctx, a.Input); err != nil {
+			t.Errorf("delete: %v", err)
+		}
 	}
 	c = open(t)
 	expect(t, c, a, nil)
+	expect(t, c, sibling, nil)
 	expect(t, c, b, []byte(`{"n":2}`))
 }
 

@@ -3,6 +3,7 @@ package componenttest
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -88,6 +89,9 @@ type Elasticsearch struct {
 	stats   ElasticsearchStats
 	faults  []*ElasticsearchFault
 	healed  chan struct{} // closed by Heal
+
+	indices    map[string]map[string]json.RawMessage // index to id to document
+	indexFault int                                   // status of every request for a document
 }
 
 type elasticStream struct {
@@ -103,7 +107,8 @@ var _ http.Handler = (*Elasticsearch)(nil)
 // NewElasticsearch makes an empty Elasticsearch.
 func NewElasticsearch(o ElasticsearchOptions) *Elasticsearch {
 	o.MaxBody = cmp.Or(o.MaxBody, 100<<20)
-	return &Elasticsearch{options: o, streams: map[string]*elasticStream{}, healed: make(chan struct{})}
+	return &Elasticsearch{options: o, streams: map[string]*elasticStream{}, healed: make(chan struct{}),
+		indices: map[string]map[string]json.RawMessage{}}
 }
 
 // Fault adds a rule.
@@ -117,7 +122,7 @@ func (e *Elasticsearch) Fault(f ElasticsearchFault) {
 func (e *Elasticsearch) Heal() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.faults = nil
+	e.faults, e.indexFault = nil, 0
 	close(e.healed)
 	e.healed = make(chan struct{})
 }
@@ -206,6 +211,8 @@ func (e *Elasticsearch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.bulk(w, r)
 	case write && strings.HasSuffix(r.URL.Path, "/_security/user/_has_privileges") && !e.options.NoPrivileges:
 		e.privileges(w, r)
+	case strings.HasPrefix(r.URL.Path, "/"+stateIndices):
+		e.index(w, r)
 	default:
 		refuse(w, http.StatusNotFound)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
 // Config is one stream's configuration. Every setting may stand on the input
@@ -49,6 +50,11 @@ type Config struct {
 	// BatchSize is the number of records asked for in one page, $top. Default
 	// 1000, 1 to 10000.
 	BatchSize int `config:"batch_size"`
+	// CallsPerMinute and CallsPerHour are how many calls of the API all streams
+	// of the same tenant and application make together. Default 100 and 1500,
+	// what the service takes; less where other programs use the application.
+	CallsPerMinute int `config:"calls_per_minute"`
+	CallsPerHour   int `config:"calls_per_hour"`
 	// EnableRequestTracer writes every request and answer, without secrets, to
 	// files under path.data/logs: to find a fault, not for keeps. Default false.
 	EnableRequestTracer bool `config:"enable_request_tracer"`
@@ -113,6 +119,8 @@ func defaults() Config {
 		FullInterval:      24 * time.Hour,
 		Overlap:           15 * time.Minute,
 		BatchSize:         1000,
+		CallsPerMinute:    api.DefaultLimit.PerMinute,
+		CallsPerHour:      api.DefaultLimit.PerHour,
 		HTTPClientTimeout: 30 * time.Second,
 		TimestampSource:   "creation",
 		Evidence:          "split",
@@ -289,6 +297,8 @@ func (c *Config) validate() []error {
 	check(c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
 	check(c.Overlap >= 0 && c.Overlap <= maxOverlap, "overlap", "want 0 to 24h")
 	check(c.BatchSize >= 1 && c.BatchSize <= maxBatchSize, "batch_size", "want 1 to 10000")
+	check(c.CallsPerMinute >= 1, "calls_per_minute", "want at least 1")
+	check(c.CallsPerHour >= 1, "calls_per_hour", "want at least 1")
 	check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
 	check(c.TimestampSource == "creation" || c.TimestampSource == "update", "timestamp_source", "want creation or update")
 	check(c.Evidence == "split" || c.Evidence == "whole", "evidence", "want split or whole")

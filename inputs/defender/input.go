@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -26,7 +27,11 @@ type Input struct {
 
 	mu      sync.Mutex
 	clients []*shared
+	paces   map[application]*api.Pace // never removed: whoever comes back finds what was spent
 }
+
+// application is what the service counts calls of.
+type application struct{ tenant, client string }
 
 // shared is an API client and how many streams use it.
 type shared struct {
@@ -39,7 +44,7 @@ type shared struct {
 func New(version string) *Input {
 	// The form of the name is the one Microsoft asks partners for
 	// (defender-api.md 7.10).
-	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version}
+	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version, paces: map[application]*api.Pace{}}
 }
 
 // Type implements inputs.Input.
@@ -135,7 +140,7 @@ func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) 
 		envelope: e,
 		mapper:   r.newMapper(e),
 		batch:    inputs.NewBatch(target, inputs.BatchDocuments, inputs.BatchBytes),
-		top:      c.BatchSize,
+		server:   server{top: c.BatchSize, window: maxWindow},
 		pending:  map[uint64]uint32{},
 		met:      map[uint64]uint32{},
 	}
@@ -143,9 +148,10 @@ func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) 
 
 // client returns the API client for a configuration; release gives it back.
 func (in *Input) client(c Config) (client *api.Client, release func(), err error) {
-	config := in.apiConfig(c)
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	config := in.apiConfig(c)
+	config.Pace = in.pace(c)
 	for _, s := range in.clients {
 		if reflect.DeepEqual(s.config, config) {
 			s.users++
@@ -159,6 +165,20 @@ func (in *Input) client(c Config) (client *api.Client, release func(), err error
 	s := &shared{config, client, 1}
 	in.clients = append(in.clients, s)
 	return client, func() { in.release(s) }, nil
+}
+
+// pace is that of the tenant and application, whatever secret, host or unit
+// they are used with. The limits that were configured last hold.
+func (in *Input) pace(c Config) *api.Pace {
+	limit := api.Limit{PerMinute: c.CallsPerMinute, PerHour: c.CallsPerHour}
+	key := application{strings.ToLower(c.TenantID), strings.ToLower(c.ClientID)}
+	p := in.paces[key]
+	if p == nil {
+		p = api.NewPace(limit)
+		in.paces[key] = p
+	}
+	p.SetLimit(limit)
+	return p
 }
 
 func (in *Input) release(s *shared) {
@@ -189,8 +209,6 @@ func (in *Input) apiConfig(c Config) api.Config {
 		Transport:    c.HTTP,
 		Timeout:      c.HTTPClientTimeout,
 		UserAgent:    in.userAgent,
-		PerMinute:    callsPerMinute,
-		PerHour:      callsPerHour,
 		TraceFile:    in.traceFile(c),
 	}
 }
@@ -205,11 +223,5 @@ func (in *Input) traceFile(c Config) string {
 	_, _ = h.Write([]byte(c.TenantID + "\x00" + c.ClientID))
 	return filepath.Join(in.Traces, fmt.Sprintf("http-request-trace-%08x", h.Sum32()))
 }
-
-// The service's limits for a tenant and application (defender-api.md 3.1).
-const (
-	callsPerMinute = 100
-	callsPerHour   = 1500
-)
 
 var _ inputs.Input = (*Input)(nil)

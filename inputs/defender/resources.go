@@ -31,8 +31,11 @@ type resource struct {
 	// permission is the application permission that is enough to read it.
 	permission string
 	priority   api.Priority
-	interval   time.Duration // default of the setting
-	tags       []string      // default of the setting
+	// limit is the service's for this list alone; zero where it has none but
+	// the one of all calls, api.DefaultLimit (defender-api.md 3.1).
+	limit    api.Limit
+	interval time.Duration // default of the setting
+	tags     []string      // default of the setting
 	// newMapper makes a mapper for one stream.
 	newMapper func(*envelope) mapper
 }

@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 // stateVersion is the format of a saved state; another one is not read.
 const stateVersion = 1
 
 // maxSeen bounds the seen set: above it the entries with the oldest times go.
-const maxSeen = 100_000
+// At 12 bytes each that is 12 MiB, for a tenant of a million machines.
+const maxSeen = 1 << 20
 
 // state is what a stream keeps between polls and runs.
 type state struct {
@@ -45,17 +48,16 @@ func (s *state) marshal(resource string) ([]byte, error) {
 	return json.Marshal(saved{stateVersion, resource, s.cursor, seen})
 }
 
-// unmarshalState reads a saved state. A cursor in the future, as a clock set
-// back would leave it, is clamped to now.
-func unmarshalState(b []byte, resource string, now time.Time) (state, error) {
+// unmarshalState reads a saved state. The error is an *inputs.UnusableCursor.
+func unmarshalState(b []byte, resource string) (state, error) {
 	var f saved
 	if err := json.Unmarshal(b, &f); err != nil {
-		return state{}, fmt.Errorf("read cursor: %w", err)
+		return state{}, &inputs.UnusableCursor{Cause: err}
 	}
 	if f.Version != stateVersion || f.Resource != resource || f.Cursor.IsZero() || len(f.Seen)%12 != 0 {
-		return state{}, fmt.Errorf("read cursor: version %d for %q is not usable", f.Version, f.Resource)
+		return state{}, &inputs.UnusableCursor{Cause: fmt.Errorf("version %d for %q", f.Version, f.Resource)}
 	}
-	s := state{cursor: earlier(f.Cursor, now), seen: make(map[uint64]uint32, len(f.Seen)/12)}
+	s := state{cursor: f.Cursor, seen: make(map[uint64]uint32, len(f.Seen)/12)}
 	for e := range slices.Chunk(f.Seen, 12) {
 		s.seen[binary.LittleEndian.Uint64(e)] = binary.LittleEndian.Uint32(e[8:])
 	}

@@ -68,6 +68,7 @@ func newest(ctx context.Context, client *api.Client, r *resource, t *inputs.Tria
 	return nil
 }
 
+// request goes before all others: a person waits for it.
 func request(r *resource, query url.Values) api.Request {
-	return api.Request{Path: r.path, Query: query, Priority: r.priority, Roles: []string{r.permission}}
+	return api.Request{Path: r.path, Query: query, Limit: r.limit, Roles: []string{r.permission}}
 }

@@ -1,6 +1,8 @@
 package defender
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
@@ -9,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
@@ -87,31 +89,28 @@ func requestsOf(calls []api.PastCall) []any {
 	return list
 }
 
-// checkpointOf sums a checkpoint up: what it says of place and time, and of
-// everything else only how large it is.
-func checkpointOf(saved []byte) map[string]any {
-	if saved == nil {
-		return map[string]any{"bytes": 0}
-	}
-	out := map[string]any{"bytes": len(saved)}
-	var members map[string]any
-	if json.Unmarshal(saved, &members) != nil {
-		out["unreadable"] = true
+// checkpointOf reads what the beginning of a checkpoint says of place and time;
+// long values are left out.
+func checkpointOf(head []byte) map[string]any {
+	out := map[string]any{}
+	d := jsontext.NewDecoder(bytes.NewReader(head))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return out
 	}
-	for name, v := range members {
-		switch value := v.(type) {
-		case string:
-			if len(value) <= 64 {
-				out[name] = value
-			} else {
-				out[name+"_bytes"] = len(value)
-			}
-		case float64, bool:
-			out[name] = value
+	for {
+		name, err := d.ReadToken()
+		if err != nil || name.Kind() != '"' {
+			return out
+		}
+		member := name.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return out // cut here
+		}
+		if len(value) <= 64 {
+			out[member] = json.RawMessage(bytes.Clone(value))
 		}
 	}
-	return out
 }
 
 // shown is the configuration in effect, defaults included, by the settings'

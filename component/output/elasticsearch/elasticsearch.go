@@ -77,6 +77,12 @@ func connect(c *config) (*elastictransport.Client, http.RoundTripper, error) {
 	return client, transport, nil
 }
 
+// Perform makes a request of the caller's to the output's Elasticsearch, with
+// its credentials: whoever keeps state there needs no settings of its own.
+func (e *elasticsearch) Perform(r *http.Request) (*http.Response, error) {
+	return e.client.Perform(r)
+}
+
 // Close implements output.Output.
 func (e *elasticsearch) Close() error {
 	// A context of its own: Close must also work when everything else was

@@ -28,7 +28,7 @@ func BenchmarkPage(b *testing.B) {
 		return streamed(200, io.NopCloser(bytes.NewReader(body.Bytes())))
 	}}
 	c := config(f)
-	c.PerMinute, c.PerHour = 1e9, 1e9
+	c.Pace = api.NewPace(api.Limit{PerMinute: 1e9, PerHour: 1e9})
 	overNetwork := serve(b, c, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body.Bytes()) })
 	for name, client := range map[string]*api.Client{"memory": newClient(b, c), "network": overNetwork} {
 		b.Run(name, func(b *testing.B) {

@@ -14,6 +14,9 @@ type Request struct {
 	Path     string     // below Config.URL, such as /api/alerts
 	Query    url.Values // OData options; the names keep their dollar sign
 	Priority Priority
+	// Limit is the path's own where the service takes fewer calls of it than
+	// the pace does of all; zero where it does not.
+	Limit Limit
 	// Roles are the application roles any one of which the call needs. They
 	// are shown to an operator when the API refuses without naming its own.
 	Roles []string
@@ -50,18 +53,28 @@ func (c *Client) get(ctx context.Context, r Request, u *url.URL) (page *Page, er
 }
 
 // attempt makes the call once, and once more with a new token if the API does
-// not take the one we have.
+// not take the one we have, or if that one may be older than the consent that
+// the call needs: roles stand in the token.
 func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL) (*Page, error) {
 	t, err := c.tokens.get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	page, err := c.send(ctx, r, op, u, t)
-	if !isUnauthorized(err) {
+	switch {
+	case isUnauthorized(err):
+		c.tokens.refuse(t)
+		t, err = c.tokens.get(ctx)
+	case isForbidden(err) && time.Since(t.issued) > consentAge:
+		fresh := c.tokens.replace(ctx, t)
+		if fresh.text == t.text {
+			return page, err
+		}
+		t, err = fresh, nil
+	default:
 		return page, err
 	}
-	c.tokens.refuse(t)
-	if t, err = c.tokens.get(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return c.send(ctx, r, op, u, t)
@@ -69,7 +82,7 @@ func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL) 
 
 // send makes one HTTP call and reads its answer up to the first record.
 func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t token) (*Page, error) {
-	if err := c.pace.wait(ctx, op, r.Priority); err != nil {
+	if err := c.pace.wait(ctx, call{op, u.Path, r.Priority, r.Limit}); err != nil {
 		return nil, err
 	}
 	began := time.Now()

@@ -16,11 +16,13 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
+// DefaultLimit is the API's own limit for a tenant and application, and that of
+// most of its lists (defender-api.md 3.1).
+var DefaultLimit = Limit{PerMinute: 100, PerHour: 1500}
+
 // Defaults of a Config, for fields left zero.
 const (
 	defaultTimeout   = 30 * time.Second
-	defaultPerMinute = 100 // the API's own limits per tenant and application
-	defaultPerHour   = 1500
 	defaultMaxRecord = 16 << 20
 	defaultUserAgent = "defender-endpoint"
 )
@@ -50,8 +52,9 @@ type Config struct {
 	Timeout   time.Duration
 	UserAgent string // default "defender-endpoint"
 
-	PerMinute int // calls in any minute; default 100
-	PerHour   int // calls in any hour; default 1,500
+	// Pace is that of the tenant and application, shared with whoever else
+	// reads as them. Default: one of its own with the DefaultLimit.
+	Pace      *Pace
 	MaxRecord int // bytes of the longest record that is read; default 16 MiB
 
 	// TraceFile, if set, is where every request and answer is written to, without
@@ -78,7 +81,7 @@ type Client struct {
 	base      *url.URL
 	http      *http.Client
 	tokens    *tokens
-	pace      *pace
+	pace      *Pace
 	timeout   time.Duration
 	maxRecord int
 	observe   func(Call)
@@ -112,7 +115,7 @@ func New(c Config) (*Client, error) {
 		recent:    &recent{},
 		base:      base,
 		http:      &http.Client{Transport: rt, CheckRedirect: sameHostOnly},
-		pace:      newPace(c.PerMinute, c.PerHour),
+		pace:      c.Pace,
 		timeout:   c.Timeout,
 		maxRecord: c.MaxRecord,
 	}
@@ -128,9 +131,10 @@ func New(c Config) (*Client, error) {
 func (c *Config) setDefaults() {
 	setDefault(&c.Timeout, defaultTimeout)
 	setDefault(&c.UserAgent, defaultUserAgent)
-	setDefault(&c.PerMinute, defaultPerMinute)
-	setDefault(&c.PerHour, defaultPerHour)
 	setDefault(&c.MaxRecord, defaultMaxRecord)
+	if c.Pace == nil {
+		c.Pace = NewPace(DefaultLimit)
+	}
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -151,7 +155,7 @@ func (c *Config) check() error {
 	if c.ClientSecret.Reveal() == "" && len(c.TokenParams) == 0 {
 		faults = append(faults, errors.New("client_secret: must not be empty"))
 	}
-	if c.Timeout < 0 || c.PerMinute < 0 || c.PerHour < 0 || c.MaxRecord < 0 {
+	if c.Timeout < 0 || c.MaxRecord < 0 {
 		faults = append(faults, errors.New("http_client_timeout: limits must not be negative"))
 	}
 	return errors.Join(faults...)
@@ -221,7 +225,7 @@ func (c *Client) Close() {
 }
 
 // Quota tells what is left of the pace.
-func (c *Client) Quota() Quota { return c.pace.quota() }
+func (c *Client) Quota() Quota { return c.pace.Quota() }
 
 // Roles gets a token if there is none and returns the application roles in it,
 // for diagnostics: a role missing here is a 403 later. The token is not

@@ -5,6 +5,7 @@
 //
 //	Client  one tenant, one application: token, connections, pace
 //	Page    one answer, read record by record while it streams
+//	Pace    the quota of a tenant and application, shared by its clients
 //	Error   what went wrong; its Kind alone decides about trying again
 //
 // # Invariants
@@ -50,6 +51,31 @@
 // of kind Throttled can say so and come back after RetryAfter. The hold itself
 // is kept here, for all callers, so coming back early costs no call. Waiting
 // for our own pace has no such end: it is short, and part of normal work.
+//
+// # Why the pace is not the client's
+//
+// The service counts the calls of a tenant and application. A client has a
+// secret, a host and TLS settings beside those, and is replaced when one of them
+// changes; a pace of its own would start with a fresh quota then.
+//
+// # Why a throttled call lowers the limits
+//
+// We keep inside the service's limits, so a 429 means that somebody else uses up
+// the quota. Going on at full speed would end in the next 429 and take the calls
+// from the other one too. Half the calls are made from then on, and an eighth of
+// them is given back with each minute that goes well.
+//
+// # Why waiting makes urgent
+//
+// Strict priorities let a long backlog of alerts stop machines for hours, and a
+// stream that shows nothing looks broken. One call in some minutes costs the
+// backlog nothing.
+//
+// # Why a 403 renews the token
+//
+// Roles stand in the token, which lives for an hour. Whoever has just given
+// consent would wait that long to see an effect. The old token is kept where a
+// new one cannot be had: other lists may be readable with it.
 //
 // # Why token buckets of a tenth
 //

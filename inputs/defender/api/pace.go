@@ -3,19 +3,30 @@ package api
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// Priority orders the callers of one client when calls are scarce: 0 goes
-// first, a higher number leaves calls over for the lower ones.
+// Priority orders the callers of one pace when calls are scarce: 0 goes first,
+// a higher number leaves calls over for the lower ones.
 type Priority int
 
-// reserve is the share of a budget's burst that each step of priority leaves
-// to those before it.
-const reserve = 0.2
+const (
+	// reserve is the share of a budget's burst that each step of priority leaves
+	// to those before it.
+	reserve = 0.2
+	// aging is how long a call waits until it counts one step more urgent, so
+	// that a long backlog of the first does not stop the last altogether.
+	aging = time.Minute
+	// leastShare of the limits is used however often the API throttles.
+	leastShare = 0.125
+)
+
+// Limit is how many calls the service takes in any minute and any hour.
+type Limit struct{ PerMinute, PerHour int }
 
 // Quota is what is left of the pace.
 type Quota struct {
@@ -23,68 +34,123 @@ type Quota struct {
 	HeldUntil            time.Time // after a 429: nothing is sent before; zero when free
 }
 
-// pace keeps all callers of a client inside the API's quota and makes them
-// wait together after a 429.
-type pace struct {
-	mu           sync.Mutex
-	minute, hour *budget
-	until        time.Time // nothing is sent before
-	held         time.Time // when until was last set
-	strikes      int       // 429s in a row
+// Pace keeps all calls of one tenant and application inside the API's quota,
+// and makes them wait together after a 429. It is meant to be shared by all
+// clients of that pair, and to outlive them. It is safe for concurrent use.
+type Pace struct {
+	mu    sync.Mutex
+	limit Limit
+	all   budgets
+	own   map[string]budgets // of paths that have a limit of their own
+
+	until   time.Time // nothing is sent before
+	held    time.Time // when until was last set
+	strikes int       // 429s in a row
+
+	share  float64 // of the limits that is used; the rest seems to be somebody else's
+	raised time.Time
 }
 
-func newPace(perMinute, perHour int) *pace {
-	return &pace{minute: newBudget(perMinute, time.Minute), hour: newBudget(perHour, time.Hour)}
+// NewPace makes a pace whose whole limit is left.
+func NewPace(l Limit) *Pace {
+	return &Pace{limit: l, all: newBudgets(l), own: map[string]budgets{}, share: 1}
+}
+
+// SetLimit changes the limit. What was spent within it is forgotten, unless
+// the limit is the one that holds already.
+func (p *Pace) SetLimit(l Limit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l == p.limit {
+		return
+	}
+	p.limit, p.all = l, newBudgets(l)
+	p.all.scale(time.Now(), p.share)
+}
+
+// call is what the pace must know of a call.
+type call struct {
+	op, path string
+	priority Priority
+	limit    Limit // of the path; zero where only the common one counts
 }
 
 // wait blocks until a call may be made. A hold that the server asked for is
 // waited out only up to the patience of a call: a longer one is an error of
 // Throttled that says how long it lasts.
-func (p *pace) wait(ctx context.Context, op string, priority Priority) error {
+func (p *Pace) wait(ctx context.Context, c call) error {
+	began := time.Now()
 	for {
 		if ctx.Err() != nil {
-			return interrupted(ctx, op)
+			return interrupted(ctx, c.op)
 		}
-		d, held := p.take(time.Now(), priority)
+		now := time.Now()
+		aged := c
+		aged.priority -= Priority(now.Sub(began) / aging)
+		d, held := p.take(now, aged)
 		if d <= 0 {
 			return nil
 		}
 		if held && d > patience {
-			return &Error{Op: op, Kind: Throttled, RetryAfter: d,
+			return &Error{Op: c.op, Kind: Throttled, RetryAfter: d,
 				Message: "not sent: an earlier call was throttled", Hint: hintThrottled}
 		}
+		if !held {
+			d = min(d, aging)
+		}
 		if sleep(ctx, d) != nil {
-			return interrupted(ctx, op)
+			return interrupted(ctx, c.op)
 		}
 	}
 }
 
 // take spends a call and returns 0, or returns how long to wait before asking
 // again and whether that is because of a 429.
-func (p *pace) take(now time.Time, priority Priority) (d time.Duration, held bool) {
+func (p *Pace) take(now time.Time, c call) (d time.Duration, held bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if d := p.until.Sub(now); d > 0 {
 		return d, true
 	}
-	if d := max(p.minute.missing(now, priority), p.hour.missing(now, priority)); d > 0 {
+	budgets := slices.Concat(p.all, p.ofPath(now, c))
+	for _, b := range budgets {
+		d = max(d, b.missing(now, c.priority))
+	}
+	if d > 0 {
 		return d, false
 	}
-	p.minute.spend(now)
-	p.hour.spend(now)
+	for _, b := range budgets {
+		b.spend(now)
+	}
 	return 0, false
+}
+
+// ofPath are the budgets of a path that has a limit of its own.
+func (p *Pace) ofPath(now time.Time, c call) budgets {
+	if c.limit == (Limit{}) {
+		return nil
+	}
+	own, ok := p.own[c.path]
+	if !ok {
+		own = newBudgets(c.limit)
+		own.scale(now, p.share)
+		p.own[c.path] = own
+	}
+	return own
 }
 
 // throttled holds everyone back after the call sent at that moment was
 // answered with the 429 e, and returns for how long. Several calls that were
-// under way together count as one.
-func (p *pace) throttled(sent time.Time, e *Error) time.Duration {
+// under way together count as one. That calls within the limits are throttled
+// tells that others use up the quota: from then on half as many are made.
+func (p *Pace) throttled(sent time.Time, e *Error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	if p.strikes == 0 || sent.After(p.held) {
 		p.strikes++
 		p.held = now
+		p.adapt(now, max(p.share/2, leastShare))
 	}
 	until := now.Add(wait(p.strikes, e, nil))
 	if until.After(p.until) {
@@ -93,22 +159,48 @@ func (p *pace) throttled(sent time.Time, e *Error) time.Duration {
 	return p.until.Sub(now)
 }
 
-// accepted tells that a call was answered, so the API takes calls again.
-func (p *pace) accepted() {
+// accepted tells that a call was answered, so the API takes calls again; each
+// minute in which it does gives an eighth of the limits back.
+func (p *Pace) accepted() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.strikes = 0
+	if now := time.Now(); p.share < 1 && now.Sub(p.raised) >= time.Minute {
+		p.adapt(now, min(p.share+leastShare, 1))
+	}
 }
 
-func (p *pace) quota() Quota {
+func (p *Pace) adapt(now time.Time, share float64) {
+	p.share, p.raised = share, now
+	p.all.scale(now, share)
+	for _, own := range p.own {
+		own.scale(now, share)
+	}
+}
+
+// Quota tells what is left of the common limit.
+func (p *Pace) Quota() Quota {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	q := Quota{MinuteLeft: p.minute.left(now), HourLeft: p.hour.left(now)}
+	q := Quota{MinuteLeft: p.all[0].left(now), HourLeft: p.all[1].left(now)}
 	if p.until.After(now) {
 		q.HeldUntil = p.until
 	}
 	return q
+}
+
+// budgets are those of a minute and of an hour.
+type budgets []*budget
+
+func newBudgets(l Limit) budgets {
+	return budgets{newBudget(l.PerMinute, time.Minute), newBudget(l.PerHour, time.Hour)}
+}
+
+func (bs budgets) scale(now time.Time, share float64) {
+	for _, b := range bs {
+		b.scale(now, share)
+	}
 }
 
 // slots is into how many parts a budget's window is cut for counting.
@@ -123,7 +215,8 @@ const slots = 60
 type budget struct {
 	limiter *rate.Limiter
 	limit   int
-	burst   float64
+	full    rate.Limit // the limiter's, with the whole share
+	burst   float64    // as now
 
 	slot time.Duration
 	used [slots]int // calls per slot; display only
@@ -133,11 +226,18 @@ type budget struct {
 func newBudget(limit int, window time.Duration) *budget {
 	burst := max(limit/10, 1)
 	// A limit of 1 leaves nothing to refill; half a call a window keeps it.
-	refill := max(float64(limit-burst), 0.5)
+	refill := rate.Limit(max(float64(limit-burst), 0.5) / window.Seconds())
 	return &budget{
-		limiter: rate.NewLimiter(rate.Limit(refill/window.Seconds()), burst),
-		limit:   limit, burst: float64(burst), slot: window / slots,
+		limiter: rate.NewLimiter(refill, burst),
+		limit:   limit, full: refill, burst: float64(burst), slot: window / slots,
 	}
+}
+
+// scale lets only a share of the calls through from now on.
+func (b *budget) scale(now time.Time, share float64) {
+	b.burst = math.Floor(max(float64(max(b.limit/10, 1))*share, 1))
+	b.limiter.SetBurstAt(now, int(b.burst))
+	b.limiter.SetLimitAt(now, b.full*rate.Limit(share))
 }
 
 // missing is how long until a call of that priority may be made; 0 for now.

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +16,11 @@ func TestNoWindowExceedsTheQuota(t *testing.T) {
 	for _, limits := range [][2]int{{100, 1500}, {45, 1500}, {30, 1000}, {5, 20}, {1, 10}, {100, 1}} {
 		for _, rests := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
-				p := newPace(limits[0], limits[1])
+				p := NewPace(Limit{limits[0], limits[1]})
 				random := rand.New(rand.NewPCG(1, 2))
 				var calls []time.Time
 				for began := time.Now(); time.Since(began) < 5*time.Hour; {
-					if err := p.wait(t.Context(), "test", 0); err != nil {
+					if err := p.wait(t.Context(), call{op: "test"}); err != nil {
 						t.Fatal(err)
 					}
 					calls = append(calls, time.Now())
@@ -57,10 +59,10 @@ func busiest(calls []time.Time, window time.Duration) int {
 
 func TestLowerPriorityLeavesCallsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(100, 1500)
+		p := NewPace(DefaultLimit)
 		now := time.Now()
 		take := func(priority Priority) (n int) {
-			for d, _ := p.take(now, priority); d == 0; d, _ = p.take(now, priority) {
+			for d, _ := p.take(now, call{priority: priority}); d == 0; d, _ = p.take(now, call{priority: priority}) {
 				n++
 			}
 			return n
@@ -69,7 +71,7 @@ func TestLowerPriorityLeavesCallsOver(t *testing.T) {
 		if last, middle, first := take(2), take(1), take(0); last != 6 || middle != 2 || first != 2 {
 			t.Errorf("got %d, %d, %d calls, want 6, 2, 2", last, middle, first)
 		}
-		if err := p.wait(t.Context(), "test", 9); err != nil { // a priority out of range still gets its turn
+		if err := p.wait(t.Context(), call{op: "test", priority: 9}); err != nil { // a priority out of range still gets its turn
 			t.Error(err)
 		}
 	})
@@ -77,7 +79,7 @@ func TestLowerPriorityLeavesCallsOver(t *testing.T) {
 
 func TestSimultaneousThrottlesCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(100, 1500)
+		p := NewPace(DefaultLimit)
 		sent := time.Now()
 		time.Sleep(time.Second)
 		for range 3 {
@@ -91,7 +93,7 @@ func TestSimultaneousThrottlesCountOnce(t *testing.T) {
 		if d := p.throttled(sent, &Error{Kind: Throttled}); d != 2*time.Minute {
 			t.Errorf("held for %v the second time", d)
 		}
-		if q := p.quota(); !q.HeldUntil.Equal(time.Now().Add(2 * time.Minute)) {
+		if q := p.Quota(); !q.HeldUntil.Equal(time.Now().Add(2 * time.Minute)) {
 			t.Errorf("held until %v", q.HeldUntil)
 		}
 		p.accepted()
@@ -103,15 +105,15 @@ func TestSimultaneousThrottlesCountOnce(t *testing.T) {
 
 func TestQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(100, 1500)
+		p := NewPace(DefaultLimit)
 		for range 5 {
-			if err := p.wait(t.Context(), "test", 0); err != nil {
+			if err := p.wait(t.Context(), call{op: "test"}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		check := func(minute, hour int) {
 			t.Helper()
-			if q := p.quota(); q.MinuteLeft != minute || q.HourLeft != hour || !q.HeldUntil.IsZero() {
+			if q := p.Quota(); q.MinuteLeft != minute || q.HourLeft != hour || !q.HeldUntil.IsZero() {
 				t.Errorf("%+v, want %d and %d", q, minute, hour)
 			}
 		}
@@ -121,4 +123,103 @@ func TestQuota(t *testing.T) {
 		time.Sleep(time.Hour)
 		check(100, 1500)
 	})
+}
+
+// TestPathWithALimitOfItsOwn: the service takes 5 calls a minute and 20 an hour
+// of the file exports (defender-api.md 3.1), and still 100 and 1,500 of all.
+func TestPathWithALimitOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(DefaultLimit)
+		export := call{op: "test", path: "/export", limit: Limit{5, 20}}
+		var exports []time.Time
+		others := 0
+		for began := time.Now(); time.Since(began) < 3*time.Hour; time.Sleep(time.Second) {
+			if d, _ := p.take(time.Now(), export); d == 0 {
+				exports = append(exports, time.Now())
+			}
+			if d, _ := p.take(time.Now(), call{op: "test", path: "/other"}); d == 0 {
+				others++
+			}
+		}
+		if most := busiest(exports, time.Hour); most > 20 || len(exports) < 40 {
+			t.Errorf("%d exports in an hour, %d in all", most, len(exports))
+		}
+		if others < 3800 {
+			t.Errorf("only %d other calls in three hours", others)
+		}
+	})
+}
+
+// TestWaitingMakesUrgent: callers of the highest priority that never have
+// enough do not stop the lowest for good.
+func TestWaitingMakesUrgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(DefaultLimit)
+		ctx, cancel := context.WithCancel(t.Context())
+		var busy sync.WaitGroup
+		defer busy.Wait()
+		defer cancel()
+		for range 2 {
+			busy.Go(func() {
+				for p.wait(ctx, call{op: "backlog"}) == nil {
+				}
+			})
+		}
+		time.Sleep(time.Hour) // the burst is used up
+		began := time.Now()
+		if err := p.wait(ctx, call{op: "last", priority: 4}); err != nil || time.Since(began) > 6*time.Minute {
+			t.Errorf("waited %s: %v", time.Since(began), err)
+		}
+	})
+}
+
+// TestOthersUseUpTheQuota: throttled within our own limits, we make fewer calls
+// until the API takes them again.
+func TestOthersUseUpTheQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(DefaultLimit)
+		during := func(d time.Duration) (calls int) {
+			for began := time.Now(); time.Since(began) < d; {
+				if err := p.wait(t.Context(), call{op: "test"}); err != nil {
+					t.Fatal(err)
+				}
+				p.accepted()
+				calls++
+			}
+			return calls
+		}
+		time.Sleep(time.Hour)
+		before := during(time.Minute)
+		for range 3 {
+			time.Sleep(time.Minute)
+			p.throttled(time.Now(), &Error{Kind: Throttled, RetryAfter: time.Second})
+		}
+		time.Sleep(time.Second)
+		after := during(time.Minute)
+		if after > before/3 || after == 0 {
+			t.Errorf("%d calls in the minute before, %d after", before, after)
+		}
+		during(10 * time.Minute)
+		time.Sleep(time.Hour)
+		if again := during(time.Minute); again != before {
+			t.Errorf("%d calls a minute when it is over, %d before", again, before)
+		}
+	})
+}
+
+// TestOnePaceForManyClients: what one has spent the other has not.
+func TestOnePaceForManyClients(t *testing.T) {
+	p := NewPace(DefaultLimit)
+	for range 2 {
+		c, err := New(Config{URL: "https://h", LoginURL: "https://l", TenantID: "t", ClientID: "c", ClientSecret: "s", Pace: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.pace.wait(t.Context(), call{op: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if q := p.Quota(); q.MinuteLeft != 98 {
+		t.Errorf("%+v", q)
+	}
 }

@@ -215,3 +215,9 @@ func isUnauthorized(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Status == http.StatusUnauthorized && e.Op != opToken
 }
+
+// isForbidden reports whether the token lacks a role.
+func isForbidden(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == Permission && e.Op != opToken
+}

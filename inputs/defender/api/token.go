@@ -34,13 +34,17 @@ const (
 	// lets an admin set.
 	shortLife = 10 * time.Minute
 
+	// consentAge is the age from which a token is replaced when a role is
+	// missing in it: consent may have been given since.
+	consentAge = time.Minute
+
 	tokenLimit = 1 << 20 // bytes read of the endpoint's answer
 )
 
 // token is a bearer token and when to replace it.
 type token struct {
-	text         inputs.Secret
-	renew, until time.Time
+	text                 inputs.Secret
+	issued, renew, until time.Time
 }
 
 func (t token) fresh(now time.Time) bool  { return now.Before(t.renew) }
@@ -170,6 +174,25 @@ func (t *tokens) refuse(used token) {
 	}
 }
 
+// replace gets a newer token than the one used, which stays where that does not
+// work: other calls may get on well with it.
+func (t *tokens) replace(ctx context.Context, used token) token {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return used
+	}
+	if found, _, _ := t.look(); found.text != used.text && found.usable(time.Now()) {
+		return found
+	}
+	fresh, err := t.fetch(ctx)
+	if err != nil {
+		return used
+	}
+	return fresh
+}
+
 // fetch asks for a token once. The caller has the turn.
 func (t *tokens) fetch(ctx context.Context) (token, error) {
 	got, err := t.request(ctx)
@@ -198,9 +221,10 @@ func (t *tokens) request(ctx context.Context) (token, error) {
 			life = got.Expiry.Sub(began)
 		}
 		return token{
-			text:  inputs.Secret(got.AccessToken),
-			renew: began.Add(max(life-renewBefore, life/2)),
-			until: began.Add(max(life-endMargin, life/2)),
+			text:   inputs.Secret(got.AccessToken),
+			issued: began,
+			renew:  began.Add(max(life-renewBefore, life/2)),
+			until:  began.Add(max(life-endMargin, life/2)),
 		}, nil
 	}
 	if isNetwork(err) || ctx.Err() != nil {

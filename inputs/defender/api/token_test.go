@@ -328,3 +328,48 @@ func TestRoles(t *testing.T) {
 		})
 	}
 }
+
+// TestConsentGivenBack: roles stand in the token, so one that lacks a role is
+// replaced, but not with every call, and not thrown away for nothing.
+func TestConsentGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		consent, service := false, true
+		f := &fake{}
+		f.token = func(n int, _ *http.Request) (*http.Response, error) {
+			switch {
+			case !service:
+				return answered(503, "")
+			case consent:
+				return granted(fmt.Sprint("with-role-", n), "3599")
+			}
+			return granted(fmt.Sprint("without-", n), "3599")
+		}
+		f.list = func(_ int, r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.Header.Get("Authorization"), "with-role") {
+				return answered(200, `{"value":[]}`)
+			}
+			return answered(403, `{"error":{"code":"Forbidden","message":"no"}}`)
+		}
+		c := newClient(t, config(f))
+		refused := func(tokens int) {
+			t.Helper()
+			_, _, err := read(t.Context(), c)
+			wantError(t, err, api.Permission)
+			if got, _ := f.counts(); got != tokens {
+				t.Errorf("%d token requests, want %d", got, tokens)
+			}
+		}
+		refused(1)
+		time.Sleep(30 * time.Second)
+		refused(1) // too young to be the cause
+		time.Sleep(time.Minute)
+		refused(2)
+		service = false
+		time.Sleep(2 * time.Minute)
+		refused(3) // the old one still serves other calls
+		consent, service = true, true
+		if _, _, err := read(t.Context(), c); err != nil {
+			t.Errorf("after consent: %v", err)
+		}
+	})
+}

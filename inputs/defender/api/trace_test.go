@@ -79,7 +79,7 @@ func TestTraceIsBounded(t *testing.T) {
 	f := &fake{list: always(200, `{"value":[{"id":"`+strings.Repeat("x", 100_000)+`"}]}`)}
 	c := config(f)
 	c.TraceFile = filepath.Join(t.TempDir(), "trace")
-	c.PerMinute, c.PerHour = 100_000, 1_000_000
+	c.Pace = api.NewPace(api.Limit{PerMinute: 100_000, PerHour: 1_000_000})
 	client := newClient(t, c)
 	for range 1000 {
 		if _, _, err := read(t.Context(), client); err != nil {
@@ -120,7 +120,7 @@ func TestProxyThatRefusesIsNamed(t *testing.T) {
 func TestCallsAreRemembered(t *testing.T) {
 	f := &fake{}
 	c := config(f)
-	c.PerMinute, c.PerHour = 100_000, 1_000_000
+	c.Pace = api.NewPace(api.Limit{PerMinute: 100_000, PerHour: 1_000_000})
 	client := newClient(t, c)
 	for range 150 {
 		if _, _, err := read(t.Context(), client); err != nil {

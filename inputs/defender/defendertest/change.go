@@ -106,6 +106,26 @@ func (t *Tenant) Versions(res Resource) iter.Seq[Version] {
 	})
 }
 
+// Bodies are the records as the API shows them now, byte for byte and expanded,
+// whatever rules spoil its answers.
+func (t *Tenant) Bodies(res Resource) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		t.mu.Lock()
+		t.settle()
+		c := t.collections[res]
+		bodies := make([]string, len(c.byTime))
+		for i, n := range c.byTime {
+			bodies[i] = string(c.source(n).append(c.resource, &t.world, nil, true))
+		}
+		t.mu.Unlock()
+		for _, b := range bodies {
+			if !yield(b) {
+				return
+			}
+		}
+	}
+}
+
 func (t *Tenant) versions(res Resource, rows func(*collection) []source) iter.Seq[Version] {
 	return func(yield func(Version) bool) {
 		t.mu.Lock()

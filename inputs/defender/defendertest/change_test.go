@@ -248,3 +248,29 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestBodiesAreWhatIsServed: the oracle and the API agree byte for byte.
+func TestBodiesAreWhatIsServed(t *testing.T) {
+	tenant := defendertest.New(defendertest.Options{Seed: 3, Alerts: 40, Machines: 20, Actions: 20})
+	tenant.Add(defendertest.Alerts, `{ "id":"written",  "evidence":[{"x":1}] }`)
+	for _, resource := range defendertest.Resources() {
+		served := map[string]bool{}
+		expand := ""
+		if resource == defendertest.Alerts {
+			expand = "?$expand=evidence"
+		}
+		for _, record := range connect(t, tenant).list("/api/" + resource.String() + expand).Value {
+			served[string(record)] = true
+		}
+		n := 0
+		for body := range tenant.Bodies(resource) {
+			n++
+			if !served[body] {
+				t.Errorf("%s: not served: %s", resource, body)
+			}
+		}
+		if n != len(served) || n == 0 {
+			t.Errorf("%s: %d bodies, %d served", resource, n, len(served))
+		}
+	}
+}

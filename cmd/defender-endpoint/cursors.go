@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/defender-endpoint/defender-endpoint/component"
+	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+)
+
+// cursors is where this process keeps how far it has read.
+type cursors struct {
+	inputs.Cursors
+	onOutput func(output.Output) // nil unless they are kept behind the output
+	close    func()
+}
+
+// openCursors chooses Elasticsearch where the agent asks for it, as in an
+// agentless pod without a disk, and else files below the data path.
+func openCursors(log *slog.Logger, dataPath string) (*cursors, error) {
+	if checkpoint.IsAgentless(os.Getenv, defender.Type) {
+		log.Info("cursors are kept in Elasticsearch")
+		store := checkpoint.NewElasticsearch()
+		return &cursors{checkpoint.KeepUnsaved(store), behind(store), func() {}}, nil
+	}
+	files, err := checkpoint.Open(dataPath)
+	if err != nil {
+		return nil, fmt.Errorf("open cursors: %w", err)
+	}
+	return &cursors{checkpoint.KeepUnsaved(files), nil, func() { _ = files.Close() }}, nil
+}
+
+// laterCursors are for a state directory that cannot be used now: streams tell
+// why they stand still, and go on when it is mended.
+func laterCursors(dataPath string) *cursors {
+	later := component.OpenLater(func() (inputs.Cursors, error) { return checkpoint.Open(dataPath) })
+	return &cursors{checkpoint.KeepUnsaved(later), nil, func() {}}
+}
+
+// behind lets a store use the output's Elasticsearch, where that is one.
+func behind(store *checkpoint.Elasticsearch) func(output.Output) {
+	return func(out output.Output) {
+		client, _ := out.(checkpoint.Client)
+		store.Use(client)
+	}
+}

@@ -1,0 +1,460 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"google.golang.org/grpc/codes"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+const (
+	alertsPath   = "/api/alerts"
+	machinesPath = "/api/machines"
+	actionsPath  = "/api/machineactions"
+)
+
+func soakRows() []row {
+	var rows []row
+	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), elasticsearchRows(), shipperRows(), stateRows()} {
+		rows = append(rows, group...)
+	}
+	return rows
+}
+
+func killRows() []row {
+	rounds := 6
+	if *soakLong {
+		rounds = 200
+	}
+	return []row{
+		{name: "a: SIGKILL at random points", run: func(s *soak) { s.killAtRandom(rounds) }},
+		{name: "a: SIGKILL, shipper", shipper: &componenttest.ShipperOptions{TLS: true, Name: outputID}, run: func(s *soak) { s.killAtRandom(max(rounds/10, 3)) }},
+	}
+}
+
+// killAtRandom kills after some time, some requests to the API or some to the
+// output, while records change.
+func (s *soak) killAtRandom(rounds int) {
+	s.es.Fault(componenttest.ElasticsearchFault{Delay: 3 * time.Millisecond})
+	for range rounds {
+		s.change(s.random.IntN(12))
+		n := 1 + s.random.IntN(5)
+		asked, sent := len(s.tenant.Requests()), s.es.Stats().Requests
+		s.start()
+		switch s.random.IntN(3) {
+		case 0:
+			s.until(time.Duration(s.random.IntN(900))*time.Millisecond, func() bool { return false })
+		case 1:
+			s.until(3*time.Second, func() bool { return len(s.tenant.Requests()) >= asked+n })
+		case 2:
+			s.until(2*time.Second, func() bool { return s.es.Stats().Requests >= sent+n })
+		}
+		s.kill()
+	}
+	// What one round sends again is at most what lay between two saves: a page
+	// of each stream, of alerts with up to 6 items each.
+	if most := rounds * 40 * (6 + 1 + 1) * 2; s.es.Stats().Conflicts > most {
+		s.Errorf("%d documents were sent again in %d rounds, want at most %d", s.es.Stats().Conflicts, rounds, most)
+	}
+}
+
+// collect starts and waits until everything is stored.
+func collect(s *soak) {
+	s.start()
+	s.waitDrained()
+}
+
+func dataRows() []row {
+	return []row{
+		{name: "b: all at one time, more than a page", options: defendertest.Options{Alerts: 250, TieRun: 250}, run: collect},
+		{name: "b: ties across every page boundary", options: defendertest.Options{Alerts: 250, TieRun: 35}, settings: map[string]any{"batch_size": 25.0}, run: collect},
+		{name: "c: updated while being paged", run: func(s *soak) {
+			ids := s.ids(defendertest.Alerts, 60)
+			pages := make(chan struct{}, 1000)
+			s.tenant.AfterPage(func(r defendertest.Request) {
+				if r.Path != alertsPath {
+					return
+				}
+				pages <- struct{}{}
+				if n := len(pages); n*2 <= len(ids) {
+					_ = s.tenant.Touch(defendertest.Alerts, ids[n*2-2:n*2]...)
+				}
+			})
+			s.start()
+			s.until(20*time.Second, func() bool { return len(pages)*2 > len(ids) })
+		}},
+		{name: "c: visible 1 to 15 minutes late", run: func(s *soak) {
+			collect(s)
+			for minutes := 1; minutes < 15; minutes++ {
+				s.arrive(time.Now().Add(-time.Duration(minutes) * time.Minute))
+			}
+			s.settle()
+			s.kill() // what was late is known, although the cursor has not moved
+			s.rollover()
+			s.start()
+			s.until(2500*time.Millisecond, func() bool { return false })
+		}},
+		{name: "c: backlog of 170 days, killed in the middle", options: defendertest.Options{Alerts: 800, Span: 170 * 24 * time.Hour},
+			settings: map[string]any{"initial_interval": "4320h"}, run: func(s *soak) {
+				for _, part := range []int{300, 900} {
+					s.start()
+					s.until(20*time.Second, func() bool { return s.es.Count(dataStream) > part })
+					s.kill()
+				}
+			}},
+		{name: "c: machines that change without a new time", run: func(s *soak) {
+			collect(s)
+			if err := s.tenant.Amend(defendertest.Machines, s.ids(defendertest.Machines, 20)...); err != nil {
+				s.Fatal(err)
+			}
+		}},
+	}
+}
+
+// rollover makes every data stream forget its ids.
+func (s *soak) rollover() {
+	for _, name := range s.es.DataStreams() {
+		s.es.Rollover(name)
+	}
+}
+
+func serverRows() []row {
+	quirk := func(name string, rules ...defendertest.Rule) row {
+		return row{name: "d: " + name, run: func(s *soak) {
+			s.tenant.Fail(rules...)
+			collect(s)
+			s.change(5)
+			s.waitDrained()
+		}}
+	}
+	rows := []row{
+		quirk("no nextLink with $top"),
+		quirk("nextLink that leads to itself", defendertest.Rule{Path: "/api/", NextLink: defendertest.NextLinkLoop}),
+		quirk("nextLink without end", defendertest.Rule{Path: "/api/", NextLink: defendertest.NextLinkEndless}),
+		quirk("$top clamped", defendertest.Rule{Path: "/api/", ClampTop: 17}),
+		quirk("$orderby refused", defendertest.Rule{Path: "/api/", RejectOrderBy: true}),
+		quirk("deep $skip refused", defendertest.Rule{Path: "/api/", RejectDeepSkip: 40}),
+		quirk("neither sorts nor skips far", defendertest.Rule{Path: alertsPath, RejectOrderBy: true}, defendertest.Rule{Path: alertsPath, RejectDeepSkip: 80}),
+		quirk("actions not filtered by update time", defendertest.Rule{Path: actionsPath, RejectFilterProperty: "lastUpdateDateTimeUtc"}),
+		quirk("one page without a body", defendertest.Rule{Path: "/api/", EmptyBody: true, After: 2, Times: 3}),
+		quirk("bodies cut", defendertest.Rule{Path: "/api/", CutAfter: 20_000, Times: 6}),
+		quirk("bodies that end cleanly too early", defendertest.Rule{Path: "/api/", CutAfter: 20_000, CutClean: true, Times: 4}),
+		quirk("a proxy's page", defendertest.Rule{Path: "/api/", NotJSON: true, After: 1, Times: 4}),
+		quirk("a record too large to read", defendertest.Rule{Path: "/none", Status: 500}),
+	}
+	rows[len(rows)-1].run = func(s *soak) {
+		s.tenant.Fail(defendertest.Rule{Path: alertsPath, HugeRecord: 17 << 20, Times: 1})
+		s.start()
+		s.until(5*time.Second, func() bool { return s.es.Count(dataStream) > 0 })
+	}
+	rows[len(rows)-1].options = defendertest.Options{Machines: 40, Actions: 20}
+	return append(rows,
+		row{name: "d: machines answered with 404", run: func(s *soak) {
+			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: 404})
+			s.start()
+			s.until(3*time.Second, func() bool { return false })
+		}},
+		row{name: "d: 500 that lasts", run: func(s *soak) {
+			s.tenant.Fail(defendertest.Rule{Path: "/api/", Status: 500, After: 3})
+			s.start()
+			s.until(8*time.Second, func() bool { return false })
+		}},
+	)
+}
+
+func throttleRows() []row {
+	throttled := func(name string, rule defendertest.Rule) row {
+		rule.Path, rule.Status = "/api/", http.StatusTooManyRequests
+		return row{name: "e: " + name, run: func(s *soak) {
+			s.tenant.Fail(rule)
+			collect(s)
+		}}
+	}
+	after := func(value string) http.Header { return http.Header{"Retry-After": {value}} }
+	rows := []row{
+		throttled("429 with seconds", defendertest.Rule{Header: after("1"), After: 2, Times: 3}),
+		throttled("429 with a date", defendertest.Rule{Header: after(time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat)), After: 2, Times: 2}),
+		throttled("429 with an odd Retry-After", defendertest.Rule{Header: after("soon"), After: 2, Times: 1}),
+		{name: "e: hourly quota gone, process restarted", run: func(s *soak) {
+			s.tenant.Fail(defendertest.Rule{Path: "/api/", Status: 429, Header: after("3600"), After: 4})
+			s.start()
+			s.wait("the unit tells", func(states componenttest.States) bool {
+				return states[inputKey].State == client.UnitStateDegraded && strings.Contains(states[inputKey].Message, "429")
+			})
+			s.end()
+		}},
+		{name: "e: another application eats the quota", long: true, options: defendertest.Options{Alerts: 1500, CallsPerMinute: 20}, settings: map[string]any{"calls_per_minute": 100.0}, run: collect},
+	}
+	rows[2].long = true // waits a minute
+	return rows
+}
+
+func identityRows() []row {
+	return []row{
+		{name: "f: token ends while a page is read", options: defendertest.Options{Alerts: 150, TokenLifetime: 2 * time.Second}, run: func(s *soak) {
+			s.tenant.Fail(defendertest.Rule{Path: alertsPath, SlowPerRecord: 60 * time.Millisecond, Times: 4})
+			collect(s)
+		}},
+		{name: "f: tokens revoked", run: func(s *soak) {
+			s.start()
+			for range 3 {
+				s.until(time.Second, func() bool { return false })
+				s.tenant.RevokeTokens()
+				s.change(4)
+			}
+		}},
+		{name: "f: secret rotated, then the policy", run: func(s *soak) {
+			collect(s)
+			s.secret = "another~secret"
+			s.tenant.RotateSecret(s.secret)
+			s.tenant.RevokeTokens()
+			s.change(10)
+			s.wait("the unit tells", func(states componenttest.States) bool { return states[inputKey].State == client.UnitStateFailed })
+			s.apply(nil)
+		}},
+		{name: "f: consent withdrawn and given back", run: func(s *soak) {
+			collect(s)
+			s.tenant.SetRoles()
+			s.tenant.RevokeTokens()
+			s.change(10)
+			s.wait("the unit tells", func(states componenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
+			s.tenant.SetRoles("Alert.Read.All", "Machine.Read.All")
+			s.tenant.RevokeTokens()
+		}},
+		{name: "f: consent given back, old token still valid", long: true, run: func(s *soak) {
+			s.tenant.SetRoles("Machine.Read.All")
+			s.start()
+			s.wait("the unit tells", func(states componenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
+			s.tenant.SetRoles("Alert.Read.All", "Machine.Read.All")
+			s.until(65*time.Second, func() bool { return false })
+		}},
+		{name: "f: our clock an hour ahead", options: defendertest.Options{Alerts: 150, Now: func() time.Time { return time.Now().Add(-time.Hour) }}, run: func(s *soak) {
+			collect(s)
+			s.change(10)
+		}},
+		{name: "f: our clock an hour behind", options: defendertest.Options{Alerts: 150, Now: func() time.Time { return time.Now().Add(time.Hour) }}, run: func(s *soak) {
+			collect(s)
+			s.change(10)
+			s.settle()
+			s.kill()
+			s.rollover()
+			s.start()
+			s.change(10)
+		}},
+	}
+}
+
+func elasticsearchRows() []row {
+	faulty := func(name string, faults ...componenttest.ElasticsearchFault) row {
+		return row{name: "g: " + name, run: func(s *soak) {
+			for _, f := range faults {
+				s.es.Fault(f)
+			}
+			s.start()
+			s.until(4*time.Second, func() bool { return false })
+			s.change(5)
+		}}
+	}
+	item := func(status int, share uint8) componenttest.ElasticsearchFault {
+		return componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
+			if d.ID[len(d.ID)-1]%share != 0 {
+				return componenttest.ItemFault{}
+			}
+			return componenttest.ItemFault{Status: status}
+		}}
+	}
+	aside := componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
+		return componenttest.ItemFault{FailureStore: d.ID[len(d.ID)-1]%5 == 0}
+	}}
+	rows := []row{
+		{name: "g: 413 for large requests", maxBody: 30_000, run: collect},
+		faulty("429 for some documents", item(429, 3)),
+		faulty("403 for some documents", item(403, 3)),
+		faulty("401", componenttest.ElasticsearchFault{Status: 401}),
+		faulty("403", componenttest.ElasticsearchFault{Status: 403}),
+		faulty("503, then connections that break", componenttest.ElasticsearchFault{Status: 503, Times: 3}, componenttest.ElasticsearchFault{Drop: true}),
+		faulty("stored, but the answer is lost", componenttest.ElasticsearchFault{DropAnswer: true, Times: 4}),
+		faulty("stored, but the answer is cut", componenttest.ElasticsearchFault{Answer: func(b []byte) []byte { return b[:len(b)/2] }, Times: 4}),
+		faulty("slow", componenttest.ElasticsearchFault{Delay: 400 * time.Millisecond}),
+		faulty("hangs", componenttest.ElasticsearchFault{Hang: true}),
+	}
+	for _, w := range []row{
+		faulty("400 for some documents", item(400, 4)),
+		faulty("some go to the failure store", aside),
+	} {
+		w.refused = true
+		rows = append(rows, w)
+	}
+	return rows
+}
+
+func shipperRows() []row {
+	shipping := func(name string, o componenttest.ShipperOptions, run func(*soak)) row {
+		o.TLS, o.Name = true, outputID
+		return row{name: "h: " + name, shipper: &o, run: run}
+	}
+	return []row{
+		shipping("queue of 30 events", componenttest.ShipperOptions{Queue: 30, Delay: 10 * time.Millisecond}, collect),
+		shipping("restarted with a new uuid", componenttest.ShipperOptions{Delay: 300 * time.Millisecond}, func(s *soak) {
+			s.start()
+			for range 3 {
+				before, _ := s.sink.Stats()
+				s.until(3*time.Second, func() bool { now, _ := s.sink.Stats(); return now.Received > before.Received })
+				if err := s.sink.Restart(); err != nil {
+					s.Fatal(err)
+				}
+				s.change(5)
+			}
+		}),
+		shipping("streams break", componenttest.ShipperOptions{Delay: 50 * time.Millisecond}, func(s *soak) {
+			s.start()
+			for range 5 {
+				s.until(500*time.Millisecond, func() bool { return false })
+				s.sink.BreakStreams()
+				s.change(3)
+			}
+		}),
+		shipping("gone for a while", componenttest.ShipperOptions{}, func(s *soak) {
+			collect(s)
+			s.sink.Stop()
+			s.change(10)
+			s.until(4*time.Second, func() bool { return false })
+			if err := s.sink.Start(); err != nil {
+				s.Fatal(err)
+			}
+		}),
+		shipping("events taken, but the reply is lost", componenttest.ShipperOptions{}, func(s *soak) {
+			s.sink.FailPublish(&componenttest.ShipperFault{Code: codes.Unavailable, Late: true, Times: 3})
+			collect(s)
+		}),
+	}
+}
+
+// agentless is how the agent asks for state in Elasticsearch.
+var agentless = []string{"AGENTLESS_ELASTICSEARCH_STATE_STORE_INPUT_TYPES=cel,microsoft_defender_endpoint"}
+
+func stateRows() []row {
+	spoil := func(name string, f func(s *soak, file string)) row {
+		return row{name: "i: " + name, run: func(s *soak) {
+			collect(s)
+			s.kill()
+			files, err := filepath.Glob(filepath.Join(s.dir, "cursors", "*.json"))
+			if err != nil || len(files) != 3 {
+				s.Fatalf("checkpoints %v, %v; want three", files, err)
+			}
+			for _, file := range files {
+				f(s, file)
+			}
+			s.change(5)
+		}}
+	}
+	return []row{
+		spoil("state torn", func(s *soak, file string) {
+			if !strings.Contains(read(s, file), "machine\"") { // see the promise about machines
+				write(s, file, read(s, file)[:100])
+			}
+		}),
+		spoil("state lost", func(s *soak, file string) {
+			if !strings.Contains(read(s, file), "machine\"") {
+				if err := os.Remove(file); err != nil {
+					s.Fatal(err)
+				}
+			}
+		}),
+		{name: "i: disk full for a while", run: func(s *soak) {
+			cursors := filepath.Join(s.dir, "cursors")
+			if err := os.MkdirAll(s.dir, 0o700); err != nil {
+				s.Fatal(err)
+			}
+			write(s, cursors, "") // in place of the directory
+			collect(s)
+			s.change(10)
+			s.waitDrained()
+			if err := os.Remove(cursors); err != nil {
+				s.Fatal(err)
+			}
+			s.waitHealthy()
+			s.settle()
+			s.kill()
+			s.rollover()
+		}},
+		{name: "i: second process on one state directory", run: func(s *soak) {
+			collect(s)
+			dir, file := writePolicy(s.T, policy(s.api, s.esURL))
+			state, stderr := program(s.T, dir, "run", "-c", file, "--once", "-E", "path.data="+s.dir)
+			if state.ExitCode() != 1 || !strings.Contains(stderr, "in use by another process") {
+				s.Errorf("the second process is not refused: exit code %d\n%s", state.ExitCode(), stderr)
+			}
+			s.change(10)
+		}},
+		{name: "i: state in Elasticsearch, killed", env: agentless, run: func(s *soak) {
+			for range 3 {
+				s.start()
+				s.settle()
+				s.kill()
+				s.rollover()
+				s.change(10)
+			}
+			if files, _ := filepath.Glob(filepath.Join(s.dir, "cursors", "*")); len(files) > 0 {
+				s.Errorf("state on disk: %v", files)
+			}
+		}},
+		{name: "i: state in Elasticsearch, not allowed for a while", env: agentless, run: func(s *soak) {
+			s.es.FaultIndex(http.StatusForbidden)
+			collect(s)
+			s.wait("the unit tells", func(states componenttest.States) bool {
+				return states[inputKey].State == client.UnitStateDegraded && strings.Contains(states[inputKey].Message, "agentless-state-*")
+			})
+			s.change(10)
+			s.waitDrained()
+			s.es.Heal()
+			s.waitHealthy()
+			s.settle()
+			s.kill()
+			s.rollover()
+		}},
+		{name: "j: rollover, then the overlap is read again", run: func(s *soak) {
+			collect(s)
+			s.rollover()
+			s.change(10)
+			s.until(2500*time.Millisecond, func() bool { return false })
+			s.end()
+			s.rollover()
+			s.change(10)
+		}},
+		{name: "j: rollover and SIGKILL", run: func(s *soak) {
+			for range 3 {
+				if !s.running {
+					s.start()
+				}
+				s.settle()
+				s.kill()
+				s.rollover()
+				s.change(10)
+			}
+		}},
+	}
+}
+
+func read(s *soak, file string) string {
+	s.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return string(b)
+}
+
+func write(s *soak, file, text string) {
+	s.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+}

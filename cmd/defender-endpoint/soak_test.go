@@ -1,0 +1,355 @@
+package main_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+var (
+	soakLong = flag.Bool("soak.long", false, "run the long form of TestSoak")
+	soakSeed = flag.Uint64("soak.seed", 1, "seed of TestSoak")
+)
+
+// drainLimit is how long after the faults have healed all must be stored.
+const drainLimit = 60 * time.Second
+
+// row is one line of the proof: what is done to the real binary while it
+// collects. When run returns, the faults heal and everything is counted.
+type row struct {
+	name     string
+	options  defendertest.Options
+	settings map[string]any // of the input
+	shipper  *componenttest.ShipperOptions
+	maxBody  int64 // of the fake Elasticsearch
+	env      []string
+	long     bool // in the long form only
+	// refused says that documents may be missing which the output refused for
+	// good, so that they are counted there.
+	refused bool
+	run     func(*soak)
+}
+
+// soak is a row that runs.
+type soak struct {
+	*rig
+	row
+	random  *rand.Rand
+	secret  string // that the tenant takes
+	sink    *componenttest.Shipper
+	output  componenttest.Unit
+	running bool
+	kills   int
+}
+
+// result is a row of the table.
+type result struct {
+	name                                            string
+	kills, records, documents, lost, twice, refused int
+	resent                                          int
+	drained                                         time.Duration
+}
+
+// TestSoak is the proof of "nothing lost, nothing stored twice": the real
+// binary under every fault there is a name for. Each row ends with the tenant's
+// own records compared, byte for byte, with the originals that were stored.
+func TestSoak(t *testing.T) {
+	var mu sync.Mutex
+	results := map[string]result{}
+	rows := soakRows()
+	t.Run("rows", func(t *testing.T) {
+		for i, w := range rows {
+			if w.long && !*soakLong {
+				continue
+			}
+			t.Run(w.name, func(t *testing.T) {
+				t.Parallel()
+				r := newSoak(t, w, *soakSeed+uint64(i)).prove()
+				mu.Lock()
+				defer mu.Unlock()
+				results[w.name] = r
+			})
+		}
+	})
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "row\tkills\trecords\tdocuments\tlost\tstored twice\trefused, counted\tsent again\tdrained in")
+	for _, w := range rows {
+		if r, ok := results[w.name]; ok {
+			fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1fs\n",
+				r.name, r.kills, r.records, r.documents, r.lost, r.twice, r.refused, r.resent, r.drained.Seconds())
+		}
+	}
+	if err := table.Flush(); err != nil {
+		t.Error(err)
+	}
+}
+
+func newSoak(t *testing.T, w row, seed uint64) *soak {
+	w.options.Seed = seed
+	if w.options.Alerts == 0 && w.options.Machines == 0 && w.options.Actions == 0 {
+		w.options.Alerts, w.options.Machines, w.options.Actions = 240, 90, 60
+	}
+	s := &soak{rig: newRig(t, w.options), row: w, random: rand.New(rand.NewPCG(seed, 0)), secret: defendertest.ClientSecret}
+	limit := 2 * time.Minute
+	if *soakLong {
+		limit = 30 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(cancel)
+	s.ctx = ctx
+	if w.maxBody > 0 {
+		s.es = componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key", MaxBody: w.maxBody})
+		s.esURL = listen(t, s.es)
+	}
+	s.output = elasticsearchUnit(s.esURL)
+	if w.shipper != nil {
+		s.sink, s.output = s.newShipper(s.onSocket(*w.shipper))
+	}
+	s.apply(nil)
+	return s
+}
+
+// onSocket keeps a shipper's address free while it is down. The path is short,
+// as the system demands.
+func (s *soak) onSocket(o componenttest.ShipperOptions) componenttest.ShipperOptions {
+	dir, err := os.MkdirTemp("", "soak")
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { os.RemoveAll(dir) })
+	o.Socket = filepath.Join(dir, "s")
+	return o
+}
+
+// apply gives the policy to the agent, with further settings of the input.
+func (s *soak) apply(settings map[string]any) {
+	s.Helper()
+	streams := []any{}
+	for _, name := range []string{"log", "machine", "machine_action"} {
+		streams = append(streams, map[string]any{
+			"id": name + "-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint." + name},
+		})
+	}
+	all := map[string]any{
+		"streams": streams, "preserve_original_event": true, "batch_size": 40.0, "client_secret": s.secret,
+		"calls_per_minute": 100_000.0, "calls_per_hour": 1_000_000.0, // the pace has tests of its own
+	}
+	for _, more := range []map[string]any{s.settings, settings} {
+		for name, v := range more {
+			all[name] = v
+		}
+	}
+	s.set(s.input(all), s.output)
+}
+
+func (s *soak) start() {
+	s.Helper()
+	cmd := exec.CommandContext(s.ctx, binary)
+	cmd.Env = append(os.Environ(), s.env...)
+	if err := s.agent.Start(s.ctx, cmd); err != nil {
+		s.Fatal(err)
+	}
+	s.running = true
+}
+
+func (s *soak) kill() {
+	s.agent.Kill()
+	s.kills++
+	s.running = false
+}
+
+func (s *soak) end() {
+	s.Helper()
+	s.rig.stop()
+	s.running = false
+}
+
+// until waits for something to have happened, or for so long: the row does what
+// it does at that moment either way.
+func (s *soak) until(limit time.Duration, so func() bool) {
+	for began := time.Now(); time.Since(began) < limit && !so() && s.ctx.Err() == nil; {
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// waitDrained waits until nothing is missing.
+func (s *soak) waitDrained() {
+	s.Helper()
+	s.eventually("everything stored", s.drained())
+}
+
+// drained tells, each time it is called, whether nothing is missing.
+func (s *soak) drained() func() bool {
+	counted, missing := -1, 0
+	return func() bool {
+		if n := len(s.documents()) + s.counted(); n != counted {
+			counted = n
+			missing, _ = s.compare()
+		}
+		return missing <= s.counted()
+	}
+}
+
+// settle waits until everything is stored and the cursors behind it are saved:
+// each stream asks again only then. A sweep of machines is 4 requests.
+func (s *soak) settle() {
+	s.Helper()
+	s.waitDrained()
+	asked := func(path string) (n int) {
+		for _, r := range s.tenant.Requests() {
+			if r.Path == path {
+				n++
+			}
+		}
+		return n
+	}
+	for _, path := range []string{alertsPath, machinesPath, actionsPath} {
+		before := asked(path)
+		s.eventually("cursors saved", func() bool { return asked(path) >= before+5 })
+	}
+}
+
+// counted are the documents that the output refused, or put aside.
+func (s *soak) counted() int {
+	if !s.refused {
+		return 0
+	}
+	return s.es.Stats().Rejected + s.es.Stats().FailureStore
+}
+
+// prove runs the row, heals everything and counts.
+func (s *soak) prove() result {
+	s.Helper()
+	s.row.run(s)
+	s.tenant.Heal()
+	s.es.Heal()
+	s.tenant.AfterPage(nil)
+	if s.sink != nil {
+		s.sink.FailPublish(nil)
+		s.sink.FailPersistedIndex(nil)
+	}
+	healed := time.Now()
+	if !s.running {
+		s.start()
+	}
+	s.until(drainLimit, s.drained())
+	drained := time.Since(healed)
+	if !s.refused && drained < drainLimit {
+		s.waitHealthy()
+	}
+	s.end()
+	missing, twice := s.compare()
+	r := result{
+		name: s.name, kills: s.kills, records: len(s.truth()), documents: len(s.documents()),
+		lost: max(missing-s.counted(), 0), twice: twice, refused: s.counted(), resent: s.es.Stats().Conflicts, drained: drained,
+	}
+	if r.lost > 0 || r.twice > 0 {
+		s.Errorf("%d documents lost, %d stored twice, %s after the faults had healed", r.lost, r.twice, drained)
+	}
+	return r
+}
+
+// documents are all that were stored.
+func (s *soak) documents() [][]byte {
+	var all [][]byte
+	for _, name := range s.es.DataStreams() {
+		all = append(all, s.es.Documents(name)...)
+	}
+	if s.sink != nil {
+		for _, d := range s.sink.Documents("") {
+			all = append(all, d.JSON)
+		}
+	}
+	return all
+}
+
+// compare holds what is stored against the tenant's records: how many documents
+// are missing of what the API still returns, and how many there are too many of
+// anything.
+func (s *soak) compare() (missing, twice int) {
+	s.Helper()
+	stored := map[string]int{}
+	for _, d := range s.documents() {
+		var document struct {
+			Event struct {
+				Original string `json:"original"`
+			} `json:"event"`
+		}
+		if err := json.Unmarshal(d, &document); err != nil || document.Event.Original == "" {
+			s.Fatalf("a document without an original: %v", err)
+		}
+		stored[document.Event.Original]++
+	}
+	for record := range s.truth() {
+		missing += max(documentsOf(record)-stored[record], 0)
+	}
+	for record, n := range stored {
+		twice += max(n-documentsOf(record), 0)
+	}
+	return missing, twice
+}
+
+// documentsOf is how many documents a record comes to.
+func documentsOf(record string) int {
+	var r struct {
+		Evidence []jsontext.Value `json:"evidence"`
+	}
+	if err := json.Unmarshal([]byte(record), &r); err != nil {
+		return 1
+	}
+	return max(1, len(r.Evidence))
+}
+
+// truth are the records as the API returns them now.
+func (s *soak) truth() map[string]bool {
+	records := map[string]bool{}
+	for _, resource := range defendertest.Resources() {
+		for record := range s.tenant.Bodies(resource) {
+			records[record] = true
+		}
+	}
+	return records
+}
+
+// ids are those of some records of a resource.
+func (s *soak) ids(resource defendertest.Resource, n int) []string {
+	var ids []string
+	for v := range s.tenant.Records(resource) {
+		ids = append(ids, v.ID)
+	}
+	slices.Sort(ids)
+	s.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids[:min(n, len(ids))]
+}
+
+// change moves some records of every resource on.
+func (s *soak) change(n int) {
+	s.Helper()
+	for _, resource := range defendertest.Resources() {
+		if err := s.tenant.Touch(resource, s.ids(resource, n)...); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// arrive adds an alert with that update time.
+func (s *soak) arrive(at time.Time) {
+	stamp := at.UTC().Format("2006-01-02T15:04:05.0000000Z")
+	s.tenant.Add(defendertest.Alerts, fmt.Sprintf(`{"id":"late-%s-%d","lastUpdateTime":%q,"alertCreationTime":%q,"title":"late","evidence":[]}`,
+		stamp, s.random.Uint32(), stamp, stamp))
+}

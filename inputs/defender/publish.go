@@ -1,0 +1,174 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+// tick is the precision of the API's times.
+const tick = 100 * time.Nanosecond
+
+func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *page) error {
+	for ctx.Err() == nil {
+		record, err := answer.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if e, ok := errors.AsType[*api.Error](err); ok && e.IsTooLarge() {
+			if err := c.oversized(ctx, e, p); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.record(ctx, record, w, p); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// record publishes one record unless it was seen.
+func (c *collector) record(ctx context.Context, record raw, w *walk, p *page) error {
+	record = repaired(record)
+	fingerprint := xxhash.Sum64(record)
+	p.records++
+	p.digest = p.digest*31 + fingerprint
+	c.counts.Records++
+	if w.byID {
+		if err := p.follow(record); err != nil {
+			return err
+		}
+	}
+	updated, unreadable := c.mapper.read(record)
+	if !updated.IsZero() {
+		if w.keyset && updated.Before(w.lower.Truncate(tick)) {
+			return c.malformed("the server ignores $filter")
+		}
+		if w.keyset && updated.Before(p.newest) {
+			return errUnordered
+		}
+		p.newest = later(p.newest, updated)
+	}
+	known, seen := c.known(fingerprint)
+	if seen {
+		c.counts.Duplicates++
+	} else {
+		p.fresh++
+		c.changed = true
+		if err := c.documents(ctx, record, unreadable); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.resource.updated != "":
+		c.pending[fingerprint] = unix32(later(updated, w.lower))
+	case seen:
+		c.pending[fingerprint] = known
+	default:
+		c.pending[fingerprint] = unix32(time.Now())
+	}
+	return nil
+}
+
+// known reports whether a record need not be published, with what the seen set
+// holds for it: its update time or, in a sweep, when it was published.
+func (c *collector) known(fingerprint uint64) (held uint32, seen bool) {
+	if held, seen = c.pending[fingerprint]; seen {
+		return held, true
+	}
+	held, seen = c.state.seen[fingerprint]
+	if seen && c.resource.updated == "" {
+		seen = time.Since(time.Unix(int64(held), 0)) < c.config.FullInterval
+	}
+	return held, seen
+}
+
+// oversized accounts for a record that is too large to be read. It is known by
+// the record before it, so that reading it again gives the same document.
+func (c *collector) oversized(ctx context.Context, e *api.Error, p *page) error {
+	p.records++
+	c.counts.Records++
+	place := raw(`"after ` + p.newest.Format(time.RFC3339Nano) + `"`)
+	fingerprint := xxhash.Sum64(place)
+	if _, seen := c.state.seen[fingerprint]; !seen {
+		if err := c.documents(ctx, place, errors.New(e.Message)); err != nil {
+			return err
+		}
+	}
+	c.pending[fingerprint] = unix32(later(p.newest, time.Now()))
+	return nil
+}
+
+// documents maps a record into the batch, which it publishes when it is full.
+func (c *collector) documents(ctx context.Context, record raw, unreadable error) error {
+	emit := func() error {
+		if !process(c.envelope.processors, &c.envelope.doc) {
+			c.counts.Dropped++
+			return nil
+		}
+		c.batch.Add(&c.envelope.doc)
+		if c.batch.Full() {
+			return c.publish(ctx)
+		}
+		return nil
+	}
+	if unreadable != nil {
+		c.counts.Quarantined++
+		c.envelope.quarantine(record, unreadable)
+		return emit()
+	}
+	err := c.mapper.documents(emit)
+	if len(c.envelope.faults) > 0 {
+		c.counts.Quarantined++
+	}
+	c.counts.Unknown += c.envelope.unknown
+	c.envelope.unknown = 0
+	return err
+}
+
+// publish delivers the batch. A stream that is being stopped still has the
+// grace to do so.
+func (c *collector) publish(ctx context.Context) error {
+	if c.batch.Len() == 0 {
+		return nil
+	}
+	ctx, cancel := graceful(ctx, c.env.Grace)
+	defer cancel()
+	if err := c.env.Publisher.Publish(ctx, c.batch); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	r := c.batch.Result
+	c.counts.Documents += c.batch.Len()
+	c.counts.Duplicates += r.Existing
+	c.counts.Rejected += r.Rejected
+	c.batch.Reset()
+	c.report()
+	return nil
+}
+
+// follow notes the id of a record, where pages go by id: it must be larger than
+// the one before it.
+func (p *page) follow(record raw) error {
+	var r struct {
+		ID raw `json:"id"`
+	}
+	if err := newObjectDecoder(&r).decode(record); err != nil {
+		return nil // it is published as it is; others tell where the page ends
+	}
+	id := str(r.ID)
+	if id <= p.last {
+		return errUnordered
+	}
+	p.last = id
+	return nil
+}

@@ -1,0 +1,185 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+const (
+	// maxPages ends a poll that a server would keep going for ever; the next
+	// poll goes on from there.
+	maxPages = 10_000
+	// minTop is the smallest page asked for when larger ones keep breaking.
+	minTop = 10
+	// backlogAge is how old records are that make a poll a backlog, which gives
+	// way to polls of what is new.
+	backlogAge = time.Hour
+)
+
+// What a server may refuse of a query, or ignore.
+var (
+	errUnordered  = errors.New("the server does not sort as asked")
+	errUnfiltered = errors.New("the server does not filter by update time")
+	errTooDeep    = errors.New("the server does not skip as many records as asked")
+)
+
+// page is what one answer held. Its documents are published when it is returned.
+type page struct {
+	records int
+	fresh   int       // of them, those not seen before
+	newest  time.Time // largest update time
+	last    string    // id of the last record, where pages go by id
+	digest  uint64    // of all its records
+	more    bool      // the server itself says that there is more
+}
+
+// sweep reads page after page, window after window, to the present.
+func (c *collector) sweep(ctx context.Context, w *walk) error {
+	c.envelope.epoch = c.epoch()
+	clear(c.met)
+	var former page
+	largest := 0
+	for range maxPages {
+		w.top = c.server.top
+		p, err := c.page(ctx, w)
+		if w.keyset && w.upper.IsZero() && errors.Is(err, errTooDeep) && former.records < w.top {
+			return nil // of one time, and fewer than asked for: nothing was cut
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case p.records == 0:
+		case w.skip > 0 && p.digest == former.digest:
+			return c.malformed("the server gives the same page again and again")
+		case w.byID && p.last <= w.after:
+			return c.malformed("the server does not go on behind an id")
+		}
+		w.newest = later(w.newest, p.newest)
+		ended := p.ends(w, largest)
+		switch {
+		case c.resource.updated == "" && ended:
+			c.complete(ctx)
+		case w.keyset && !ended, w.upper.IsZero() && ended:
+			c.advance(ctx, w.newest)
+		case ended: // the clock may be ahead of what is still to come
+			c.advance(ctx, earlier(w.upper, time.Now().Add(-maxClockSkew)))
+		}
+		if ended && w.upper.IsZero() {
+			return nil
+		}
+		largest = max(largest, p.records)
+		former = p
+		w.advance(p, ended, c.server.window)
+		c.fallBehind(w, p)
+	}
+	return c.malformed("the answers do not end")
+}
+
+// ends decides whether a page is the last of its window; see "Why a short page"
+// in the package's doc.
+func (p *page) ends(w *walk, largest int) bool {
+	return p.records == 0 || w.keyset && w.upper.IsZero() && p.records < largest && !p.more
+}
+
+// epoch is part of the ids of a swept resource: the time of the last complete
+// sweep. It is saved, so that a sweep which is read again after a crash gives
+// the same ids; and it differs from sweep to sweep, so that a record that
+// changes back, or is published again after full_interval, is a new document.
+func (c *collector) epoch() []byte {
+	if c.resource.updated != "" {
+		return nil
+	}
+	return strconv.AppendInt(nil, c.state.cursor.UnixNano(), 10)
+}
+
+func (c *collector) malformed(message string) error {
+	return &api.Error{Op: "list " + c.resource.path, Kind: api.Malformed, Message: message}
+}
+
+// page reads one page and publishes what is new in it.
+func (c *collector) page(ctx context.Context, w *walk) (page, error) {
+	p := page{}
+	answer, err := c.client.Open(ctx, c.request(w))
+	if err != nil {
+		return p, w.refusal(err)
+	}
+	defer answer.Close()
+	err = c.records(ctx, answer, w, &p)
+	// What was read is published even when the page broke off.
+	if flushErr := c.publish(ctx); flushErr != nil {
+		return p, flushErr
+	}
+	c.keep()
+	c.counts.Newest = earlier(p.newest, time.Now())
+	c.report()
+	p.more = answer.NextLink() != ""
+	if err == nil || errors.Is(err, errUnordered) {
+		return p, err
+	}
+	c.server.top = max(minTop, c.server.top/2) // a smaller page may get through
+	c.save(ctx)
+	return p, err
+}
+
+// fallBehind notes how far behind the present reading is while it still finds
+// what is new to us, or has whole windows before it.
+func (c *collector) fallBehind(w *walk, p page) {
+	c.backlog = 0
+	if behind := time.Since(later(w.lower, p.newest)); behind > backlogAge && (p.fresh > 0 || !w.upper.IsZero()) {
+		c.backlog = behind
+	}
+}
+
+// request asks for the walk's next page. A backlog gives way to what is new of
+// its own resource, and goes before the next resource.
+func (c *collector) request(w *walk) api.Request {
+	priority := 2 * c.resource.priority
+	if c.backlog > 0 {
+		priority++
+	}
+	return api.Request{
+		Path: c.resource.path, Query: w.query(), Priority: priority, Limit: c.resource.limit,
+		Roles: []string{c.resource.permission},
+	}
+}
+
+// keep puts what was published into the state. Only what can be met again is
+// kept: in a sweep what it met, else what lies behind the look-back.
+func (c *collector) keep() {
+	maps.Copy(c.state.seen, c.pending)
+	if c.resource.updated == "" {
+		maps.Copy(c.met, c.pending)
+	} else {
+		c.state.prune(c.lookback())
+	}
+	clear(c.pending)
+}
+
+// refusal tells what a server does not take of a query. A list of machines that
+// is empty is a 404 (defender-api.md 3.4). A query that was taken without $skip
+// is refused for being too deep.
+func (w *walk) refusal(err error) error {
+	var refused *api.Error
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.Status == http.StatusNotFound && w.property == "" && w.skip == 0:
+		return nil
+	case refused.Status == http.StatusBadRequest && w.skip > 0:
+		return fmt.Errorf("%w: %w", errTooDeep, err)
+	case refused.IsOData() && w.order != "":
+		return fmt.Errorf("%w: %w", errUnordered, err)
+	case refused.IsOData():
+		return fmt.Errorf("%w: %w", errUnfiltered, err)
+	default:
+		return err
+	}
+}

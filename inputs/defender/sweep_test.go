@@ -1,0 +1,145 @@
+package defender_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+const (
+	machineDataset = "microsoft_defender_endpoint.machine"
+	actionDataset  = "microsoft_defender_endpoint.machine_action"
+)
+
+// pollUntilQuiet polls until a poll succeeds: every failed one may get a
+// little further.
+func (b *bench) pollUntilQuiet(limit int) {
+	b.Helper()
+	for range limit {
+		if b.poll() == nil {
+			return
+		}
+	}
+	b.Fatalf("not caught up after %d polls: %v", limit, b.poll())
+}
+
+// TestDeepSkipRefused: a server that does not let many records be skipped
+// costs no record.
+func TestDeepSkipRefused(t *testing.T) {
+	const alerts, machines, actions = "/api/alerts", "/api/machines", "/api/machineactions"
+	for name, c := range map[string]struct {
+		dataset string
+		options tenant.Options
+		rules   []tenant.Rule
+	}{
+		"alerts that cannot be sorted": {logDataset, tenant.Options{Alerts: 400, EvidencePerAlert: 1}, []tenant.Rule{
+			{Path: alerts, RejectOrderBy: true}, {Path: alerts, RejectDeepSkip: 60},
+		}},
+		"alerts of one time": {logDataset, tenant.Options{Alerts: 300, EvidencePerAlert: 1, TieRun: 200}, []tenant.Rule{
+			{Path: alerts, RejectDeepSkip: 40},
+		}},
+		"machines": {machineDataset, tenant.Options{Machines: 300}, []tenant.Rule{
+			{Path: machines, RejectDeepSkip: 60},
+		}},
+		"actions by creation time": {actionDataset, tenant.Options{Actions: 300}, []tenant.Rule{
+			{Path: actions, RejectFilterProperty: "lastUpdateDateTimeUtc"}, {Path: actions, RejectDeepSkip: 60},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.options.Seed = 11
+			b := newBench(t, c.options, map[string]any{"batch_size": 20})
+			b.dataset = c.dataset
+			b.tenant.Fail(c.rules...)
+			b.pollUntilQuiet(3)
+			b.pollUntilQuiet(1)
+			want := c.options.Alerts + c.options.Machines + c.options.Actions
+			if len(b.sink.stored) != want || b.sink.duplicates != 0 {
+				t.Errorf("%d documents stored and %d sent twice, want %d and 0", len(b.sink.stored), b.sink.duplicates, want)
+			}
+		})
+	}
+}
+
+// TestShortPageThatIsNotTheLast: a server that cuts pages by their size gives
+// short ones in the middle. Nothing behind them is lost, and no machine that
+// was not met is taken for new by the next sweep.
+func TestShortPageThatIsNotTheLast(t *testing.T) {
+	for name, c := range map[string]struct {
+		dataset, path string
+		options       tenant.Options
+		unsorted      bool
+	}{
+		"alerts":                       {logDataset, "/api/alerts", tenant.Options{Alerts: 150, EvidencePerAlert: 1}, false},
+		"alerts that cannot be sorted": {logDataset, "/api/alerts", tenant.Options{Alerts: 150, EvidencePerAlert: 1}, true},
+		"machines":                     {machineDataset, "/api/machines", tenant.Options{Machines: 150}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.options.Seed = 12
+			b := newBench(t, c.options, map[string]any{"batch_size": 50})
+			b.dataset = c.dataset
+			for range 3 {
+				b.tenant.Heal()
+				b.tenant.Fail(
+					tenant.Rule{Path: c.path, RejectOrderBy: c.unsorted},
+					tenant.Rule{Path: c.path, ClampTop: 20, After: 2, Times: 1},
+				)
+				b.mustPoll()
+			}
+			want := c.options.Alerts + c.options.Machines
+			if len(b.sink.stored) != want || b.sink.duplicates != 0 {
+				t.Errorf("%d documents stored and %d sent twice, want %d and 0", len(b.sink.stored), b.sink.duplicates, want)
+			}
+		})
+	}
+}
+
+// TestLongBacklogIsReadInWindows: oldest first, no query spans more than a
+// window, and a poll that ends in the middle goes on from there.
+func TestLongBacklogIsReadInWindows(t *testing.T) {
+	for name, unsorted := range map[string]bool{"sorted": false, "cannot be sorted": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, tenant.Options{Seed: 13, Alerts: 900, EvidencePerAlert: 1, Span: 170 * 24 * time.Hour},
+				map[string]any{"initial_interval": "4320h", "batch_size": 100})
+			b.tenant.Fail(tenant.Rule{Path: "/api/alerts", RejectOrderBy: unsorted})
+			crashed := errors.New("process ends here")
+			b.sink.crash = func(batch int) (error, bool) {
+				if batch == 5 {
+					return crashed, false
+				}
+				return nil, true
+			}
+			if err := b.poll(); !errors.Is(err, crashed) {
+				t.Fatalf("got %v, want the crash", err)
+			}
+			before := len(b.tenant.Requests())
+			b.sink.crash = nil
+			b.mustPoll()
+			b.expectAll()
+			if b.sink.duplicates != 0 {
+				t.Errorf("%d documents were sent twice", b.sink.duplicates)
+			}
+			first := b.tenant.Requests()[before : before+3]
+			for _, r := range first {
+				if from := lowerBound(r); r.Path == "/api/alerts" && time.Since(from) > 165*24*time.Hour {
+					t.Errorf("the second run starts again at %s", from)
+				}
+			}
+			if n := len(b.tenant.Requests()); n > 150 {
+				t.Errorf("%d requests", n)
+			}
+		})
+	}
+}
+
+// lowerBound is the time from which a request reads.
+func lowerBound(r tenant.Request) time.Time {
+	query, _ := url.ParseQuery(r.Query)
+	_, after, _ := strings.Cut(query.Get("$filter"), " ge ")
+	text, _, _ := strings.Cut(after, " ")
+	at, _ := time.Parse(time.RFC3339Nano, text)
+	return at
+}
