@@ -54,12 +54,17 @@ func Soak() error {
 	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-soak.long", "-count", "1", "-timeout", "60m", "-v")
 }
 
-// Lint runs go vet and golangci-lint at a fixed version.
+// Lint runs go vet and golangci-lint at a fixed version on both modules.
 func Lint() error {
-	if err := sh.RunV("go", "vet", "./..."); err != nil {
-		return err
+	for _, dir := range []string{".", "spec/integration"} {
+		if err := sh.RunV("go", "-C", dir, "vet", "./..."); err != nil {
+			return err
+		}
+		if err := sh.RunV("go", "-C", dir, "run", linter, "run"); err != nil {
+			return err
+		}
 	}
-	return sh.RunV("go", "run", linter, "run")
+	return nil
 }
 
 // Check verifies formatting, tidiness and the direction of imports.
@@ -84,21 +89,25 @@ func CrossBuild() error {
 	return nil
 }
 
-// Package makes an archive per platform: binary, spec, licence, notice, readme.
+// Package makes what is handed out, in build: the component's archive for each
+// platform (binary, spec, licence, notice, readme) and the zip of the Fleet
+// package, whose derived files are made anew.
 func Package() error {
 	mg.Deps(CrossBuild)
 	for _, p := range platforms {
-		dir := filepath.Join("build", strings.ReplaceAll(p, "/", "-"))
+		name := strings.ReplaceAll(p, "/", "-")
+		dir := filepath.Join("build", name)
 		for _, f := range []string{"spec/defender-endpoint.spec.yml", "LICENSE", "NOTICE", "README.md"} {
 			if err := sh.Copy(filepath.Join(dir, filepath.Base(f)), f); err != nil {
 				return err
 			}
 		}
-		if err := sh.Run("tar", "-czf", dir+".tar.gz", "-C", dir, "."); err != nil {
+		archive := filepath.Join("build", binary+"-"+name+".tar.gz")
+		if err := sh.Run("tar", "-czf", archive, "-C", dir, "."); err != nil {
 			return err
 		}
 	}
-	return nil
+	return sh.RunV("go", "run", "-C", "spec/integration", ".", "-o", "../../build")
 }
 
 func compile(dir, goos, goarch string) error {

@@ -55,23 +55,12 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case p.records == 0:
-		case w.skip > 0 && p.digest == former.digest:
+		if p.records > 0 && w.stands(p, former) {
 			return c.malformed("the server gives the same page again and again")
-		case w.byID && p.last <= w.after:
-			return c.malformed("the server does not go on behind an id")
 		}
 		w.newest = later(w.newest, p.newest)
 		ended := p.ends(w, largest)
-		switch {
-		case c.resource.updated == "" && ended:
-			c.complete(ctx)
-		case w.keyset && !ended, w.upper.IsZero() && ended:
-			c.advance(ctx, w.newest)
-		case ended: // the clock may be ahead of what is still to come
-			c.advance(ctx, earlier(w.upper, time.Now().Add(-maxClockSkew)))
-		}
+		c.acknowledge(ctx, w, ended)
 		if ended && w.upper.IsZero() {
 			return nil
 		}
@@ -81,6 +70,21 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 		c.fallBehind(w, p)
 	}
 	return c.malformed("the answers do not end")
+}
+
+// acknowledge moves the cursor behind a page whose documents were taken, as far
+// as the walk allows.
+func (c *collector) acknowledge(ctx context.Context, w *walk, ended bool) {
+	switch {
+	case c.resource.updated == "":
+		if ended {
+			c.complete(ctx)
+		}
+	case w.keyset && !ended, w.upper.IsZero() && ended:
+		c.advance(ctx, w.newest)
+	case ended: // the clock may be ahead of what is still to come
+		c.advance(ctx, earlier(w.upper, time.Now().Add(-maxClockSkew)))
+	}
 }
 
 // ends decides whether a page is the last of its window; see "Why a short page"

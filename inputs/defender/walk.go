@@ -161,3 +161,9 @@ func (w *walk) advance(p page, ended bool, window time.Duration) {
 		w.skip += p.records
 	}
 }
+
+// stands reports whether a page shows that the server does not move: it is the
+// one before it though more was skipped, or does not lie behind the id asked.
+func (w *walk) stands(p, former page) bool {
+	return w.skip > 0 && p.digest == former.digest || w.byID && p.last <= w.after
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A preview asks of the simulated documents what the dashboard's panel asks of
+// Elasticsearch.
+
+type document = map[string][]any
+
+func (c *condition) holds(d document) bool {
+	has := slices.ContainsFunc(d[c.field], func(v any) bool {
+		text := fmt.Sprint(v)
+		return text == c.value || c.atLeast && asNumber(text) >= asNumber(c.value)
+	})
+	return has != c.not
+}
+
+func asNumber(s string) float64 {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func filter(documents []document, conditions []condition) []document {
+	var kept []document
+	for _, d := range documents {
+		if !slices.ContainsFunc(conditions, func(c condition) bool { return !c.holds(d) }) {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
+// counted is the number of documents, or of a field's different values.
+func (p *panel) counted(documents []document) int {
+	if p.count == "" {
+		return len(documents)
+	}
+	different := map[string]bool{}
+	for _, d := range documents {
+		for _, v := range d[p.count] {
+			different[fmt.Sprint(v)] = true
+		}
+	}
+	return len(different)
+}
+
+// group is the documents that share the values of a panel's fields.
+type group struct {
+	labels    []string
+	count     int
+	newest    string
+	documents []document
+}
+
+// groups are a panel's groups: buckets in their order, values by count.
+func (p *panel) groups(documents []document) []group {
+	var all []group
+	for _, b := range p.buckets {
+		in := filter(documents, []condition{b.where})
+		all = append(all, p.group([]string{b.label}, in))
+	}
+	if len(p.buckets) > 0 {
+		return all
+	}
+	byKey := map[string][]document{}
+	for _, d := range documents {
+		for _, key := range p.keys(d) {
+			byKey[key] = append(byKey[key], d)
+		}
+	}
+	for key, in := range byKey {
+		all = append(all, p.group(strings.Split(key, "\x00"), in))
+	}
+	slices.SortFunc(all, func(a, b group) int {
+		return cmp.Or(b.count-a.count, strings.Compare(b.newest, a.newest), slices.Compare(a.labels, b.labels))
+	})
+	return all
+}
+
+// keys are the combinations of values that a document has in the panel's
+// fields; one without a value has none.
+func (p *panel) keys(d document) []string {
+	combined := []string{""}
+	for i, c := range p.by {
+		var next []string
+		for _, prefix := range combined {
+			for _, v := range d[c.field] {
+				key := fmt.Sprint(v)
+				if i > 0 {
+					key = prefix + "\x00" + key
+				}
+				if !slices.Contains(next, key) {
+					next = append(next, key)
+				}
+			}
+		}
+		combined = next
+	}
+	return combined
+}
+
+func (p *panel) group(labels []string, in []document) group {
+	g := group{labels: labels, count: p.counted(in), documents: in}
+	for _, d := range in {
+		g.newest = max(g.newest, timeOf(d).Format(time.DateTime))
+	}
+	return g
+}
+
+func timeOf(d document) time.Time {
+	for _, v := range d["@timestamp"] {
+		if t, err := time.Parse(time.RFC3339, fmt.Sprint(v)); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}

@@ -1,0 +1,183 @@
+package main
+
+// dashboard is what a dashboard shows. Saved object and preview are both made
+// from it.
+type dashboard struct {
+	name, title, description string
+	// scope are the conditions that every panel's documents fulfil.
+	scope    []condition
+	controls []control
+	panels   []panel
+	// faults makes the preview show documents with mapping faults as well.
+	faults bool
+}
+
+// condition is a field's value; with atLeast the smallest value, with not any
+// other.
+type condition struct {
+	field, value string
+	atLeast, not bool
+}
+
+// control is a drop-down list above the panels.
+type control struct{ title, field string }
+
+// panel is one chart. Positions are in Kibana's grid of 48 columns.
+type panel struct {
+	kind  kind
+	title string
+	// by are the fields whose values are told apart; a table has several.
+	by []column
+	// buckets tell documents apart by condition, in the place of by.
+	buckets []bucket
+	// count is the field whose different values are counted; empty: documents.
+	count string
+	// only narrows what is counted.
+	only []condition
+	// newest adds the largest @timestamp to a table.
+	newest     bool
+	text       string
+	x, y, w, h int
+}
+
+type kind int
+
+const (
+	number   kind = iota // one figure
+	bars                 // horizontal bars, largest first
+	donut                // shares
+	timeline             // stacked columns over time
+	table                // rows, largest count first
+	note                 // text
+)
+
+type column struct{ label, field string }
+
+type bucket struct {
+	label string
+	where condition
+}
+
+func is(field, value string) condition { return condition{field: field, value: value} }
+
+func dataset(stream string) condition {
+	return is("data_stream.dataset", "microsoft_defender_endpoint."+stream)
+}
+
+func top(label, field string) []column { return []column{{label, field}} }
+
+const (
+	alertPrefix   = "microsoft.defender_endpoint."
+	machinePrefix = "microsoft_defender_endpoint.machine."
+	actionPrefix  = "microsoft_defender_endpoint.machine_action."
+)
+
+// severities are what the mapping makes of the API's four severities; the API's
+// lowest two share one value.
+var severities = []bucket{
+	{"Critical", is("event.severity", "99")},
+	{"High", is("event.severity", "73")},
+	{"Medium", is("event.severity", "47")},
+	{"Low, informational", is("event.severity", "21")},
+}
+
+var dashboards = []dashboard{
+	{
+		name:        "alerts",
+		title:       "[Microsoft Defender for Endpoint] Alerts",
+		description: "Alerts by severity, category, state, machine and technique. Alerts are counted by id, because an alert has a document for each evidence item.",
+		scope:       []condition{dataset("log")},
+		controls: []control{
+			{"Category", "event.action"}, {"State", alertPrefix + "status"}, {"Machine", "host.name"},
+		},
+		panels: []panel{
+			{kind: number, title: "Alerts", count: "event.id", x: 0, y: 0, w: 12, h: 6},
+			{kind: number, title: "New", count: "event.id", only: []condition{is(alertPrefix+"status", "New")}, x: 12, y: 0, w: 12, h: 6},
+			{kind: number, title: "High and critical", count: "event.id", only: []condition{{field: "event.severity", value: "73", atLeast: true}}, x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "Machines with alerts", count: "host.id", x: 36, y: 0, w: 12, h: 6},
+			{kind: timeline, title: "Alerts over time by severity", buckets: severities, count: "event.id", x: 0, y: 6, w: 32, h: 13},
+			{kind: donut, title: "Alerts by severity", buckets: severities, count: "event.id", x: 32, y: 6, w: 16, h: 13},
+			{kind: bars, title: "Alerts by category", by: top("Category", "event.action"), count: "event.id", x: 0, y: 19, w: 16, h: 13},
+			{kind: bars, title: "Alerts by technique", by: top("Technique", "threat.technique.id"), count: "event.id", x: 16, y: 19, w: 16, h: 13},
+			{kind: donut, title: "Alerts by state", by: top("State", alertPrefix+"status"), count: "event.id", x: 32, y: 19, w: 16, h: 13},
+			{kind: bars, title: "Machines with most alerts", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 32, w: 16, h: 13},
+			{kind: bars, title: "Alerts by detection source", by: top("Source", "observer.name"), count: "event.id", x: 16, y: 32, w: 16, h: 13},
+			{kind: bars, title: "Evidence by type", by: top("Type", alertPrefix+"evidence.entityType"), x: 32, y: 32, w: 16, h: 13},
+			{kind: table, title: "Alerts by machine, category and state", by: []column{{"Machine", "host.name"}, {"Category", "event.action"}, {"State", alertPrefix + "status"}, {"Owner", alertPrefix + "assignedTo"}}, count: "event.id", newest: true, x: 0, y: 45, w: 48, h: 14},
+		},
+	},
+	{
+		name:        "machines",
+		title:       "[Microsoft Defender for Endpoint] Machines",
+		description: "Machines by health, operating system, exposure and risk. Machines are counted by id: each is sent when it changes and once a day.",
+		scope:       []condition{dataset("machine")},
+		controls: []control{
+			{"OS Type", "host.os.type"}, {"Exposure Level", machinePrefix + "exposure_level"}, {"Risk Level", "host.risk.calculated_level"},
+		},
+		panels: []panel{
+			{kind: number, title: "Machines", count: "host.id", x: 0, y: 0, w: 12, h: 6},
+			{kind: number, title: "Active", count: "host.id", only: []condition{is(machinePrefix+"health_status", "Active")}, x: 12, y: 0, w: 12, h: 6},
+			{kind: number, title: "Inactive", count: "host.id", only: []condition{is(machinePrefix+"health_status", "Inactive")}, x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "High risk", count: "host.id", only: []condition{is("host.risk.calculated_level", "High")}, x: 36, y: 0, w: 12, h: 6},
+			{kind: donut, title: "Machines by health", by: top("Health", machinePrefix+"health_status"), count: "host.id", x: 0, y: 6, w: 16, h: 13},
+			{kind: donut, title: "Machines by risk", by: top("Risk", "host.risk.calculated_level"), count: "host.id", x: 16, y: 6, w: 16, h: 13},
+			{kind: donut, title: "Machines by exposure", by: top("Exposure", machinePrefix+"exposure_level"), count: "host.id", x: 32, y: 6, w: 16, h: 13},
+			{kind: bars, title: "Machines by operating system", by: top("Operating system", "host.os.platform"), count: "host.id", x: 0, y: 19, w: 16, h: 13},
+			{kind: bars, title: "Machines by onboarding", by: top("Onboarding", machinePrefix+"onboarding_status"), count: "host.id", x: 16, y: 19, w: 16, h: 13},
+			{kind: bars, title: "Machines by tag", by: top("Tag", machinePrefix+"machine_tags"), count: "host.id", x: 32, y: 19, w: 16, h: 13},
+			{kind: timeline, title: "Machines over time by health", by: top("Health", machinePrefix+"health_status"), count: "host.id", x: 0, y: 32, w: 48, h: 11},
+			{kind: table, title: "Machines", by: []column{
+				{"Machine", "host.name"}, {"Operating system", "host.os.name"}, {"Health", machinePrefix + "health_status"},
+				{"Exposure", machinePrefix + "exposure_level"}, {"Risk", "host.risk.calculated_level"},
+			}, newest: true, x: 0, y: 43, w: 48, h: 16},
+		},
+	},
+	{
+		name:        "actions",
+		title:       "[Microsoft Defender for Endpoint] Machine Actions",
+		description: "What was done to machines, by whom, and how it ended: the latest state of each action, from the transform latest_action.",
+		scope:       []condition{dataset("machine_action"), is("labels.is_transform_source", "false")},
+		controls:    []control{{"Action Type", "event.action"}, {"Action Status", actionPrefix + "status"}},
+		panels: []panel{
+			{kind: number, title: "Actions", count: "event.id", x: 0, y: 0, w: 12, h: 6},
+			{kind: number, title: "Succeeded", count: "event.id", only: []condition{is("event.outcome", "success")}, x: 12, y: 0, w: 12, h: 6},
+			{kind: number, title: "Failed", count: "event.id", only: []condition{is("event.outcome", "failure")}, x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "Machines", count: "host.id", x: 36, y: 0, w: 12, h: 6},
+			{kind: timeline, title: "Actions over time by type", by: top("Type", "event.action"), count: "event.id", x: 0, y: 6, w: 24, h: 13},
+			{kind: timeline, title: "Actions over time by status", by: top("Status", actionPrefix+"status"), count: "event.id", x: 24, y: 6, w: 24, h: 13},
+			{kind: donut, title: "Actions by status", by: top("Status", actionPrefix+"status"), count: "event.id", x: 0, y: 19, w: 16, h: 13},
+			{kind: bars, title: "Actions by type", by: top("Type", "event.action"), count: "event.id", x: 16, y: 19, w: 16, h: 13},
+			{kind: donut, title: "Isolations by scope", by: top("Scope", actionPrefix+"scope"), count: "event.id", only: []condition{is("event.action", "Isolate")}, x: 32, y: 19, w: 16, h: 13},
+			{kind: bars, title: "Machines with most actions", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 32, w: 24, h: 11},
+			{kind: bars, title: "Requestors with most actions", by: top("Requestor", "user.name"), count: "event.id", x: 24, y: 32, w: 24, h: 11},
+			{kind: table, title: "Actions", by: []column{
+				{"Machine", "host.name"}, {"Type", "event.action"}, {"Status", actionPrefix + "status"}, {"Requestor", "user.name"},
+			}, count: "event.id", newest: true, x: 0, y: 43, w: 48, h: 16},
+		},
+	},
+	{
+		name:        "collector",
+		title:       "[Microsoft Defender for Endpoint] Collector Health",
+		description: "What the collector delivered and what it could not map. What stops it shows in Fleet, in the state of the integration.",
+		// The latest states of machine actions would count these twice.
+		scope: []condition{
+			is("event.module", "microsoft_defender_endpoint"),
+			{field: "labels.is_transform_source", value: "false", not: true},
+		},
+		faults:   true,
+		controls: []control{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}},
+		panels: []panel{
+			{kind: number, title: "Documents", x: 0, y: 0, w: 12, h: 6},
+			{kind: number, title: "With mapping faults", only: []condition{is("event.kind", "pipeline_error")}, x: 12, y: 0, w: 12, h: 6},
+			{kind: number, title: "Collectors", count: "agent.id", x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "Starts of collectors", count: "agent.ephemeral_id", x: 36, y: 0, w: 12, h: 6},
+			{kind: timeline, title: "Documents over time by data stream", by: top("Data stream", "data_stream.dataset"), x: 0, y: 6, w: 48, h: 13},
+			{kind: timeline, title: "Mapping faults over time by data stream", by: top("Data stream", "data_stream.dataset"), only: []condition{is("event.kind", "pipeline_error")}, x: 0, y: 19, w: 24, h: 12},
+			{kind: note, title: "How to read this", text: "A document with **event.kind: pipeline_error** is stored in full, with the record in event.original and each fault in error.message. " +
+				"Report faults that come back: they mean that the API sends what the collector does not know.\n\n" +
+				"A gap in the upper chart can be a quiet tenant or a collector in trouble: see its state in Fleet.", x: 24, y: 19, w: 24, h: 12},
+			{kind: table, title: "Delivered by data stream", by: []column{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}, {"Version", "agent.version"}}, newest: true, x: 0, y: 31, w: 24, h: 12},
+			{kind: table, title: "Records with mapping faults", by: []column{{"Data stream", "data_stream.dataset"}, {"Record", "event.id"}}, only: []condition{is("event.kind", "pipeline_error")}, newest: true, x: 24, y: 31, w: 24, h: 12},
+		},
+	},
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+)
+
+// field is one line of fields.csv.
+type field struct {
+	Name, Type string
+	// Source is ecs, vendor, or base for what every data stream of Fleet has.
+	Source string
+	// Mapping is what Elasticsearch is told beyond the type: text (a multi-field
+	// for full-text search), unindexed, array, ignore_malformed; and for
+	// constants whose value they hold: dataset, module, transform.
+	Mapping []string
+	// Also are data streams that have the field though no capture makes it: an
+	// ingest pipeline sets it, or a mapper that no capture leads there.
+	Also        []string
+	Description string
+}
+
+type catalogue []field
+
+func readCatalogue(path string) (catalogue, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var c catalogue
+	for _, r := range rows[1:] {
+		c = append(c, field{r[0], r[1], r[2], strings.Fields(r[3]), strings.Fields(r[4]), r[5]})
+	}
+	return c, nil
+}
+
+// definition is a field as the package's field files and the zip have it.
+type definition struct {
+	Name            string       `yaml:"name"`
+	External        string       `yaml:"external,omitempty"`
+	Type            string       `yaml:"type,omitempty"`
+	Description     string       `yaml:"description,omitempty"`
+	Value           string       `yaml:"value,omitempty"`
+	Index           *bool        `yaml:"index,omitempty"`
+	DocValues       *bool        `yaml:"doc_values,omitempty"`
+	IgnoreMalformed bool         `yaml:"ignore_malformed,omitempty"`
+	Normalize       []string     `yaml:"normalize,omitempty"`
+	MultiFields     []definition `yaml:"multi_fields,omitempty"`
+}
+
+// resolved is the definition with everything that Kibana needs.
+func (f *field) resolved(stream string, latest bool) definition {
+	d := definition{Name: f.Name, Type: f.Type, Description: f.Description}
+	no := false
+	for _, m := range f.Mapping {
+		switch m {
+		case "text":
+			d.MultiFields = []definition{{Name: "text", Type: "match_only_text"}}
+		case "unindexed":
+			d.Index, d.DocValues = &no, &no
+		case "array":
+			d.Normalize = []string{"array"}
+		case "ignore_malformed":
+			d.IgnoreMalformed = true
+		case "dataset":
+			d.Value = defender.Type + "." + stream
+		case "module":
+			d.Value = defender.Type
+		case "transform":
+			d.Value = fmt.Sprint(!latest)
+		}
+	}
+	return d
+}
+
+// declared is the definition in the package's source: ECS by reference.
+func (f *field) declared(stream string, latest bool) definition {
+	if f.Source == "ecs" {
+		return definition{Name: f.Name, External: "ecs"}
+	}
+	return f.resolved(stream, latest)
+}
+
+// in tells whether a data stream has the field; emitted are the fields that the
+// captures of the data stream make.
+func (f *field) in(stream string, emitted map[string]bool) bool {
+	switch {
+	case slices.Contains(f.Also, stream):
+		return true
+	case f.Source == "vendor":
+		return strings.HasPrefix(f.Name, vendorPrefix(stream))
+	case slices.Contains(f.Mapping, "transform"):
+		return stream == "machine_action"
+	case f.Source == "base":
+		return true
+	}
+	return emitted[f.Name]
+}
+
+func vendorPrefix(stream string) string {
+	if stream == "log" {
+		return "microsoft.defender_endpoint."
+	}
+	return defender.Type + "." + stream + "."
+}
+
+// fieldFiles adds a data stream's field files, one for each source. latest is
+// for the destination of the transform.
+func (c catalogue) fieldFiles(files map[string][]byte, dir, stream string, emitted map[string]bool, latest bool) error {
+	for source, name := range map[string]string{"base": "base-fields.yml", "ecs": "ecs.yml", "vendor": "fields.yml"} {
+		var list []definition
+		for _, f := range c {
+			if f.Source == source && f.in(stream, emitted) {
+				list = append(list, f.declared(stream, latest))
+			}
+		}
+		b, err := toYAML(list)
+		if err != nil {
+			return err
+		}
+		files[dir+name] = b
+	}
+	return nil
+}
+
+// resolve puts full definitions in the place of references to ECS.
+func (c catalogue) resolve(list []definition) error {
+	for i, d := range list {
+		if d.External == "" {
+			continue
+		}
+		at := slices.IndexFunc(c, func(f field) bool { return f.Name == d.Name })
+		if at < 0 {
+			return fmt.Errorf("field %s is not in fields.csv", d.Name)
+		}
+		list[i] = c[at].resolved("", false)
+	}
+	return nil
+}

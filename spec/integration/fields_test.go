@@ -1,0 +1,210 @@
+package main
+
+import (
+	"encoding/csv"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// invented are fields that captures hold to show that the mapping keeps what it
+// does not know. No API sends them, so no package declares them.
+var invented = []string{
+	"microsoft.defender_endpoint.evidence.futureProperty.nested",
+	"microsoft.defender_endpoint.evidence.newProperty.nested",
+	"microsoft.defender_endpoint.newFeature.score",
+	"microsoft.defender_endpoint.newFeature.tags",
+	"microsoft_defender_endpoint.machine.defender_av_status",
+	"microsoft_defender_endpoint.machine.ip_addresses.speed",
+	"microsoft_defender_endpoint.machine_action.hop_count",
+	"microsoft_defender_endpoint.machine_action.last_h_result_seen.camelInside",
+	"microsoft_defender_endpoint.machine_action.related_file_info.file_size_in_bytes",
+	"microsoft_defender_endpoint.machine_action.requestor_role",
+}
+
+func loadCatalogue(t *testing.T) catalogue {
+	t.Helper()
+	c, err := readCatalogue("fields.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// declaredFields are the fields in a folder's field files, with ECS resolved.
+func declaredFields(t *testing.T, dir string) map[string]definition {
+	t.Helper()
+	c, declared := loadCatalogue(t), map[string]definition{}
+	for _, name := range []string{"base-fields.yml", "ecs.yml", "fields.yml"} {
+		var list []definition
+		if err := readYAML(packageDir+"/"+dir+"/fields/"+name, &list); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.resolve(list); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range list {
+			if declared[d.Name].Name != "" {
+				t.Errorf("%s: %s is declared twice", dir, d.Name)
+			}
+			declared[d.Name] = d
+		}
+	}
+	return declared
+}
+
+func typesByField(t *testing.T) map[string]string {
+	t.Helper()
+	types := map[string]string{}
+	for _, s := range load(t).streams {
+		for name, d := range declaredFields(t, "data_stream/"+s.name) {
+			types[name] = d.Type
+		}
+	}
+	return types
+}
+
+// TestEveryFieldIsDeclared: what the production mapping makes of the captures
+// of a data stream is declared there.
+func TestEveryFieldIsDeclared(t *testing.T) {
+	emitted, err := mapCaptures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range load(t).streams {
+		if len(emitted[s.name]) == 0 {
+			t.Errorf("data stream %s: no capture", s.name)
+		}
+		declared := declaredFields(t, "data_stream/"+s.name)
+		for name := range emitted[s.name] {
+			if declared[name].Name == "" && !slices.Contains(invented, name) {
+				t.Errorf("data stream %s: field %s is not declared: add it to fields.csv", s.name, name)
+			}
+		}
+	}
+}
+
+// TestGoldenFieldsAreDeclared holds the component's golden list of fields
+// against fields.csv.
+func TestGoldenFieldsAreDeclared(t *testing.T) {
+	b, err := os.ReadFile(capturesDir + "/fields.golden.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, golden := map[string]bool{}, map[string]bool{}
+	for _, f := range loadCatalogue(t) {
+		known[f.Name] = true
+	}
+	for line := range strings.Lines(string(b)) {
+		name := strings.Fields(line)[0]
+		golden[name] = true
+		if !known[name] && !slices.Contains(invented, name) {
+			t.Errorf("field %s is not in fields.csv", name)
+		}
+	}
+	for _, name := range invented {
+		if !golden[name] || known[name] {
+			t.Errorf("field %s need not be called invented", name)
+		}
+	}
+}
+
+// TestCatalogueIsOrdered: sorted, each field once, each described.
+func TestCatalogueIsOrdered(t *testing.T) {
+	former := ""
+	for _, f := range loadCatalogue(t) {
+		if f.Name <= former {
+			t.Errorf("%s stands behind %s", f.Name, former)
+		}
+		if f.Description == "" || !slices.Contains([]string{"ecs", "vendor", "base"}, f.Source) {
+			t.Errorf("%s: source %q, description %q", f.Name, f.Source, f.Description)
+		}
+		former = f.Name
+	}
+}
+
+// TestECSTypes compares the types of ECS fields with the facts in testdata.
+func TestECSTypes(t *testing.T) {
+	f, err := os.Open("../../testdata/ecs/fields.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := map[string][]string{}
+	for _, r := range rows[1:] {
+		facts[r[0]] = r
+	}
+	for _, f := range loadCatalogue(t) {
+		if f.Source != "ecs" || strings.HasPrefix(f.Name, "host.geo.") { // the facts leave out geo
+			continue
+		}
+		fact := facts[f.Name]
+		if fact == nil {
+			t.Errorf("%s is not ECS", f.Name)
+			continue
+		}
+		if fact[1] != f.Type || (fact[2] == "array") != slices.Contains(f.Mapping, "array") {
+			t.Errorf("%s: type %s %v, ECS says %v", f.Name, f.Type, f.Mapping, fact[1:3])
+		}
+	}
+}
+
+// TestUpstreamTypes: where Elastic's package declares a vendor field, the type
+// is the same, so that data of both can be searched together.
+func TestUpstreamTypes(t *testing.T) {
+	types := typesByField(t)
+	special := map[string]bool{}
+	for typ, names := range map[string][]string{
+		"date": {
+			alertPrefix + "lastUpdateTime", alertPrefix + "resolvedTime", machinePrefix + "first_seen", machinePrefix + "last_seen",
+			actionPrefix + "cancellation_date_time_utc", actionPrefix + "creation_date_time_utc", actionPrefix + "last_update_date_time_utc",
+		},
+		"ip": {
+			alertPrefix + "evidence.ipAddress", machinePrefix + "last_external_ip_address", machinePrefix + "last_ip_address",
+			machinePrefix + "ip_addresses.ip_address",
+		},
+		"boolean":          {machinePrefix + "is_aad_joined", machinePrefix + "is_excluded", machinePrefix + "is_potential_duplication"},
+		"long":             {machinePrefix + "os_build", actionPrefix + "error_h_result"},
+		"constant_keyword": {"data_stream.type", "data_stream.dataset", "data_stream.namespace", "event.dataset", "event.module", "labels.is_transform_source"},
+		"keyword": {
+			alertPrefix + "assignedTo", alertPrefix + "classification", alertPrefix + "determination", alertPrefix + "evidence.aadUserId",
+			alertPrefix + "evidence.accountName", alertPrefix + "evidence.domainName", alertPrefix + "evidence.entityType",
+			alertPrefix + "evidence.userPrincipalName", alertPrefix + "incidentId", alertPrefix + "investigationId",
+			alertPrefix + "investigationState", alertPrefix + "rbacGroupName", alertPrefix + "status", alertPrefix + "threatFamilyName",
+			"input.type",
+		},
+	} {
+		for _, name := range names {
+			special[name] = true
+			if types[name] != typ {
+				t.Errorf("%s is %q, upstream's is %s", name, types[name], typ)
+			}
+		}
+	}
+	for name, typ := range types { // whatever else the machine streams have is a keyword there
+		machines := strings.HasPrefix(name, machinePrefix) || strings.HasPrefix(name, actionPrefix)
+		if machines && !special[name] && typ != "keyword" {
+			t.Errorf("%s is %s, upstream's is keyword", name, typ)
+		}
+	}
+}
+
+// TestLatestActionHasTheStreamsFields: the transform's destination has the
+// mapping of its source, but for the constant that tells them apart.
+func TestLatestActionHasTheStreamsFields(t *testing.T) {
+	const constant = "labels.is_transform_source"
+	source, latest := declaredFields(t, "data_stream/machine_action"), declaredFields(t, "elasticsearch/transform/latest_action")
+	if source[constant].Value != "true" || latest[constant].Value != "false" {
+		t.Errorf("%s is %q in the source and %q in the destination", constant, source[constant].Value, latest[constant].Value)
+	}
+	for name, d := range source {
+		if latest[name].Type != d.Type {
+			t.Errorf("%s is %q in the destination, want %q", name, latest[name].Type, d.Type)
+		}
+	}
+}

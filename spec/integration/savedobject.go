@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+)
+
+// object is a JSON object of a saved object; encoding/json sorts its members.
+type object = map[string]any
+
+// dataView is Kibana's own view of all logs.
+const dataView = "logs-*"
+
+// Kibana migrates what is older than itself and refuses what is newer, so saved
+// objects say the versions whose shape they have, which the oldest supported
+// Kibana knows.
+const (
+	coreVersion      = "8.8.0"
+	dashboardVersion = "8.9.0"
+	panelVersion     = "8.10.2"
+)
+
+// uuid is a stable id for a name.
+func uuid(name string) string {
+	h := sha256.Sum256([]byte("https://github.com/defender-endpoint/defender-endpoint/" + name))
+	h[6], h[8] = h[6]&0x0f|0x50, h[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[0:4], h[4:6], h[6:8], h[8:10], h[10:16])
+}
+
+// id is the dashboard's id in Kibana.
+func (d *dashboard) id() string { return defender.Type + "-" + uuid("dashboard/"+d.name) }
+
+func dashboardFiles(ctx context.Context, files map[string][]byte) error {
+	documents, err := simulated(ctx)
+	if err != nil {
+		return err
+	}
+	faults, err := faulty()
+	if err != nil {
+		return err
+	}
+	for _, d := range dashboards {
+		shown := documents
+		if d.faults {
+			shown = append(faults, documents...)
+		}
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "    ")
+		if err := e.Encode(d.savedObject()); err != nil {
+			return err
+		}
+		files["kibana/dashboard/"+d.id()+".json"] = b.Bytes()
+		files["img/preview-"+d.name+".svg"] = d.preview(shown)
+	}
+	return nil
+}
+
+func indexPattern(name string) object {
+	return object{"id": dataView, "name": name, "type": "index-pattern"}
+}
+
+func (d *dashboard) savedObject() object {
+	var references, panels []any
+	for i := range d.panels {
+		p := &d.panels[i]
+		id := uuid(d.name + "/" + p.title)
+		panels = append(panels, object{
+			"type": p.panelType(), "title": p.title, "panelIndex": id, "version": panelVersion,
+			"gridData":         object{"i": id, "x": p.x, "y": p.y, "w": p.w, "h": p.h},
+			"embeddableConfig": p.embeddable(d, id),
+		})
+		if p.kind != note {
+			references = append(references, indexPattern(id+":indexpattern-datasource-layer-"+id))
+			for n := range d.scope {
+				references = append(references, indexPattern(fmt.Sprintf("%s:filter-%d", id, n)))
+			}
+		}
+	}
+	controls := object{}
+	for i, c := range d.controls {
+		id := uuid(d.name + "/control/" + c.field)
+		controls[id] = object{
+			"type": "optionsListControl", "order": i, "width": "medium", "grow": true,
+			"explicitInput": object{"id": id, "title": c.title, "fieldName": c.field, "searchTechnique": "prefix", "selectedOptions": []any{}, "enhancements": object{}},
+		}
+		references = append(references, indexPattern("controlGroup_"+id+":optionsListDataView"))
+	}
+	return object{
+		"id": d.id(), "type": "dashboard", "coreMigrationVersion": coreVersion, "typeMigrationVersion": dashboardVersion,
+		"references": references,
+		"attributes": object{
+			"title": d.title, "description": d.description, "timeRestore": false, "version": 1,
+			"panelsJSON":            panels,
+			"optionsJSON":           object{"hidePanelTitles": false, "syncColors": false, "syncCursor": true, "syncTooltips": false, "useMargins": true},
+			"kibanaSavedObjectMeta": object{"searchSourceJSON": object{"filter": []any{}, "query": kuery("")}},
+			"controlGroupInput": object{
+				"chainingSystem": "HIERARCHICAL", "controlStyle": "oneLine", "panelsJSON": controls,
+				"ignoreParentSettingsJSON": object{"ignoreFilters": false, "ignoreQuery": false, "ignoreTimerange": false, "ignoreValidations": false},
+			},
+		},
+	}
+}
+
+func (p *panel) panelType() string {
+	if p.kind == note {
+		return "visualization"
+	}
+	return "lens"
+}
+
+func (p *panel) embeddable(d *dashboard, id string) object {
+	if p.kind == note {
+		return object{"hidePanelTitles": false, "enhancements": object{}, "savedVis": object{
+			"title": "", "description": "", "type": "markdown", "uiState": object{},
+			"params": object{"fontSize": 12, "markdown": p.text, "openLinksInNewTab": false},
+			"data":   object{"aggs": []any{}, "searchSource": object{"filter": []any{}, "query": kuery("")}},
+		}}
+	}
+	l := newLens(p, id)
+	references := []any{indexPattern("indexpattern-datasource-layer-" + id)}
+	var filters []any
+	for n, c := range d.scope {
+		name := fmt.Sprintf("filter-%d", n)
+		references = append(references, indexPattern(name))
+		filters = append(filters, object{
+			"$state": object{"store": "appState"},
+			"meta":   object{"alias": nil, "disabled": false, "negate": c.not, "type": "phrase", "key": c.field, "field": c.field, "index": name, "params": object{"query": c.value}},
+			"query":  object{"match_phrase": object{c.field: c.value}},
+		})
+	}
+	return object{"hidePanelTitles": false, "enhancements": object{}, "attributes": object{
+		"title": "", "description": "", "type": "lens", "visualizationType": l.visualizationType(), "references": references,
+		"state": object{
+			"adHocDataViews": object{}, "internalReferences": []any{}, "filters": filters,
+			"query":         kuery(query(p.only)),
+			"visualization": l.visualization(),
+			"datasourceStates": object{"formBased": object{"layers": object{id: object{
+				"columnOrder": l.order, "columns": l.columns, "incompleteColumns": object{},
+			}}}},
+		},
+	}}
+}
+
+func kuery(q string) object { return object{"language": "kuery", "query": q} }
+
+// query is the conditions in Kibana's query language.
+func query(conditions []condition) string {
+	parts := make([]string, len(conditions))
+	for i, c := range conditions {
+		parts[i] = fmt.Sprintf("%s: %q", c.field, c.value)
+		if c.atLeast {
+			parts[i] = c.field + " >= " + c.value
+		}
+		if c.not {
+			parts[i] = "not " + parts[i]
+		}
+	}
+	return strings.Join(parts, " and ")
+}
