@@ -21,32 +21,31 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-var update = flag.Bool("update", false, "write the health table into README.md")
+var update = flag.Bool("update", false, "write the health table into the documents")
 
-const (
-	tableBegin = "<!-- health table: go test ./component -run HealthTable -update -->\n"
-	tableEnd   = "<!-- end of health table -->\n"
-)
-
-// TestHealthTableIsInTheReadme: the documents show what the code does.
-func TestHealthTableIsInTheReadme(t *testing.T) {
-	const path = "../README.md"
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(b), tableBegin)
-	_, after, ended := strings.Cut(rest, tableEnd)
-	if !ok || !ended {
-		t.Fatalf("%s has no place for the health table", path)
-	}
-	want := before + tableBegin + HealthTable() + tableEnd + after
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+// TestHealthTableIsInTheDocuments: they show what the code does.
+func TestHealthTableIsInTheDocuments(t *testing.T) {
+	for _, path := range []string{
+		"../README.md", "../spec/package/_dev/build/docs/troubleshooting.md", "../spec/package/docs/troubleshooting.md",
+	} {
+		b, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-	} else if string(b) != want {
-		t.Errorf("the health table in %s is stale: go test ./component -run HealthTable -update", path)
+		const begin, end = "<!-- health:begin -->\n", "<!-- health:end -->\n"
+		before, rest, ok := strings.Cut(string(b), begin)
+		_, after, ended := strings.Cut(rest, end)
+		if !ok || !ended {
+			t.Fatalf("%s has no place for the health table", path)
+		}
+		want := before + begin + HealthTable() + end + after
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if string(b) != want {
+			t.Errorf("the health table in %s is stale: go test ./component -run HealthTable -update", path)
+		}
 	}
 }
 
