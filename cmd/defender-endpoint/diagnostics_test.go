@@ -77,20 +77,31 @@ func TestDiagnosticsTellWhatIsGoingOn(t *testing.T) {
 	if list, _ := at(log, "requests").([]any); len(list) < 2 || at(list[0], "path") == nil {
 		t.Errorf("requests: %v", list)
 	}
-	files, err = r.agent.Diagnostics(r.ctx, outputKey)
+	r.expectOutputDiagnostics()
+	r.expectProcessDiagnostics()
+	r.stop()
+}
+
+func (r *rig) expectOutputDiagnostics() {
+	r.Helper()
+	files, err := r.agent.Diagnostics(r.ctx, outputKey)
 	if err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
-	if c := decoded(t, files, "configuration.json"); c["api_key"] != "[redacted]" {
-		t.Errorf("output configuration: %v", c)
+	if c := decoded(r.T, files, "configuration.json"); c["api_key"] != "[redacted]" {
+		r.Errorf("output configuration: %v", c)
 	}
-	newest, _ := decoded(t, files, "rejected.json")["newest"].([]any)
+	newest, _ := decoded(r.T, files, "rejected.json")["newest"].([]any)
 	if len(newest) == 0 || at(newest[0], "id") == "" || at(newest[0], "error_type") != "document_parsing_exception" {
-		t.Errorf("rejected: %v", newest)
+		r.Errorf("rejected: %v", newest)
 	}
-	files, err = r.agent.ComponentDiagnostics(r.ctx)
+}
+
+func (r *rig) expectProcessDiagnostics() {
+	r.Helper()
+	files, err := r.agent.ComponentDiagnostics(r.ctx)
 	if err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
 	profiles := 0
 	for _, f := range files {
@@ -98,10 +109,9 @@ func TestDiagnosticsTellWhatIsGoingOn(t *testing.T) {
 			profiles++
 		}
 	}
-	if units, _ := decoded(t, files, "component.json")["units"].([]any); len(units) != 2 || profiles < 5 {
-		t.Errorf("%d units, %d profiles", len(units), profiles)
+	if units, _ := decoded(r.T, files, "component.json")["units"].([]any); len(units) != 2 || profiles < 5 {
+		r.Errorf("%d units, %d profiles", len(units), profiles)
 	}
-	r.stop()
 }
 
 func TestActions(t *testing.T) {

@@ -290,7 +290,7 @@ func TestRealAgentThroughShipper(t *testing.T) {
 	}
 	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 100})
 	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{}) // shippers know no API keys
-	through := strings.Replace(policy(r.api, listen(t, es)), `api_key: "id:key"`, "shipper.enabled: true", 1)
+	through := strings.Replace(policy(r.api, listen(t, es)), `api_key: "id:key"`, "shipper.enabled: true", 1) + "        interval: 1s\n"
 	a := newRealAgent(t, r, through, shipper, shipper+".spec.yml")
 	r.eventually("all units HEALTHY", a.healthy)
 	if !slices.ContainsFunc(a.status().Components, func(c agentComponent) bool { return strings.HasPrefix(c.ID, "shipper-") }) {

@@ -38,23 +38,7 @@ func TestSecretsStayInside(t *testing.T) {
 		return s[inputKey].State == client.UnitStateHealthy && strings.Contains(s[inputKey].Message, "enable_request_tracer")
 	})
 	var seen strings.Builder
-	look := func(actions ...string) {
-		for _, name := range actions {
-			result, err := r.agent.PerformAction(r.ctx, inputKey, name, nil)
-			fmt.Fprintln(&seen, result, err)
-		}
-		for _, unit := range []componenttest.UnitKey{inputKey, outputKey} {
-			files, err := r.agent.Diagnostics(r.ctx, unit)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range files {
-				if strings.HasSuffix(f.Filename, ".json") { // profiles hold no values
-					fmt.Fprintf(&seen, "%s %s\n", f.Filename, f.Content)
-				}
-			}
-		}
-	}
+	look := func(actions ...string) { r.look(&seen, actions...) }
 	both := []string{"test_connection", "collect_now"}
 	look(both...)
 	trouble := func(name string, unit componenttest.UnitKey, spoil, heal func(), actions ...string) {
@@ -87,17 +71,39 @@ func TestSecretsStayInside(t *testing.T) {
 		fmt.Fprintln(&seen, r.agent.History(key))
 	}
 	fmt.Fprintln(&seen, strings.Join(r.agent.Log(), "\n"))
-	traced := readAll(t, r.dir, &seen)
-	if !traced {
+	if !readAll(t, r.dir, &seen) {
 		t.Error("no trace was written")
 	}
-	all := seen.String()
-	for _, hidden := range []string{
+	expectHidden(t, seen.String(),
 		defendertest.ClientSecret, url.QueryEscape(defendertest.ClientSecret), strings.ReplaceAll(defendertest.ClientSecret, "&", `\u0026`),
-		"very-secret-key", assertion, proxyPassword, "header-secret-0123", "Bearer ", "eyJ0",
-	} {
+		"very-secret-key", assertion, proxyPassword, "header-secret-0123", "Bearer ", "eyJ0")
+}
+
+func expectHidden(t *testing.T, all string, secrets ...string) {
+	t.Helper()
+	for _, hidden := range secrets {
 		if i := strings.Index(all, hidden); i >= 0 {
 			t.Errorf("%q shows: ...%s...", hidden, all[max(0, i-200):min(len(all), i+100)])
+		}
+	}
+}
+
+// look performs actions and collects diagnostics of both units.
+func (r *rig) look(seen *strings.Builder, actions ...string) {
+	r.Helper()
+	for _, name := range actions {
+		result, err := r.agent.PerformAction(r.ctx, inputKey, name, nil)
+		fmt.Fprintln(seen, result, err)
+	}
+	for _, unit := range []componenttest.UnitKey{inputKey, outputKey} {
+		files, err := r.agent.Diagnostics(r.ctx, unit)
+		if err != nil {
+			r.Fatal(err)
+		}
+		for _, f := range files {
+			if strings.HasSuffix(f.Filename, ".json") { // profiles hold no values
+				fmt.Fprintf(seen, "%s %s\n", f.Filename, f.Content)
+			}
 		}
 	}
 }

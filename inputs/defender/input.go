@@ -53,8 +53,8 @@ func (in *Input) Type() string { return Type }
 // Streams implements inputs.Input.
 func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 	list, ok := u.Source["streams"].([]any)
-	if !ok || len(list) == 0 {
-		return nil, errors.New("streams: the input has none")
+	if !ok && u.Source["streams"] != nil {
+		return nil, errors.New("streams: want a list")
 	}
 	var streams []inputs.Stream
 	var faults []error
