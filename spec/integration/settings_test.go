@@ -46,6 +46,8 @@ var entered = map[string]struct{ value, policy any }{
 	"proxy_disable":                    {true, true},
 	"ssl":                              {"verification_mode: certificate\nsupported_protocols: [TLSv1.3]\n", map[string]any{"verification_mode": "certificate", "supported_protocols": []any{"TLSv1.3"}}},
 	"http_client_timeout":              {"45s", "45s"},
+	"calls_per_minute":                 {50, 50},
+	"calls_per_hour":                   {700, 700},
 	"interval":                         {"7m", "7m"},
 	"initial_interval":                 {"48h", "48h"},
 	"full_interval":                    {"12h", "12h"},
