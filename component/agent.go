@@ -29,12 +29,13 @@ const forgetLimit = 5 * time.Second
 func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	w := &watch{log: c.o.Log, units: map[*client.Unit]bool{}, changed: make(chan struct{}, 1)}
+	w := &watch{log: c.o.Log, units: map[*client.Unit]bool{}, changed: make(chan struct{}, 1), orphaned: make(chan struct{})}
 	stopped := make(chan struct{})
 	var draining sync.WaitGroup
 	draining.Go(func() { w.drain(v2, stopped) })
 	defer draining.Wait()
 	defer close(stopped) // only after the client has stopped sending
+	c.describeProcess(v2)
 	if err := v2.Start(life); err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
 	go func() { defer close(done); c.Stop() }()
 	select {
 	case <-done:
-		return nil
+		return w.orphan()
 	case <-time.After(stopLimit):
 		return errors.New("stop: streams did not end in time")
 	}
@@ -53,11 +54,13 @@ func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
 
 // watch is what the agent wants, as last heard.
 type watch struct {
-	log     *slog.Logger
-	changed chan struct{} // holds one token when something changed
+	log      *slog.Logger
+	changed  chan struct{} // holds one token when something changed
+	orphaned chan struct{} // closed when the agent is gone
+	outage   outage
 
 	mu      sync.Mutex
-	units   map[*client.Unit]bool // to be removed when false
+	units   map[*client.Unit]bool // true once it is described
 	removed []*client.Unit
 }
 
@@ -72,10 +75,53 @@ func (w *watch) drain(v2 client.V2, stopped <-chan struct{}) {
 			if !isNoise(err) {
 				w.log.Warn("control protocol", "error", err.Error())
 			}
+			if w.outage.failed(time.Now()) {
+				close(w.orphaned)
+			}
 		case <-stopped:
 			return
 		}
 	}
+}
+
+// orphan is the error of a component whose agent is gone.
+func (w *watch) orphan() error {
+	select {
+	case <-w.orphaned:
+		return errors.New("the agent is gone: no control connection for too long")
+	default:
+		return nil
+	}
+}
+
+const (
+	// orphanAfter is how long the control connection may fail. An agent that
+	// lives kills a component that is silent for half of that; one that is gone
+	// will not come back to this process, since each has a certificate authority
+	// of its own. Where the system does not end us with our parent, a process
+	// that stayed would hold the state directory against its successor.
+	orphanAfter = 3 * time.Minute
+	// betweenFailures is longer than the client waits between two attempts.
+	betweenFailures = time.Minute
+)
+
+// outage watches for failures of the control connection that do not end.
+type outage struct {
+	first, last time.Time
+	over        bool
+}
+
+// failed notes a failure and reports, once, that they have lasted too long.
+func (o *outage) failed(now time.Time) bool {
+	if now.Sub(o.last) > betweenFailures {
+		o.first = now
+	}
+	o.last = now
+	if o.over || now.Sub(o.first) < orphanAfter {
+		return false
+	}
+	o.over = true
+	return true
 }
 
 // isNoise tells the ends of streams at shutdown from trouble.
@@ -89,8 +135,8 @@ func (w *watch) note(change client.UnitChanged) {
 	if change.Type == client.UnitChangedRemoved {
 		delete(w.units, change.Unit)
 		w.removed = append(w.removed, change.Unit)
-	} else {
-		w.units[change.Unit] = true
+	} else if _, known := w.units[change.Unit]; !known {
+		w.units[change.Unit] = false
 	}
 	select {
 	case w.changed <- struct{}{}:
@@ -108,14 +154,29 @@ func (w *watch) reconcile(ctx, life context.Context, c *Component) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-w.orphaned:
+			return
 		case <-w.changed:
 			timer.Reset(debounce)
 		case <-timer.C:
+			w.describe(c)
 			wanted, removed := w.wanted()
 			c.Apply(life, wanted)
 			for _, u := range removed {
 				c.forget(life, u)
 			}
+		}
+	}
+}
+
+// describe registers diagnostics and actions of units that are new.
+func (w *watch) describe(c *Component) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for u, described := range w.units {
+		if !described {
+			c.describeUnit(u)
+			w.units[u] = true
 		}
 	}
 }
@@ -129,7 +190,7 @@ func (w *watch) wanted() (wanted []Unit, removed []*client.Unit) {
 		expected := u.Expected()
 		if expected.State == client.UnitStateStopped {
 			if state, _, _ := u.State(); state == client.UnitStateStarting || u.Type() == client.UnitTypeOutput {
-				w.report(u)(client.UnitStateStopped, "stopped", nil)
+				stoppedInput.report(w.report(u))
 			}
 			continue
 		}

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/elastic/elastic-agent-client/v7/pkg/client"
-
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper"
@@ -39,10 +37,15 @@ type Options struct {
 	OnOutput func(output.Output)
 }
 
-// Component runs what is wanted. Apply and Stop are called by one goroutine.
+// Component runs what is wanted. Apply and Stop are called by one goroutine;
+// diagnostics and actions look from others.
 type Component struct {
-	o      Options
-	slot   *slot
+	o    Options
+	slot *slot
+
+	// mu guards what follows, with the fields of what it leads to that change.
+	// It is never held while something is waited for.
+	mu     sync.Mutex
 	output *runningOutput
 	inputs map[key]*runningInput
 }
@@ -50,18 +53,22 @@ type Component struct {
 type runningOutput struct {
 	unit   Unit
 	config []byte // canonical
+	level  *slog.LevelVar
 	health *outputHealth
 	ok     bool // an output is plugged in
 }
 
 type runningInput struct {
 	unit    Unit
+	level   *slog.LevelVar
 	health  *inputHealth
 	streams map[inputs.Key]*runningStream
 }
 
 type runningStream struct {
 	stream inputs.Stream
+	health *streamHealth
+	poll   chan struct{} // asks for a poll at once
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // valid once done is closed
@@ -87,7 +94,7 @@ func (c *Component) Apply(ctx context.Context, wanted []Unit) {
 	for k, in := range c.inputs {
 		if !running[k] {
 			c.stopInput(in)
-			delete(c.inputs, k)
+			c.locked(func() { delete(c.inputs, k) })
 		}
 	}
 	c.applyOutput(out)
@@ -112,33 +119,40 @@ func (c *Component) applyOutput(wanted *Unit) {
 	if wanted == nil {
 		if c.output != nil {
 			c.plug(nil)
-			c.output = nil
+			c.setOutput(nil)
 		}
 		return
 	}
 	config := canonical(wanted.Source)
 	if c.output != nil && c.output.unit.Type == wanted.Type && bytes.Equal(c.output.config, config) {
-		if c.output.unit.ID != wanted.ID || c.output.ok {
-			c.output.health.redirect(wanted.Report)
-		}
-		c.output.unit = *wanted
+		c.output.level.Set(wanted.Level)
+		c.output.health.redirect(wanted.Report)
+		c.locked(func() { c.output.unit = *wanted })
 		return
 	}
-	wanted.Report(client.UnitStateConfiguring, "configuring the output", nil)
-	log := c.o.Log.With("unit.id", wanted.ID)
-	next := &runningOutput{unit: *wanted, config: config, health: newOutputHealth(log, wanted.Report)}
+	configuringOutput.report(wanted.Report)
+	log, level := unitLog(c.o.Log, wanted)
+	next := &runningOutput{unit: *wanted, config: config, level: level, health: newOutputHealth(wanted.Type, log, wanted.Report)}
 	out, err := newOutput(*wanted, next.health, log)
 	if err != nil {
-		log.Error("output configuration refused", "error", err.Error())
-		wanted.Report(client.UnitStateFailed, oneLine(err), nil)
+		next.health.fail(err)
 		c.plug(nil)
-		c.output = next
+		c.setOutput(next)
 		return
 	}
 	next.ok = true
 	c.plug(out)
-	c.output = next
+	c.setOutput(next)
 	next.health.redirect(wanted.Report)
+}
+
+func (c *Component) setOutput(next *runningOutput) { c.locked(func() { c.output = next }) }
+
+// locked does something short to what others look at.
+func (c *Component) locked(do func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	do()
 }
 
 func (c *Component) plug(out output.Output) {
@@ -165,29 +179,32 @@ func newOutput(u Unit, r output.Reporter, log *slog.Logger) (output.Output, erro
 func (c *Component) applyInput(ctx context.Context, u Unit) {
 	in := c.inputs[u.key()]
 	if in == nil {
-		u.Report(client.UnitStateStarting, "starting", nil)
-		log := c.o.Log.With("unit.id", u.ID)
-		in = &runningInput{health: newInputHealth(log, u.Report), streams: map[inputs.Key]*runningStream{}}
-		c.inputs[u.key()] = in
+		starting.report(u.Report)
+		log, level := unitLog(c.o.Log, &u)
+		in = &runningInput{level: level, health: newInputHealth(log, u.Report), streams: map[inputs.Key]*runningStream{}}
 	}
-	in.unit = u
+	in.level.Set(u.Level)
+	c.locked(func() {
+		in.unit = u
+		c.inputs[u.key()] = in
+	})
 	in.health.redirect(u.Report)
 	if c.output == nil {
-		u.Report(client.UnitStateStarting, "waiting for the output's configuration", nil)
+		waiting.report(u.Report)
 		return
 	}
 	streams, err := c.o.Input.Streams(inputs.Unit{ID: u.InputID, Namespace: u.Namespace, Source: u.Source})
 	if err != nil {
 		in.health.log.Error("input configuration refused", "error", err.Error())
-		stopStreams(in, func(inputs.Key) bool { return true })
-		u.Report(client.UnitStateFailed, oneLine(err), nil)
+		c.stopStreams(in, func(inputs.Key) bool { return true })
+		in.health.blame(badSetting.causedBy(err))
 		return
 	}
-	if len(in.streams) == 0 {
-		u.Report(client.UnitStateConfiguring, "starting streams", nil)
+	if len(in.streams) == 0 && len(streams) > 0 {
+		configuring.report(u.Report)
 	}
 	c.applyStreams(ctx, in, streams)
-	in.health.tell()
+	in.health.blame(condition{})
 }
 
 func (c *Component) applyStreams(ctx context.Context, in *runningInput, wanted []inputs.Stream) {
@@ -197,32 +214,36 @@ func (c *Component) applyStreams(ctx context.Context, in *runningInput, wanted [
 			same[s.Key] = true
 		}
 	}
-	stopStreams(in, func(k inputs.Key) bool { return !same[k] })
+	c.stopStreams(in, func(k inputs.Key) bool { return !same[k] })
 	for _, s := range wanted {
 		if !same[s.Key] {
-			in.streams[s.Key] = c.start(ctx, in, s)
+			r := c.start(ctx, in, s)
+			c.locked(func() { in.streams[s.Key] = r })
 		}
 	}
 }
 
 func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream) *runningStream {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &runningStream{stream: s, cancel: cancel, done: make(chan struct{})}
-	health := in.health.add(s.Key.Stream)
+	r := &runningStream{
+		stream: s, health: in.health.add(s), cancel: cancel,
+		poll: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 	env := inputs.Env{
 		Agent:     c.o.Agent(),
 		Publisher: c.slot,
-		Cursors:   c.o.Cursors,
-		Reporter:  health,
+		Cursors:   namedCursors{c.o.Cursors, r.health},
+		Reporter:  r.health,
 		Log:       in.health.log.With("stream.id", s.Key.Stream),
 		Once:      c.o.Once,
+		PollNow:   r.poll,
 		Grace:     Grace,
 	}
 	go func() {
 		defer close(r.done)
 		defer cancel()
 		if r.err = s.Run(ctx, env); r.err != nil {
-			health.Report(r.err)
+			r.health.Report(r.err)
 		}
 	}()
 	return r
@@ -239,8 +260,9 @@ func (r *runningStream) ended() bool {
 
 // stopStreams ends the streams that which chooses, all at once, and waits for
 // them: each publishes the batch in hand and saves its cursor.
-func stopStreams(in *runningInput, which func(inputs.Key) bool) {
+func (c *Component) stopStreams(in *runningInput, which func(inputs.Key) bool) {
 	var stopping sync.WaitGroup
+	c.mu.Lock()
 	for k, r := range in.streams {
 		if !which(k) {
 			continue
@@ -250,13 +272,14 @@ func stopStreams(in *runningInput, which func(inputs.Key) bool) {
 		delete(in.streams, k)
 		in.health.remove(k.Stream)
 	}
+	c.mu.Unlock()
 	stopping.Wait()
 }
 
 func (c *Component) stopInput(in *runningInput) {
-	in.unit.Report(client.UnitStateStopping, "stopping", nil)
-	stopStreams(in, func(inputs.Key) bool { return true })
-	in.unit.Report(client.UnitStateStopped, "stopped", nil)
+	stoppingInput.report(in.unit.Report)
+	c.stopStreams(in, func(inputs.Key) bool { return true })
+	stoppedInput.report(in.unit.Report)
 }
 
 // Stop ends everything: inputs first, all at once, then the output.
@@ -266,12 +289,12 @@ func (c *Component) Stop() {
 		stopping.Go(func() { c.stopInput(in) })
 	}
 	stopping.Wait()
-	c.inputs = map[key]*runningInput{}
+	c.locked(func() { c.inputs = map[key]*runningInput{} })
 	if c.output != nil {
-		c.output.unit.Report(client.UnitStateStopping, "stopping", nil)
+		stoppingOutput.report(c.output.unit.Report)
 		c.plug(nil)
-		c.output.unit.Report(client.UnitStateStopped, "stopped", nil)
-		c.output = nil
+		stoppedOutput.report(c.output.unit.Report)
+		c.setOutput(nil)
 	}
 }
 
@@ -304,15 +327,27 @@ func canonical(source map[string]any) []byte {
 func without(source map[string]any) map[string]any {
 	kept := make(map[string]any, len(source))
 	for name, v := range source {
-		if name == "revision" || name == "policy" || strings.HasPrefix(name, "policy.") || strings.HasPrefix(name, "__mark_redact_") {
+		if name == "revision" || name == "policy" || strings.HasPrefix(name, "policy.") || strings.HasPrefix(name, markPrefix) {
 			continue
 		}
-		if child, ok := v.(map[string]any); ok {
-			v = without(child)
-		}
-		kept[name] = v
+		kept[name] = withoutIn(v)
 	}
 	return kept
+}
+
+func withoutIn(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return without(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = withoutIn(v[i])
+		}
+		return out
+	default:
+		return v
+	}
 }
 
 // oneLine joins the faults of a configuration for a unit's message.

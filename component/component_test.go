@@ -210,20 +210,3 @@ func TestBadConfigurationFailsAndHeals(t *testing.T) {
 	c.Apply(t.Context(), []component.Unit{inputUnit(r, streams("well")), outputUnit()})
 	r.wait(t, client.UnitStateHealthy)
 }
-
-// TestEveryKindHasAState: one row per kind of API trouble.
-func TestEveryKindHasAState(t *testing.T) {
-	for kind, want := range map[api.Kind]client.UnitState{
-		api.Auth: client.UnitStateFailed, api.Misconfigured: client.UnitStateFailed,
-		api.Permission: client.UnitStateDegraded, api.Throttled: client.UnitStateDegraded,
-		api.Transient: client.UnitStateDegraded, api.Malformed: client.UnitStateDegraded,
-		api.Other: client.UnitStateDegraded,
-	} {
-		t.Run(kind.String(), func(t *testing.T) {
-			c, _ := newComponent(t)
-			r := newRecord()
-			c.Apply(t.Context(), []component.Unit{inputUnit(r, streams(&api.Error{Op: "get", Kind: kind})), outputUnit()})
-			r.wait(t, want)
-		})
-	}
-}

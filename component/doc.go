@@ -15,6 +15,57 @@
 //   - States are true and stable: what stops data makes its unit non-green, and
 //     a message does not change while its cause stays.
 //
+// # Why states come from a table
+//
+// Every text a unit shows is a row of Conditions: unit, state, message, how it
+// clears. The README is rendered from it, tests of the real program drive each
+// row, and nothing else makes texts; so what an operator reads in Fleet, in the
+// documents and in the check command is the same. A row's text holds no word of
+// the other side's message: Entra's name tenant and application. The kind of an
+// error alone decides the state, its code only chooses among rows of a kind.
+//
+// # Why some trouble waits for a second failure
+//
+// Requests are tried several times before they fail, so a failed poll is no
+// blink of the network. But a page can be cut once, and a unit that turns
+// yellow and green again costs a message to Fleet each time. A unit that was
+// well shows unreachable, failing or unreadable answers from the second failed
+// poll in a row on, which begins at most 30 s after the first; a unit that never
+// was, and trouble that only a person ends, shows at once.
+//
+// # Why losses are shown for some polls more
+//
+// A quarantined record or a rejected document is one event, and the next poll
+// knows nothing of it. The unit stays DEGRADED until five polls or deliveries
+// in a row had none: long enough to be seen, and no flapping while they trickle.
+// The counters keep the total.
+//
+// # Why the state directory may be unusable
+//
+// A process that ends because of it is started again and again, which makes an
+// agent roll an upgrade back. It runs and shows the reason; only a directory in
+// use by another process ends it, since that one is about to end.
+//
+// # Why payloads are cut
+//
+// All payloads go out with every check-in. The worst streams come first, with
+// counters as long as half of 4 KiB lasts, then with their state only, then as a
+// number of those left out.
+//
+// # Why collect_now asks and does not restart
+//
+// A restarted stream polls at once too, but loses the token, the pace and a
+// hold that the API asked for. The stream is woken from its rest instead; the
+// action waits for the end of the poll under way or the next one.
+//
+// # Why diagnostics redact themselves
+//
+// Agents before 9 redact YAML only, none redacts client_secret, and none knows
+// that a secret was also pasted into a field. Values named or marked as secret
+// are replaced, and the same text wherever else it stands. They read only what
+// is in memory, the beginning of the newest checkpoint included: a hook that
+// waited for a disk or for Elasticsearch would be cut off with all others.
+//
 // # Why units are an interface of two sides here
 //
 // A policy file (the run command) and Elastic Agent are two sources of the same

@@ -3,7 +3,12 @@ package component
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
@@ -11,77 +16,228 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// condition is a state with its cause and remedy, for an operator. The text is
-// stable while the cause stays: no counters, times or ids.
+// clean is how many deliveries or polls in a row must be free of losses before
+// a unit forgets one: fewer would flap, and would be missed by people.
+const clean = 5
+
+// hour tells the quota of the hour from that of the minute: a minute's is whole
+// again sooner.
+const hour = 5 * time.Minute
+
+// messageLimit bounds what is filled into a message, bytes: payloads and
+// messages go out with every check-in.
+const messageLimit = 600
+
+// condition is a row of the table with its message filled in.
 type condition struct {
-	state client.UnitState
-	text  string
+	row  *Condition
+	text string
 }
 
-var healthy = condition{state: client.UnitStateHealthy}
+func (c condition) state() client.UnitState { return c.row.State }
 
-// conditionOf says what an error of a stream means for its unit.
+// report tells a unit's state.
+func (c *Condition) report(to Report) { to(c.State, c.Message, nil) }
+
+// with fills in the message; pairs are names in braces and what they stand for.
+func (c *Condition) with(pairs ...string) condition {
+	text := strings.NewReplacer(pairs...).Replace(c.Message)
+	text = strings.ReplaceAll(text, " ()", "") // there was no code
+	if len(text) > messageLimit {
+		text = strings.ToValidUTF8(text[:messageLimit], "") + "..."
+	}
+	return condition{c, text}
+}
+
+// causedBy fills in a cause alone.
+func (c *Condition) causedBy(err error) condition { return c.with("{cause}", oneLine(err)) }
+
+// Explain is what an operator is told of an error of a stream: what it is, and
+// what to do. It is empty without an error.
+func Explain(err error) string {
+	if err == nil {
+		return ""
+	}
+	return conditionOf(err).text
+}
+
+// ExplainOutput is Explain for an error of an output of that type.
+func ExplainOutput(kind string, err error) string {
+	if err == nil {
+		return ""
+	}
+	return outputConditionOf(kind, err).text
+}
+
+// conditionOf chooses the row for an error of a stream.
 func conditionOf(err error) condition {
 	if err == nil {
-		return healthy
+		return collecting.with()
 	}
-	var e *api.Error
-	if !errors.As(err, &e) {
-		return condition{client.UnitStateDegraded, err.Error()}
+	if e, ok := errors.AsType[*checkpointError](err); ok {
+		return checkpointFails.with("{cause}", e.reason())
 	}
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok {
+		return streamFails.causedBy(err)
+	}
+	row, code := apiCondition(e), codeOf(e.Status, e.Code)
+	if row == serverFails {
+		code = "HTTP 5xx" // which one changes from answer to answer
+	}
+	return row.with("{call}", e.Op, "{code}", code, "{cause}", e.Message, "{remedy}", remedyOf(e))
+}
+
+// apiCondition chooses the row for an error of the API. The kind alone decides
+// the state (a test holds that); status and code only choose among rows of one
+// kind.
+func apiCondition(e *api.Error) *Condition {
 	switch e.Kind {
 	case api.Auth:
-		return condition{client.UnitStateFailed, describe(e, "credentials refused", "check tenant_id, client_id and client_secret")}
+		return authCondition(e)
 	case api.Misconfigured:
-		return condition{client.UnitStateFailed, describe(e, "request refused", "check url and login_url")}
+		return misconfiguration(e)
 	case api.Permission:
-		return condition{client.UnitStateDegraded, describe(e, "permission missing", "grant the application the permission and give admin consent")}
+		return permissionMissing
 	case api.Throttled:
-		return condition{client.UnitStateDegraded, describe(e, "throttled by the API", "collecting goes on by itself; other programs may share the application's quota")}
+		if e.RetryAfter >= hour {
+			return quotaGone
+		}
+		return throttled
 	case api.Transient:
-		return condition{client.UnitStateDegraded, describe(e, "API not reachable or failing", "trying again; check network, proxy_url and ssl if it stays")}
+		switch {
+		case e.Code == api.CodeProxy:
+			return proxyUnreachable
+		case e.Status != 0 && e.Status != http.StatusOK:
+			return serverFails
+		}
+		return unreachable
 	case api.Malformed:
-		return condition{client.UnitStateDegraded, describe(e, "answer not usable: "+e.Message, "trying again; check that url is the API's host")}
-	default:
-		return condition{client.UnitStateDegraded, describe(e, "request failed", "trying again")}
+		return malformed
+	case api.Other:
 	}
+	return refused
 }
 
-// describe builds a message from the stable parts of an API error.
-func describe(e *api.Error, what, remedy string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.Op, what)
-	switch {
-	case e.Status != 0 && e.Code != "":
-		fmt.Fprintf(&b, " (HTTP %d, %s)", e.Status, e.Code)
-	case e.Status != 0:
-		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
-	case e.Code != "":
-		fmt.Fprintf(&b, " (%s)", e.Code)
+func authCondition(e *api.Error) *Condition {
+	switch e.Code {
+	case "AADSTS7000215", "AADSTS70002":
+		return wrongSecret
+	case "AADSTS7000222":
+		return expiredSecret
+	case "AADSTS700016", "AADSTS700011":
+		return unknownApplication
 	}
+	if e.Status == http.StatusUnauthorized && !e.IsToken() {
+		return tokenRefused
+	}
+	return credentialsRefused
+}
+
+func misconfiguration(e *api.Error) *Condition {
+	switch e.Code {
+	case "AADSTS90002", "AADSTS900023", "AADSTS9001023":
+		return unknownTenant
+	case "AADSTS900382", "AADSTS900432", "AADSTS90038", "AADSTS500011", "AADSTS70011":
+		return wrongCloud
+	case api.CodeTLS:
+		return untrusted
+	case api.CodeProxy:
+		return proxyRefuses
+	}
+	if e.Status == http.StatusProxyAuthRequired {
+		return proxyRefuses
+	}
+	return misconfigured
+}
+
+// codeOf is the stable part of an answer: HTTP status and code.
+func codeOf(status int, code string) string {
+	var parts []string
+	if status != 0 {
+		parts = append(parts, fmt.Sprintf("HTTP %d", status))
+	}
+	if code != "" {
+		parts = append(parts, code)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func remedyOf(e *api.Error) string {
 	if e.Hint != "" {
-		remedy = e.Hint
+		return e.Hint
 	}
-	return b.String() + "; " + remedy
+	return "check tenant_id, client_id, client_secret, login_url and url"
 }
 
-// outputConditionOf says what an error of the output means for its unit.
-func outputConditionOf(err error) condition {
+// outputConditionOf chooses the row for an error of the output of that type.
+func outputConditionOf(kind string, err error) condition {
 	if err == nil {
-		return healthy
+		return publishing.with()
 	}
-	remedy := "trying again; no data is lost"
-	switch output.KindOf(err) {
-	case output.Unreachable:
-		remedy = "trying again; check hosts, network, proxy and ssl"
-	case output.Unauthorized:
-		remedy = "check api_key, or username and password"
-	case output.Forbidden:
-		remedy = "the key needs auto_configure and create_doc on the data streams"
-	case output.Busy:
-		remedy = "the other side is overloaded; slowing down"
-	case output.Refused:
-		remedy = "check hosts and path: is this Elasticsearch?"
+	e, ok := errors.AsType[*output.Error](err)
+	if !ok {
+		e = &output.Error{Err: err}
 	}
-	return condition{client.UnitStateDegraded, err.Error() + "; " + remedy}
+	cause, target := "it does not answer", ""
+	if e.Err != nil {
+		cause = oneLine(e.Err)
+	}
+	if target = e.Target; target == "" {
+		target = "the data streams"
+	}
+	rows := elasticsearchRows
+	if kind == "shipper" {
+		rows = shipperRows
+	}
+	row := rows[e.Kind]
+	if row == elasticsearchForbidden && e.Target != "" {
+		row = indexRefused
+	}
+	return row.with("{cause}", cause, "{code}", codeOf(e.Status, ""), "{target}", target)
 }
+
+// elasticsearchRows and shipperRows are the rows by output.Kind; tests hold that
+// there is one for each.
+var (
+	elasticsearchRows = map[output.Kind]*Condition{
+		output.Unreachable: elasticsearchUnreachable, output.Unauthorized: elasticsearchUnauthorized,
+		output.Forbidden: elasticsearchForbidden, output.TooLarge: elasticsearchBusy, output.Busy: elasticsearchBusy,
+		output.Server: elasticsearchFails, output.Refused: elasticsearchRefuses, output.Other: elasticsearchFails,
+	}
+	shipperRows = map[output.Kind]*Condition{
+		output.Unreachable: shipperGone, output.Unauthorized: shipperRefuses, output.Forbidden: shipperRefuses,
+		output.TooLarge: shipperFull, output.Busy: shipperFull, output.Server: shipperGone,
+		output.Refused: shipperRefuses, output.Other: shipperGone,
+	}
+)
+
+// checkpointError is trouble with a stream's checkpoint.
+type checkpointError struct {
+	op  string
+	err error
+}
+
+func (e *checkpointError) Error() string { return e.op + ": " + e.err.Error() }
+func (e *checkpointError) Unwrap() error { return e.err }
+
+// reason is the cause without the path, which says nothing to who reads it in
+// Fleet and changes with every upgrade of the agent.
+func (e *checkpointError) reason() string {
+	if path, ok := errors.AsType[*fs.PathError](e.err); ok {
+		return path.Err.Error()
+	}
+	if link, ok := errors.AsType[*os.LinkError](e.err); ok {
+		return link.Err.Error()
+	}
+	return oneLine(e.err)
+}
+
+// worst is the state that decides for a unit: FAILED, then DEGRADED, then what
+// is not running yet.
+var worst = []client.UnitState{
+	client.UnitStateHealthy, client.UnitStateStarting, client.UnitStateConfiguring, client.UnitStateDegraded, client.UnitStateFailed,
+}
+
+// severity orders states as Beats do.
+func severity(s client.UnitState) int { return slices.Index(worst, s) }

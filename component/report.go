@@ -3,6 +3,7 @@ package component
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,36 +13,71 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
+const (
+	// countEvery bounds how often counters alone make a report while a poll is
+	// under way; its end reports in any case.
+	countEvery = 5 * time.Second
+	// behind is after how many intervals a poll that gets no nearer to the
+	// present is falling behind.
+	behind = 10
+	// damping is how many polls in a row must fail before trouble that may be
+	// over with the next one is shown by a unit that was well.
+	damping = 2
+)
+
 // inputHealth joins the states of a unit's streams into the unit's.
 type inputHealth struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
 	report  Report
+	fault   condition // of the unit as a whole: settings; row is nil without one
 	order   []string
 	streams map[string]*streamHealth
+	counted time.Time // when counters alone were last reported
 }
 
 // streamHealth is one stream's state; it is the stream's inputs.Reporter.
 type streamHealth struct {
-	unit        *inputHealth
-	id          string
-	now         condition
+	unit     *inputHealth
+	id       string
+	interval time.Duration
+	well     condition // what it is without trouble
+	now      condition
+
 	counts      inputs.Counts
 	lastSuccess time.Time
-}
+	failures    int       // polls in a row
+	last        condition // of the last poll, shown or not
+	quarantined int       // counted since the last full poll
+	tainted     int       // full polls until a quarantined record is forgotten
 
-var starting = condition{state: client.UnitStateConfiguring, text: "first poll under way"}
+	// The poll under way: when it began to read, and how far behind the present
+	// it was then.
+	since time.Time
+	lag   time.Duration
+
+	checkpoint checkpoint
+
+	polls chan struct{} // closed and replaced when a poll ends
+}
 
 func newInputHealth(log *slog.Logger, report Report) *inputHealth {
 	return &inputHealth{log: log, report: report, streams: map[string]*streamHealth{}}
 }
 
 // add makes a stream's reporter.
-func (h *inputHealth) add(id string) *streamHealth {
+func (h *inputHealth) add(stream inputs.Stream) *streamHealth {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := &streamHealth{unit: h, id: id, now: starting}
+	id := stream.Key.Stream
+	s := &streamHealth{
+		unit: h, id: id, interval: stream.Interval, well: collecting.with(), now: firstPoll.with(),
+		polls: make(chan struct{}),
+	}
+	if stream.Notice != "" {
+		s.well = tracing.with("{cause}", stream.Notice)
+	}
 	if h.streams[id] == nil {
 		h.order = append(h.order, id)
 	}
@@ -53,77 +89,113 @@ func (h *inputHealth) remove(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.streams, id)
-	for i := range h.order {
-		if h.order[i] == id {
-			h.order = append(h.order[:i], h.order[i+1:]...)
-			return
-		}
-	}
+	h.order = slices.DeleteFunc(h.order, func(other string) bool { return other == id })
 }
 
-// tell reports the unit as its streams are.
-func (h *inputHealth) tell() {
+// blame makes the unit show a fault of its own, and with nil its streams again.
+func (h *inputHealth) blame(fault condition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.fault = fault
 	h.tellLocked()
 }
 
 func (h *inputHealth) tellLocked() {
-	if len(h.streams) == 0 {
-		h.report(client.UnitStateDegraded, "no stream is enabled; enable one in the policy", nil)
+	if h.fault.row != nil {
+		h.report(h.fault.state(), h.fault.text, nil)
 		return
 	}
-	worst, message := client.UnitStateHealthy, "collecting"
-	streams := make(map[string]any, len(h.streams))
+	if len(h.streams) == 0 {
+		noStreams.report(h.report)
+		return
+	}
+	first := h.streams[h.order[0]]
 	for _, id := range h.order {
-		s := h.streams[id]
-		streams[id] = s.payload()
-		if severity(s.now.state) > severity(worst) {
-			worst, message = s.now.state, fmt.Sprintf("stream %s: %s", id, s.now.text)
+		if s := h.streams[id]; s.now.weight() > first.now.weight() {
+			first = s
 		}
 	}
-	h.report(worst, message, map[string]any{"streams": streams})
+	message := first.now.text
+	if first.now.row != collecting {
+		message = fmt.Sprintf("stream %s: %s", first.id, message)
+	}
+	streams, leftOut := h.payloads()
+	payload := map[string]any{"streams": streams}
+	if leftOut > 0 {
+		payload["streams_left_out"] = leftOut
+	}
+	h.report(first.now.state(), message, payload)
 }
 
-// severity orders states as Beats do: FAILED, then DEGRADED, then what is not
-// running yet.
-func severity(s client.UnitState) int {
-	switch s {
-	case client.UnitStateFailed:
-		return 3
-	case client.UnitStateDegraded:
-		return 2
-	case client.UnitStateConfiguring:
-		return 1
-	default:
-		return 0
+// weight decides which stream speaks for its unit: the worst, and among those
+// that are well one with a notice.
+func (c condition) weight() int {
+	w := 2 * severity(c.state())
+	if c.row == tracing {
+		w++
 	}
+	return w
 }
 
 // Report implements inputs.Reporter.
 func (s *streamHealth) Report(err error) {
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
+	close(s.polls)
+	s.polls = make(chan struct{})
+	s.since = time.Time{}
 	next := conditionOf(err)
-	if next != s.now {
-		s.logChange(next, err)
+	if next.row == throttled && s.now.row == quotaGone {
+		next = s.now // the same hold, nearer to its end
 	}
-	s.now = next
+	s.last = next
 	if err == nil {
-		s.lastSuccess = time.Now()
+		s.failures, s.lastSuccess = 0, time.Now()
+		s.log().Debug("poll ended", "records", s.counts.Records, "documents", s.counts.Documents)
+		next = s.afterSuccess()
+	} else if s.failures++; next.row.Lasting && s.now.state() == client.UnitStateHealthy && s.failures < damping {
+		s.log().Warn("poll failed, trying again", "error", err.Error())
+		next = s.now
 	}
+	s.become(next, err)
 	s.unit.tellLocked()
 }
 
-func (s *streamHealth) logChange(next condition, err error) {
-	log := s.unit.log.With("stream.id", s.id)
-	switch next.state {
+// afterSuccess is the condition after a full poll: well, unless records had to
+// be quarantined not long ago.
+func (s *streamHealth) afterSuccess() condition {
+	if s.quarantined > 0 {
+		s.tainted = clean
+	} else if s.tainted > 0 {
+		s.tainted--
+	}
+	s.quarantined = 0
+	if s.tainted > 0 {
+		return quarantined.with()
+	}
+	return s.well
+}
+
+func (s *streamHealth) log() *slog.Logger { return s.unit.log.With("stream.id", s.id) }
+
+// become takes over a condition and logs a change. err, if any, says more than
+// the condition's text may.
+func (s *streamHealth) become(next condition, err error) {
+	if next == s.now {
+		return
+	}
+	s.now = next
+	log := s.log()
+	if err != nil {
+		log = log.With("error", err.Error())
+	}
+	switch next.state() {
 	case client.UnitStateHealthy:
 		log.Info("stream healthy")
 	case client.UnitStateFailed:
-		log.Error("stream failed", "error", err.Error())
+		log.Error("stream failed", "reason", next.text)
 	default:
-		log.Warn("stream degraded", "error", err.Error())
+		log.Warn("stream degraded", "reason", next.text)
 	}
 }
 
@@ -131,6 +203,21 @@ func (s *streamHealth) logChange(next condition, err error) {
 func (s *streamHealth) Count(c inputs.Counts) {
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
+	s.add(c)
+	now := time.Now()
+	switch {
+	case s.now.row == firstPoll && c.Documents > 0: // a long backlog is collecting, not starting
+		s.become(s.well, nil)
+		s.unit.tellLocked()
+	case s.noteLag(c.Newest, now):
+		s.unit.tellLocked()
+	case now.Sub(s.unit.counted) >= countEvery:
+		s.unit.counted = now
+		s.unit.tellLocked()
+	}
+}
+
+func (s *streamHealth) add(c inputs.Counts) {
 	s.counts.Records += c.Records
 	s.counts.Documents += c.Documents
 	s.counts.Duplicates += c.Duplicates
@@ -138,68 +225,101 @@ func (s *streamHealth) Count(c inputs.Counts) {
 	s.counts.Dropped += c.Dropped
 	s.counts.Quarantined += c.Quarantined
 	s.counts.Unknown += c.Unknown
+	s.counts.Backlog = c.Backlog
+	s.quarantined += c.Quarantined
 	if c.Newest.After(s.counts.Newest) {
 		s.counts.Newest = c.Newest
 	}
-	// A long backlog is collecting, not starting.
-	if s.now == starting && c.Documents > 0 {
-		s.now = healthy
-		s.unit.tellLocked()
+	if c.Quota != nil {
+		s.counts.Quota = c.Quota
 	}
 }
 
-// payload is the shape Beats report per stream (agent-contract.md 2.5), with
-// counters beside it.
-func (s *streamHealth) payload() map[string]any {
-	p := map[string]any{
-		"status":      s.now.state.String(),
-		"error":       "",
-		"records":     s.counts.Records,
-		"documents":   s.counts.Documents,
-		"duplicates":  s.counts.Duplicates,
-		"rejected":    s.counts.Rejected,
-		"dropped":     s.counts.Dropped,
-		"quarantined": s.counts.Quarantined,
-		"unknown":     s.counts.Unknown,
+// noteLag watches a poll that lasts: one that is no nearer to the present after
+// many intervals is falling behind, one that gets nearer no longer is. It
+// reports whether the condition changed.
+func (s *streamHealth) noteLag(newest, now time.Time) bool {
+	if newest.IsZero() {
+		return false
 	}
-	if s.now.state != client.UnitStateHealthy {
-		p["error"] = s.now.text
+	lag := now.Sub(newest)
+	if s.since.IsZero() {
+		s.since, s.lag = now, lag
 	}
-	if !s.counts.Newest.IsZero() {
-		p["newest_record"] = s.counts.Newest.UTC().Format(time.RFC3339)
+	if now.Sub(s.since) < behind*max(s.interval, time.Second) {
+		return false
 	}
-	return p
+	former := s.now
+	if lag >= s.lag && s.now.state() != client.UnitStateFailed {
+		s.become(fallingBehind.with(), nil)
+	} else if s.now.row == fallingBehind {
+		s.become(s.well, nil)
+	}
+	s.since, s.lag = now, lag
+	return s.now != former
+}
+
+// ended is closed when the poll under way, or the next one, has ended.
+func (s *streamHealth) ended() <-chan struct{} {
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	return s.polls
 }
 
 // outputHealth is an output's output.Reporter.
 type outputHealth struct {
-	log *slog.Logger
+	log  *slog.Logger
+	kind string // the output's type
 
 	mu       sync.Mutex
 	report   Report
 	now      condition
 	rejected int
+	told     int                // of rejected, in the last report
+	recent   []output.Rejection // the newest, oldest first
+	fresh    bool               // there was a rejection since the last delivery
+	tainted  int                // deliveries until a rejection is forgotten
 }
 
-func newOutputHealth(log *slog.Logger, report Report) *outputHealth {
-	return &outputHealth{log: log, report: report}
+// rejectionsKept is how many refused documents diagnostics show.
+const rejectionsKept = 100
+
+func newOutputHealth(kind string, log *slog.Logger, report Report) *outputHealth {
+	return &outputHealth{kind: kind, log: log, report: report, now: publishing.with()}
 }
 
 // Report implements output.Reporter.
 func (h *outputHealth) Report(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next := outputConditionOf(err)
+	next := outputConditionOf(h.kind, err)
+	if err == nil {
+		next = h.afterDelivery()
+	}
 	if next == h.now {
+		if h.told != h.rejected {
+			h.tellLocked()
+		}
 		return
 	}
 	if err != nil {
-		h.log.Warn("output degraded", "error", err.Error())
-	} else if h.now.text != "" {
+		h.log.Warn("output degraded", "reason", next.text, "error", err.Error())
+	} else if next.row == publishing {
 		h.log.Info("output healthy")
 	}
 	h.now = next
 	h.tellLocked()
+}
+
+func (h *outputHealth) afterDelivery() condition {
+	if !h.fresh && h.tainted > 0 {
+		h.tainted--
+	}
+	h.fresh = false
+	if h.tainted > 0 {
+		return documentsRejected.with()
+	}
+	return publishing.with()
 }
 
 // Rejected implements output.Reporter.
@@ -207,20 +327,37 @@ func (h *outputHealth) Rejected(r output.Rejection) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rejected++
+	h.fresh, h.tainted = true, clean
+	if len(h.recent) == rejectionsKept {
+		h.recent = slices.Delete(h.recent, 0, 1)
+	}
+	h.recent = append(h.recent, r)
 	h.log.Warn("document rejected", "target", r.Target, "document.id", r.ID, "status", r.Status, "error.type", r.Type)
-	h.tellLocked()
+	if h.now.row == publishing {
+		h.now = documentsRejected.with()
+		h.tellLocked()
+	}
 }
 
 func (h *outputHealth) tellLocked() {
-	payload := map[string]any{"rejected": h.rejected}
-	switch {
-	case h.now.text != "":
-		h.report(h.now.state, h.now.text, payload)
-	case h.rejected > 0:
-		h.report(client.UnitStateDegraded, "documents were rejected for good; the log names their ids and error types, mend the index template or pipeline", payload)
-	default:
-		h.report(client.UnitStateHealthy, "publishing", payload)
-	}
+	h.told = h.rejected
+	h.report(h.now.state(), h.now.text, map[string]any{"rejected": h.rejected})
+}
+
+// fail makes the output show that its settings are refused.
+func (h *outputHealth) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = badOutput.causedBy(err)
+	h.log.Error("output configuration refused", "error", err.Error())
+	h.tellLocked()
+}
+
+// rejections are how many documents were refused for good, and the newest.
+func (h *outputHealth) rejections() (total int, newest []output.Rejection) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rejected, slices.Clone(h.recent)
 }
 
 // redirect makes states go to another unit object of the same unit.

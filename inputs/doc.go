@@ -15,4 +15,10 @@
 // encoded when it joins the batch. Memory is then bounded in bytes, and a
 // batch can be sent again, in parts, or to another output than the one it was
 // made for.
+//
+// # Why a stream brings functions and not an interface of its own
+//
+// Trying, inspecting and running a stream share its decoded configuration. As
+// functions of one value they need no second type, a test leaves out what it
+// has no use for, and the side that calls them stays free of resources.
 package inputs

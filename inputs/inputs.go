@@ -71,9 +71,16 @@ type Counts struct {
 	Quarantined int       // records that could not be mapped cleanly, published as pipeline_error
 	Unknown     int       // members the API sent that are not known here, counted per document
 	Newest      time.Time // newest record's time
+	Quota       *Quota    // what was left at the last call; nil where it is not known
 	// Backlog is how far behind the present reading is while records of long ago
 	// are being read; 0 when it is not. It replaces the former value.
 	Backlog time.Duration
+}
+
+// Quota is what is left of the calls that the source allows.
+type Quota struct {
+	MinuteLeft, HourLeft int
+	HeldUntil            time.Time // nothing is sent before; zero when free
 }
 
 // Agent is who collects: it stands in agent.* and elastic_agent.* of every
@@ -92,6 +99,9 @@ type Env struct {
 	Log       *slog.Logger
 	// Once makes a stream return when it has caught up.
 	Once bool
+	// PollNow asks a stream that waits for its next poll not to wait. It may be
+	// nil.
+	PollNow <-chan struct{}
 	// Grace is how long a stopping stream may take to publish the batch in
 	// hand and save its cursor.
 	Grace time.Duration
@@ -106,6 +116,31 @@ type Stream struct {
 	// Run collects until ctx ends, then publishes the batch in hand, saves and
 	// returns nil. It returns an error only where going on makes no sense.
 	Run func(ctx context.Context, env Env) error
+
+	// Interval is the time from one poll to the next.
+	Interval time.Duration
+	// Notice is what an operator should know while all is well; normally empty.
+	Notice string
+	// Try finds out with as few calls as possible whether the stream can
+	// collect. It is nil where that cannot be known.
+	Try func(ctx context.Context) Trial
+	// Inspect tells about the stream for diagnostics, in values that encode as
+	// JSON, without secrets. saved is the beginning of its newest checkpoint, nil
+	// where there is none. It must not block. It may be nil.
+	Inspect func(saved []byte) map[string]any
+}
+
+// Trial is what a try of a stream showed, as far as it got.
+type Trial struct {
+	Target     string    // data stream or index the documents would go to
+	Token      bool      // a token was given
+	Roles      []string  // in the token
+	Permission string    // what the stream needs
+	Status     int       // HTTP status of the call; 0 where none was answered
+	Newest     time.Time // of the newest record; zero where it is not known
+	Quota      Quota     // left after the try
+	Limits     string    // what the answer said about limits; normally empty
+	Err        error     // what is in the way; nil where the stream can collect
 }
 
 // Unit is an input unit's configuration as the policy has it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
+	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
@@ -38,12 +40,16 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	level := new(slog.LevelVar)
 	log := newLog(os.Stderr, level)
 	cursors, err := openCursors(log, dataPath)
+	if err != nil && !errors.Is(err, checkpoint.ErrLocked) {
+		log.Error("state directory cannot be used", "error", err.Error())
+		cursors, err = laterCursors(dataPath), nil
+	}
 	if err != nil {
 		return err
 	}
 	defer cursors.close()
 	c := component.New(component.Options{
-		Input:    defender.New(version),
+		Input:    newInput(dataPath),
 		Cursors:  cursors,
 		Log:      log,
 		Level:    level,
@@ -53,6 +59,13 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	log.Info("started", "version", version)
 	defer log.Info("stopped")
 	return component.RunUnderAgent(ctx, v2, c)
+}
+
+// newInput makes the input; request traces go beside the state.
+func newInput(dataPath string) *defender.Input {
+	input := defender.New(version)
+	input.Traces = filepath.Join(dataPath, "logs")
+	return input
 }
 
 // agentOf names the collector as the agent knows itself.

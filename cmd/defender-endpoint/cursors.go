@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -31,6 +32,13 @@ func openCursors(log *slog.Logger, dataPath string) (*cursors, error) {
 		return nil, fmt.Errorf("open cursors: %w", err)
 	}
 	return &cursors{checkpoint.KeepUnsaved(files), nil, func() { _ = files.Close() }}, nil
+}
+
+// laterCursors are for a state directory that cannot be used now: streams tell
+// why they stand still, and go on when it is mended.
+func laterCursors(dataPath string) *cursors {
+	later := component.OpenLater(func() (inputs.Cursors, error) { return checkpoint.Open(dataPath) })
+	return &cursors{checkpoint.KeepUnsaved(later), nil, func() {}}
 }
 
 // behind lets a store use the output's Elasticsearch, where that is one.

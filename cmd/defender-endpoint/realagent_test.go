@@ -1,70 +1,135 @@
 package main_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 	"github.com/defender-endpoint/defender-endpoint/spec"
 )
 
 // States as `elastic-agent status --output json` numbers them.
-const statusHealthy = 2
+const (
+	statusHealthy = 2
+	statusFailed  = 4
+)
 
 // agentStatus is what this test reads of `elastic-agent status`.
 type agentStatus struct {
-	Components []struct {
-		ID    string `json:"id"`
-		Units []struct {
-			ID      string `json:"unit_id"`
-			State   int    `json:"state"`
-			Message string `json:"message"`
-		} `json:"units"`
-	} `json:"components"`
+	Components []agentComponent `json:"components"`
 }
 
-// TestRealAgent runs the component under the Elastic Agent that
-// ELASTIC_AGENT_BINARY names: the executable itself, in a home or alone.
-func TestRealAgent(t *testing.T) {
+type agentComponent struct {
+	ID      string `json:"id"`
+	Message string `json:"message"`
+	Units   []struct {
+		ID      string         `json:"unit_id"`
+		State   int            `json:"state"`
+		Message string         `json:"message"`
+		Payload map[string]any `json:"payload"`
+	} `json:"units"`
+}
+
+// realAgent is an Elastic Agent with the component in its home.
+type realAgent struct {
+	*rig
+	home, executable string
+	cmd              *exec.Cmd
+	log              bytes.Buffer
+	ended            chan error
+}
+
+// newRealAgent starts the agent that ELASTIC_AGENT_BINARY names: the executable
+// itself, in a home or alone.
+func newRealAgent(t *testing.T, r *rig, policy string, extra ...string) *realAgent {
+	t.Helper()
 	executable := os.Getenv("ELASTIC_AGENT_BINARY")
 	if executable == "" {
 		t.Skip("ELASTIC_AGENT_BINARY is not set; see CONTRIBUTING.md")
 	}
-	r := newRig(t, defendertest.Options{Seed: 11, Alerts: 100})
-	home := layHome(t, executable, policy(r.api, r.esURL))
-	agent := filepath.Join(home, "elastic-agent")
-
-	started := time.Now()
-	var log bytes.Buffer
-	cmd := exec.CommandContext(r.ctx, agent, "run", "-e", "-c", filepath.Join(home, "elastic-agent.yml"))
-	cmd.Stdout, cmd.Stderr, cmd.Dir = &log, &log, home
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	if err := cmd.Start(); err != nil {
+	a := &realAgent{rig: r, home: layHome(t, executable, policy, extra...), ended: make(chan error, 1)}
+	a.executable = filepath.Join(a.home, "elastic-agent")
+	a.cmd = exec.CommandContext(r.ctx, a.executable, "run", "-e", "-c", filepath.Join(a.home, "elastic-agent.yml"))
+	a.cmd.Stdout, a.cmd.Stderr, a.cmd.Dir = &a.log, &a.log, a.home
+	a.cmd.Cancel = func() error { return a.cmd.Process.Signal(os.Interrupt) }
+	if err := a.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	running := make(chan error, 1)
-	go func() { running <- cmd.Wait() }()
-	stopped := false
+	go func() { a.ended <- a.cmd.Wait(); close(a.ended) }()
 	t.Cleanup(func() {
-		if !stopped {
-			_ = cmd.Process.Kill()
-			<-running
-		}
+		_ = a.cmd.Process.Kill()
+		<-a.ended
 		if t.Failed() {
-			t.Logf("the agent's log:\n%s", tail(log.String(), 60))
+			t.Logf("the agent's log:\n%s", tail(a.log.String(), 60))
 		}
 	})
+	return a
+}
 
-	r.eventually("all units HEALTHY", func() bool { return unitsHealthy(r.ctx, agent) })
+// status asks the agent; the zero value stands for no answer yet.
+func (a *realAgent) status() agentStatus {
+	ctx, cancel := context.WithTimeout(a.ctx, 5*time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, a.executable, "status", "--output", "json").Output() // the exit code speaks of the whole agent
+	var status agentStatus
+	_ = json.Unmarshal(out, &status) // an agent that starts says no JSON
+	return status
+}
+
+// healthy reports whether the units of every component are.
+func (a *realAgent) healthy() bool {
+	status := a.status()
+	units := 0
+	for _, c := range status.Components {
+		for _, u := range c.Units {
+			units++
+			if u.State != statusHealthy {
+				return false
+			}
+		}
+	}
+	return units >= 2
+}
+
+// pid is the component's process, as the agent tells it.
+func (a *realAgent) pid() int {
+	for _, c := range a.status().Components {
+		var pid int
+		if _, err := fmt.Sscanf(c.Message, "Healthy: communicating with pid '%d'", &pid); err == nil {
+			return pid
+		}
+	}
+	return 0
+}
+
+// edit replaces the policy, which the agent reads again within a second.
+func (a *realAgent) edit(policy string) {
+	a.Helper()
+	writeFile(a.T, filepath.Join(a.home, "elastic-agent.yml"), []byte(agentSettings+policy))
+}
+
+// TestRealAgent: what must hold under a real agent, step by step in one life.
+func TestRealAgent(t *testing.T) {
+	r := newRig(t, defendertest.Options{Seed: 11, Alerts: 100})
+	first := policy(r.api, r.esURL) + "        interval: 1s\n"
+	started := time.Now()
+	a := newRealAgent(t, r, first)
+
+	r.eventually("all units HEALTHY", a.healthy)
 	healthyAfter := time.Since(started)
 	t.Logf("HEALTHY after %.1f s", healthyAfter.Seconds())
 	if healthyAfter > 5*time.Second {
@@ -75,34 +140,174 @@ func TestRealAgent(t *testing.T) {
 	if !strings.Contains(string(r.es.Documents(dataStream)[0]), `"elastic_agent":{"id":"`) {
 		t.Error("documents do not name the agent")
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
+	pid := a.pid()
+	a.expectPolicyEdit(first)
+	second := a.expectOutputEdit(first)
+	a.expectWrongSecret(first)
+	if now := a.pid(); now != pid || pid == 0 {
+		t.Errorf("pid %d, then %d: an edit restarted the component", pid, now)
 	}
-	if err := <-running; err != nil {
-		t.Errorf("the agent stopped with %v", err)
-	}
-	stopped = true
+	a.expectDiagnostics()
+	a.expectRecovery(pid, second)
+	a.expectStop()
+	r.expectStored(second)
 }
 
-func unitsHealthy(ctx context.Context, agent string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	out, _ := exec.CommandContext(ctx, agent, "status", "--output", "json").Output() // the exit code speaks of the whole agent
-	var status agentStatus
-	if json.Unmarshal(out, &status) != nil || len(status.Components) != 1 || len(status.Components[0].Units) != 2 {
-		return false
+// expectPolicyEdit: a new tag stands in the next documents.
+func (a *realAgent) expectPolicyEdit(policy string) {
+	a.Helper()
+	a.edit(policy + "        tags: [edited]\n")
+	a.eventually("the new tag is in a document", func() bool {
+		a.touch(1)
+		documents := a.es.Documents(dataStream)
+		return strings.Contains(string(documents[len(documents)-1]), `"tags":["edited"]`)
+	})
+}
+
+// expectOutputEdit: documents go to another Elasticsearch, and back.
+func (a *realAgent) expectOutputEdit(policy string) *componenttest.Elasticsearch {
+	a.Helper()
+	second, url := newElasticsearch(a.T)
+	a.edit(strings.Replace(policy, a.esURL, url, 1))
+	a.eventually("documents go to the other output", func() bool {
+		a.touch(1)
+		return second.Count(dataStream) > 0
+	})
+	a.edit(policy)
+	before := a.es.Count(dataStream)
+	a.eventually("documents go to the first output again", func() bool {
+		a.touch(1)
+		return a.es.Count(dataStream) > before
+	})
+	return second
+}
+
+// expectWrongSecret: the input unit says so in the agent's status, the output
+// unit does not, and both are well again with the right one.
+func (a *realAgent) expectWrongSecret(policy string) {
+	a.Helper()
+	a.edit(strings.Replace(policy, defendertest.ClientSecret, "wrong-secret-0123", 1))
+	a.eventually("the input unit tells of the wrong secret", func() bool {
+		input, output := false, false
+		for _, c := range a.status().Components {
+			for _, u := range c.Units {
+				isInput := strings.HasSuffix(u.ID, "defender-1")
+				input = input || isInput && u.State == statusFailed && strings.Contains(u.Message, "the client secret is wrong") && u.Payload["streams"] != nil
+				output = output || !isInput && u.State == statusHealthy
+			}
+		}
+		return input && output
+	})
+	a.edit(policy)
+	a.eventually("all units HEALTHY with the right secret", a.healthy)
+}
+
+// expectDiagnostics: the archive holds our files, and they hold no secret.
+func (a *realAgent) expectDiagnostics() {
+	a.Helper()
+	archive := filepath.Join(a.TempDir(), "diagnostics.zip")
+	if out, err := exec.CommandContext(a.ctx, a.executable, "diagnostics", "--file", archive).CombinedOutput(); err != nil {
+		a.Fatalf("diagnostics: %v\n%s", err, out)
 	}
-	for _, u := range status.Components[0].Units {
-		if u.State != statusHealthy {
-			return false
+	files, err := zip.OpenReader(archive)
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer files.Close()
+	found := map[string]bool{}
+	for _, f := range files.File {
+		if !strings.HasPrefix(f.Name, "components/") { // the others are the agent's own
+			continue
+		}
+		found[path.Base(f.Name)] = true
+		content := unzipped(a.T, f)
+		for _, hidden := range []string{defendertest.ClientSecret, "id:key", "wrong-secret-0123"} {
+			if bytes.Contains(content, []byte(hidden)) {
+				a.Errorf("%s holds %q", f.Name, hidden)
+			}
 		}
 	}
-	return true
+	for _, name := range []string{"configuration.json", "streams.json", "rejected.json", "component.json", "goroutine.pprof.gz"} {
+		if !found[name] {
+			a.Errorf("diagnostics have no %s: %v", name, found)
+		}
+	}
+}
+
+func unzipped(t *testing.T, f *zip.File) []byte {
+	t.Helper()
+	r, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	content, err := io.ReadAll(io.LimitReader(r, 64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// expectRecovery: a component that is killed comes back and loses nothing.
+func (a *realAgent) expectRecovery(pid int, second *componenttest.Elasticsearch) {
+	a.Helper()
+	a.touch(5)
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		a.Fatal(err)
+	}
+	if err := process.Kill(); err != nil {
+		a.Fatal(err)
+	}
+	a.touch(5)
+	a.eventually("another process is HEALTHY", func() bool { return a.healthy() && a.pid() != pid })
+	a.eventually("all documents stored", func() bool { return a.es.Count(dataStream)+second.Count(dataStream) >= a.want() })
+}
+
+// expectStop: all is stored, and the agent stops within the grace.
+func (a *realAgent) expectStop() {
+	a.Helper()
+	began := time.Now()
+	if err := a.cmd.Process.Signal(os.Interrupt); err != nil {
+		a.Fatal(err)
+	}
+	if err := <-a.ended; err != nil {
+		a.Errorf("the agent stopped with %v", err)
+	}
+	took := time.Since(began)
+	a.Logf("stopped after %.1f s", took.Seconds())
+	if took > 20*time.Second {
+		a.Errorf("stopped after %s", took)
+	}
+}
+
+// TestRealAgentThroughShipper: where an agent has shippers and
+// ELASTIC_AGENT_SHIPPER names one, with its spec beside it, documents go that way.
+func TestRealAgentThroughShipper(t *testing.T) {
+	shipper := os.Getenv("ELASTIC_AGENT_SHIPPER")
+	if shipper == "" {
+		t.Skip("ELASTIC_AGENT_SHIPPER is not set; see CONTRIBUTING.md")
+	}
+	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 100})
+	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{}) // shippers know no API keys
+	through := strings.Replace(policy(r.api, listen(t, es)), `api_key: "id:key"`, "shipper.enabled: true", 1) + "        interval: 1s\n"
+	a := newRealAgent(t, r, through, shipper, shipper+".spec.yml")
+	r.eventually("all units HEALTHY", a.healthy)
+	if !slices.ContainsFunc(a.status().Components, func(c agentComponent) bool { return strings.HasPrefix(c.ID, "shipper-") }) {
+		t.Fatalf("the agent runs no shipper: %v", a.status())
+	}
+	r.eventually("all documents stored", func() bool { return es.Count(dataStream) >= r.want() })
+	a.touch(5)
+	r.eventually("news are stored", func() bool { return es.Count(dataStream) >= r.want() })
+	a.expectStop()
+	if n := es.Count(dataStream); n != r.want() {
+		t.Errorf("%d documents, want %d", n, r.want())
+	}
 }
 
 // layHome makes an agent's home with the component in it. The agent finds its
 // own folder by its executable, so that one must be a real file there.
-func layHome(t *testing.T, executable, policy string) string {
+func layHome(t *testing.T, executable, policy string, extra ...string) string {
 	t.Helper()
 	home, err := os.MkdirTemp("", "agent") // short: it holds the control socket
 	if err != nil {
@@ -122,14 +327,21 @@ func layHome(t *testing.T, executable, policy string) string {
 	if err := os.Symlink(filepath.Join(data, "elastic-agent"), filepath.Join(home, "elastic-agent")); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(home, "elastic-agent.yml"), []byte(`
+	for _, file := range extra {
+		copyFile(t, file, filepath.Join(components, filepath.Base(file)), 0o755)
+	}
+	writeFile(t, filepath.Join(home, "elastic-agent.yml"), []byte(agentSettings+policy))
+	return home
+}
+
+// agentSettings keep the agent quick and to itself.
+const agentSettings = `
 agent:
+  reload: {enabled: true, period: 1s}
   monitoring: {enabled: false, logs: false, metrics: false, traces: false, http: {enabled: false}}
   grpc: {address: localhost, port: 0}
   logging: {level: info, to_files: false, to_stderr: true}
-`+policy))
-	return home
-}
+`
 
 // agentVersion asks the executable, which names its commit in full.
 func agentVersion(t *testing.T, executable string) (version, commit string) {

@@ -17,7 +17,6 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
-	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
 func newRun(settings *[]string) *cobra.Command {
@@ -60,7 +59,7 @@ func runPolicy(ctx context.Context, path, dataPath string, once bool, stderr io.
 		units[i].Report = board.reporter(units[i].ID)
 	}
 	c := component.New(component.Options{
-		Input:    defender.New(version),
+		Input:    newInput(dataPath),
 		Cursors:  cursors,
 		Log:      log,
 		Level:    level,

@@ -92,6 +92,27 @@ func NewAgent(o AgentOptions) (*Agent, error) {
 // after it was forgotten.
 func (a *Agent) SetUnits(units ...Unit) error { return a.control.setUnits(units) }
 
+// Shared is what holds for the component as a whole.
+type Shared struct {
+	FQDN            bool   // agent.features.fqdn.enabled
+	GoMaxProcs      uint64 // agent.limits.go_max_procs; 0 = none
+	APMHost, APMKey string // where traces go; empty = nowhere
+}
+
+// SetShared changes features, limits and tracing of the component.
+func (a *Agent) SetShared(s Shared) { a.control.setShared(s) }
+
+// Settled reports whether the component has received what SetShared set.
+func (a *Agent) Settled() bool { return a.control.settled() }
+
+// Pid is the process of the component.
+func (a *Agent) Pid() int {
+	if p := a.running(); p != nil {
+		return p.pid()
+	}
+	return 0
+}
+
 // States are the units' states as last reported. An expected unit that was not
 // reported yet is STARTING.
 func (a *Agent) States() States {

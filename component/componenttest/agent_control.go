@@ -13,9 +13,9 @@ import (
 	protobuf "google.golang.org/protobuf/proto"
 )
 
-// sharedIndex is the index of features and component: the agent counts the
-// first, empty ones as 1.
-const sharedIndex = 2
+// firstShared is the first index of features and component: the agent counts
+// empty ones as 1.
+const firstShared = 2
 
 // control is what the agent knows of one component: what it expects of it and
 // what it observed.
@@ -31,6 +31,10 @@ type control struct {
 	indexes  map[UnitKey]uint64    // config_state_idx as last reported
 	past     map[UnitKey][]UnitState
 	shared   bool // features and component were received
+
+	features    *proto.Features
+	component   *proto.Component
+	sharedIndex uint64 // of both
 }
 
 type expectedUnit struct {
@@ -52,6 +56,7 @@ func newControl(agent *proto.AgentInfo) *control {
 		agent: agent, actions: newActions(), changed: make(chan struct{}),
 		expected: map[UnitKey]*expectedUnit{}, observed: map[UnitKey]UnitState{},
 		indexes: map[UnitKey]uint64{}, past: map[UnitKey][]UnitState{},
+		features: &proto.Features{Fqdn: &proto.FQDNFeature{}}, component: &proto.Component{}, sharedIndex: firstShared,
 	}
 }
 
@@ -86,14 +91,41 @@ func (c *control) setUnits(units []Unit) error {
 		}
 	}
 	c.forgetStopped()
-	c.notify()
-	if c.stream != nil {
-		select {
-		case c.stream.push <- struct{}{}:
-		default: // about to send anyway
-		}
-	}
+	c.pushLocked()
 	return nil
+}
+
+// pushLocked sends what is expected, unasked. Callers hold mu.
+func (c *control) pushLocked() {
+	c.notify()
+	if c.stream == nil {
+		return
+	}
+	select {
+	case c.stream.push <- struct{}{}:
+	default: // about to send anyway
+	}
+}
+
+// setShared changes what holds for the component as a whole.
+func (c *control) setShared(s Shared) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.features = &proto.Features{Fqdn: &proto.FQDNFeature{Enabled: s.FQDN}}
+	c.component = &proto.Component{Limits: &proto.ComponentLimits{GoMaxProcs: s.GoMaxProcs}}
+	if s.APMHost != "" {
+		c.component.ApmConfig = &proto.APMConfig{Elastic: &proto.ElasticAPM{Hosts: []string{s.APMHost}, ApiKey: s.APMKey}}
+	}
+	c.sharedIndex++
+	c.shared = false
+	c.pushLocked()
+}
+
+// settled reports whether the component has received all of that.
+func (c *control) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shared
 }
 
 // expect takes over one unit of the policy. Callers hold mu.
@@ -152,7 +184,7 @@ func (c *control) observe(message *proto.CheckinObserved, first bool) bool {
 			c.observed[key] = UnitState{State: client.UnitStateFailed, Message: "Failed: not reported in check-in", At: time.Now()}
 		}
 	}
-	c.shared = message.FeaturesIdx == sharedIndex && message.ComponentIdx == sharedIndex
+	c.shared = message.FeaturesIdx == c.sharedIndex && message.ComponentIdx == c.sharedIndex
 	answer = answer || c.unsettled()
 	c.forgetStopped()
 	c.notify()
@@ -190,10 +222,10 @@ func (c *control) message(first bool) *proto.CheckinExpected {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := &proto.CheckinExpected{
-		Features:     &proto.Features{Fqdn: &proto.FQDNFeature{}},
-		FeaturesIdx:  sharedIndex,
-		Component:    &proto.Component{},
-		ComponentIdx: sharedIndex,
+		Features:     c.features,
+		FeaturesIdx:  c.sharedIndex,
+		Component:    c.component,
+		ComponentIdx: c.sharedIndex,
 	}
 	if first {
 		m.AgentInfo = c.agent

@@ -20,6 +20,10 @@ type ElasticsearchOptions struct {
 	// MaxBody is the largest request body in bytes as sent; more is answered
 	// with 413. Default: 100 MiB.
 	MaxBody int64
+	// Denied are data streams that the credentials may not write to, as the
+	// look-up of privileges tells; NoPrivileges refuses the look-up itself.
+	Denied       []string
+	NoPrivileges bool
 	// CountOnly keeps ids only and no documents.
 	CountOnly bool
 	// OnRequest is called for every request, before anything else.
@@ -205,6 +209,8 @@ func (e *Elasticsearch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			`"version":{"number":"9.2.0","build_flavor":"default","lucene_version":"10.3.0"},"tagline":"You Know, for Search"}`)
 	case write && strings.HasSuffix(r.URL.Path, "/_bulk"):
 		e.bulk(w, r)
+	case write && strings.HasSuffix(r.URL.Path, "/_security/user/_has_privileges") && !e.options.NoPrivileges:
+		e.privileges(w, r)
 	case strings.HasPrefix(r.URL.Path, "/"+stateIndices):
 		e.index(w, r)
 	default:

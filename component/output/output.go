@@ -75,8 +75,9 @@ const (
 type Error struct {
 	Op     string // what was being done: "bulk", "publish events"
 	Kind   Kind
-	Status int   // HTTP status or 0
-	Err    error // cause, without secrets or document content; may be nil
+	Status int    // HTTP status or 0
+	Target string // index or data stream that was refused; empty where all were
+	Err    error  // cause, without secrets or document content; may be nil
 }
 
 func (e *Error) Error() string {

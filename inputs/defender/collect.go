@@ -56,10 +56,23 @@ func (c *collector) run(ctx context.Context) error {
 		if c.env.Once {
 			return err
 		}
-		if !pause(ctx, c.wait(err)-time.Since(started)) {
+		if !c.rest(ctx, c.wait(err)-time.Since(started)) {
 			return nil
 		}
 	}
+}
+
+// rest waits until the next poll is due or asked for.
+func (c *collector) rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-c.env.PollNow:
+	}
+	return true
 }
 
 // wait is the time from one poll's start to the next.

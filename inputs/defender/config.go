@@ -55,6 +55,9 @@ type Config struct {
 	// what the service takes; less where other programs use the application.
 	CallsPerMinute int `config:"calls_per_minute"`
 	CallsPerHour   int `config:"calls_per_hour"`
+	// EnableRequestTracer writes every request and answer, without secrets, to
+	// files under path.data/logs: to find a fault, not for keeps. Default false.
+	EnableRequestTracer bool `config:"enable_request_tracer"`
 	// HTTPClientTimeout limits the wait for an answer's first byte and every
 	// silence after it. Default 30s.
 	HTTPClientTimeout time.Duration `config:"http_client_timeout"`

@@ -37,6 +37,7 @@ type envelope struct {
 	faults faults
 	// unknown counts members kept without being known, until it is taken.
 	unknown int
+	drift   *drift // of the stream; nil outside of one
 	epoch   []byte // part of every id; see collector.epoch
 }
 
@@ -145,6 +146,7 @@ func (e *envelope) keepSnake(o *ecs.Object, members []member) { e.keepAs(o, memb
 // counts them: they tell that the API has moved on from what is known here.
 func (e *envelope) keepAs(o *ecs.Object, members []member, rename func(string) string) {
 	e.unknown += len(members)
+	e.drift.note(members)
 	for _, u := range members {
 		if blank(u.value) {
 			continue

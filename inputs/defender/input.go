@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -20,6 +22,8 @@ const Type = "microsoft_defender_endpoint"
 // application share one API client, and with it token, connections and pace.
 type Input struct {
 	userAgent string
+	// Traces is the folder for request traces; without one there are none.
+	Traces string
 
 	mu      sync.Mutex
 	clients []*shared
@@ -49,8 +53,8 @@ func (in *Input) Type() string { return Type }
 // Streams implements inputs.Input.
 func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 	list, ok := u.Source["streams"].([]any)
-	if !ok || len(list) == 0 {
-		return nil, errors.New("streams: the input has none")
+	if !ok && u.Source["streams"] != nil {
+		return nil, errors.New("streams: want a list")
 	}
 	var streams []inputs.Stream
 	var faults []error
@@ -94,14 +98,27 @@ func withNamespace(u inputs.Unit) map[string]any {
 }
 
 func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
-	return inputs.Stream{Key: key, Settings: c, Run: func(ctx context.Context, env inputs.Env) error {
-		client, release, err := in.client(c)
-		if err != nil {
-			return err
-		}
-		defer release()
-		return newCollector(c, key, client, env).run(ctx)
-	}}
+	w := &watched{config: c}
+	stream := inputs.Stream{
+		Key: key, Settings: c, Interval: c.Interval, Inspect: w.inspect,
+		Try: func(ctx context.Context) inputs.Trial { return in.try(ctx, c) },
+		Run: func(ctx context.Context, env inputs.Env) error {
+			client, release, err := in.client(c)
+			if err != nil {
+				return err
+			}
+			defer release()
+			env = w.attach(client, env)
+			defer w.detach()
+			collector := newCollector(c, key, client, env)
+			collector.envelope.drift = &w.drift
+			return collector.run(ctx)
+		},
+	}
+	if c.EnableRequestTracer {
+		stream.Notice = "the request tracer writes requests and answers to disk; set enable_request_tracer to false when done"
+	}
+	return stream
 }
 
 func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) *collector {
@@ -192,7 +209,19 @@ func (in *Input) apiConfig(c Config) api.Config {
 		Transport:    c.HTTP,
 		Timeout:      c.HTTPClientTimeout,
 		UserAgent:    in.userAgent,
+		TraceFile:    in.traceFile(c),
 	}
+}
+
+// traceFile is where a tenant's and application's requests are traced to, if
+// they are.
+func (in *Input) traceFile(c Config) string {
+	if !c.EnableRequestTracer || in.Traces == "" {
+		return ""
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(c.TenantID + "\x00" + c.ClientID))
+	return filepath.Join(in.Traces, fmt.Sprintf("http-request-trace-%08x", h.Sum32()))
 }
 
 var _ inputs.Input = (*Input)(nil)

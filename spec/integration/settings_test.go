@@ -29,7 +29,7 @@ var notInFleet = map[string]string{
 
 // pending are variables whose setting the component is about to get. PENDING:
 // an entry goes when the setting is there.
-var pending = map[string]bool{"enable_request_tracer": true}
+var pending = map[string]bool{}
 
 // entered are other values than the defaults, as a user enters them, and the
 // same as a policy without templates has them.

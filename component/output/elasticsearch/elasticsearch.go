@@ -40,6 +40,16 @@ func New(settings map[string]any, r output.Reporter, log *slog.Logger) (output.O
 	if c.deadLetter {
 		log.Warn("non_indexable_policy dead_letter_index is taken for drop: refused documents are counted and reported")
 	}
+	client, transport, err := connect(&c)
+	if err != nil {
+		return nil, err
+	}
+	s := newSender(client, &c, r)
+	return &elasticsearch{Loop: output.NewLoop(s, c.loop, r), client: client, transport: transport}, nil
+}
+
+// connect makes a client of a configuration. It connects to nothing yet.
+func connect(c *config) (*elastictransport.Client, http.RoundTripper, error) {
 	transport, err := c.transport.RoundTripper(
 		httpcommon.WithLogger(logp.NewNopLogger()),
 		httpcommon.WithKeepaliveSettings{
@@ -47,7 +57,7 @@ func New(settings map[string]any, r output.Reporter, log *slog.Logger) (output.O
 		},
 	)
 	if err != nil {
-		return nil, fault("ssl", sslReason(c.transport.TLS, err))
+		return nil, nil, fault("ssl", sslReason(c.transport.TLS, err))
 	}
 	options := []elastictransport.Option{
 		elastictransport.WithURLs(c.hosts...),
@@ -62,10 +72,9 @@ func New(settings map[string]any, r output.Reporter, log *slog.Logger) (output.O
 	}
 	client, err := elastictransport.NewClient(options...)
 	if err != nil {
-		return nil, fault("hosts", "cannot be used")
+		return nil, nil, fault("hosts", "cannot be used")
 	}
-	s := newSender(client, &c, r)
-	return &elasticsearch{Loop: output.NewLoop(s, c.loop, r), client: client, transport: transport}, nil
+	return client, transport, nil
 }
 
 // Perform makes a request of the caller's to the output's Elasticsearch, with

@@ -130,7 +130,7 @@ func (s *sender) judge(b *inputs.Batch, positions []int, verdicts []output.Verdi
 				Status: items[i].Status, Type: cleanType(items[i].Error.Type),
 			})
 		case v == output.Retry && err == nil:
-			err = &output.Error{Op: op, Kind: kind, Status: items[i].Status, Err: remedy(kind, b.Target.Name())}
+			err = &output.Error{Op: op, Kind: kind, Status: items[i].Status, Target: b.Target.Name(), Err: remedy(kind, b.Target.Name())}
 		}
 	}
 	return err

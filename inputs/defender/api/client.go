@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -56,6 +57,10 @@ type Config struct {
 	Pace      *Pace
 	MaxRecord int // bytes of the longest record that is read; default 16 MiB
 
+	// TraceFile, if set, is where every request and answer is written to, without
+	// secrets: files of that name with a date and .ndjson, five at most.
+	TraceFile string
+
 	// Observe, if set, is told of every HTTP call when it is over. It is
 	// called from several goroutines and must not block.
 	Observe func(Call)
@@ -80,6 +85,8 @@ type Client struct {
 	timeout   time.Duration
 	maxRecord int
 	observe   func(Call)
+	recent    *recent
+	trace     io.Closer // nil without Config.TraceFile
 	scrub     func(string) string
 }
 
@@ -96,20 +103,28 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ssl: %w", err)
 	}
+	var trace *tracer
+	if c.TraceFile != "" {
+		if trace, err = newTracer(rt, c.TraceFile); err != nil {
+			return nil, err
+		}
+		rt = trace
+	}
 	rt = &dressed{RoundTripper: rt, agent: c.UserAgent}
 	client := &Client{
+		recent:    &recent{},
 		base:      base,
 		http:      &http.Client{Transport: rt, CheckRedirect: sameHostOnly},
 		pace:      c.Pace,
 		timeout:   c.Timeout,
 		maxRecord: c.MaxRecord,
-		observe:   c.Observe,
 	}
-	if client.observe == nil {
-		client.observe = func(Call) {}
-	}
+	client.observe = remembering(client.recent, c.Observe)
 	client.tokens = newTokens(c, login, rt, client.observe)
 	client.scrub = client.tokens.scrub
+	if trace != nil {
+		trace.scrub, client.trace = client.scrub, trace.out
+	}
 	return client, nil
 }
 
@@ -175,6 +190,7 @@ func (c *Config) roundTripper() (http.RoundTripper, error) {
 		httpcommon.WithLogger(logp.NewNopLogger()),
 		httpcommon.WithKeepaliveSettings{MaxIdleConnsPerHost: 8, IdleConnTimeout: settings.IdleConnTimeout},
 		httpcommon.WithTransportFunc(func(t *http.Transport) { t.ReadBufferSize = 32 << 10 }),
+		httpcommon.WithTransportFunc(noteProxy),
 	)
 }
 
@@ -199,8 +215,14 @@ func (d *dressed) CloseIdleConnections() {
 	}
 }
 
-// Close closes idle connections. Calls under way are ended by their contexts.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close closes idle connections and the trace. Calls under way are ended by
+// their contexts.
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	if c.trace != nil {
+		_ = c.trace.Close() // of a file that is only read by people
+	}
+}
 
 // Quota tells what is left of the pace.
 func (c *Client) Quota() Quota { return c.pace.Quota() }

@@ -88,6 +88,14 @@
 // A 400 such as ODataError is no setting an operator can repair. The caller
 // asks IsOData and falls back to another query.
 //
+// # Why a trace shows few headers and no token traffic
+//
+// What is shown is listed, not what is hidden: a header nobody thought of may be
+// a secret. Bodies of the token service are never written, since they are or may
+// repeat credentials; other bodies are cut at 64 KiB, searched for our secrets,
+// and values in links that grant access are replaced. The rotation is that of
+// Elastic's products.
+//
 // # Why there is no HTTP/2
 //
 // The shared transport of Elastic's products, which brings their TLS and proxy

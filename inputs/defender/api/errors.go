@@ -37,6 +37,9 @@ func (k Kind) String() string {
 const (
 	codeOData    = "ODataError"
 	codeTooLarge = "RecordTooLarge"
+
+	CodeTLS   = "TLSFailure"   // no trusted connection
+	CodeProxy = "ProxyFailure" // the proxy cannot be reached or refuses to connect
 )
 
 // Error is what went wrong between us and the API or its token service.
@@ -81,6 +84,9 @@ func (e *Error) Error() string {
 func (e *Error) IsOData() bool {
 	return e.Status == http.StatusBadRequest && strings.EqualFold(e.Code, codeOData)
 }
+
+// IsToken reports whether it was the token service that did not do its part.
+func (e *Error) IsToken() bool { return e.Op == opToken }
 
 // IsTooLarge reports whether one record was longer than Config.MaxRecord.
 // Page.Next passes over it when it is called again.

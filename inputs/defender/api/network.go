@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 )
 
@@ -39,16 +40,58 @@ func broken(caller, request context.Context, op string, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "the answer was cut short"
 	case isUntrusted(err):
-		e.Kind, e.Message, e.Hint = Misconfigured, clean(innermost(err), messageLimit), hintTrust
+		e.Kind, e.Code, e.Message, e.Hint = Misconfigured, CodeTLS, clean(innermost(err), messageLimit), hintTrust
+	case isProxy(e, err):
 	default:
 		e.Message, e.Hint = clean(innermost(err), messageLimit), hintNetwork
 	}
 	return e
 }
 
-// isUntrusted reports whether a TLS handshake ended because of the server's
-// certificate.
+// proxyRefusal is a proxy's answer to CONNECT that is not a success.
+type proxyRefusal struct{ status int }
+
+func (p *proxyRefusal) Error() string { return "the proxy answered " + http.StatusText(p.status) }
+
+// noteProxy keeps the status with which a proxy refuses; the transport would
+// leave its text only.
+func noteProxy(t *http.Transport) {
+	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, r *http.Response) error {
+		if r.StatusCode != http.StatusOK {
+			return &proxyRefusal{r.StatusCode}
+		}
+		return nil
+	}
+}
+
+// isProxy fills in an error that the proxy is the cause of.
+func isProxy(e *Error, err error) bool {
+	if refusal, ok := errors.AsType[*proxyRefusal](err); ok {
+		e.Code, e.Status, e.Message, e.Hint = CodeProxy, refusal.status, refusal.Error(), "check proxy_url"
+		if refusal.status < http.StatusInternalServerError {
+			e.Kind = Misconfigured
+		}
+		return true
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
+		e.Code, e.Message, e.Hint = CodeProxy, clean(innermost(op.Err), messageLimit), "check proxy_url"
+		return true
+	}
+	return false
+}
+
+// isUntrusted reports whether a TLS handshake ended because of a certificate,
+// ours included, or because the other side does not speak TLS.
 func isUntrusted(err error) bool {
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
 	}

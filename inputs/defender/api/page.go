@@ -29,6 +29,7 @@ type Page struct {
 	decoder   *jsontext.Decoder
 	scrub     func(string) string
 	media     string
+	limits    string
 	maxRecord int
 	listed    bool // value was seen
 	oversized bool // the next record is to be passed over
@@ -43,6 +44,7 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 		x: x, in: in, scrub: scrub, maxRecord: maxRecord,
 		decoder: jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
 	}
+	p.limits = limits(h)
 	p.media, _, _ = mime.ParseMediaType(h.Get("Content-Type"))
 	switch encoding := strings.ToLower(strings.TrimSpace(h.Get("Content-Encoding"))); encoding {
 	case "", "identity", "deflate":

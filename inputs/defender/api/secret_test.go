@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -49,6 +50,7 @@ func TestSecretNeverInErrors(t *testing.T) {
 				}
 				c := config(f)
 				seen := ""
+				c.TraceFile = filepath.Join(t.TempDir(), "trace")
 				c.Observe = func(call api.Call) { seen += fmt.Sprintf("%+v", call) }
 				client := newClient(t, c)
 				_, _, err := read(t.Context(), client)
@@ -57,6 +59,12 @@ func TestSecretNeverInErrors(t *testing.T) {
 				}
 				e, _ := errors.AsType[*api.Error](err)
 				seen += fmt.Sprintf("%v %+v %#v %+v %+v", err, err, e, *client, c)
+				client.Close()
+				trace := traces(t, c.TraceFile)
+				if trace == "" {
+					t.Error("no trace was written")
+				}
+				seen += trace
 				for _, hidden := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), secret[:12], bearer} {
 					if strings.Contains(seen, hidden) {
 						t.Errorf("%q shows in %s", hidden, seen)

@@ -281,13 +281,18 @@ func (t *tokens) refusal(r *oauth2.RetrieveError) error {
 	return parseTokenError(r.Response.StatusCode, r.Response.Header, body, time.Now(), t.scrub)
 }
 
+// inJSON escapes what many encoders do.
+var inJSON = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `&`, `\u0026`, `<`, `\u003c`, `>`, `\u003e`)
+
 // hide finds what must not be seen in the settings, as it is and as it stands
-// in a form.
+// in a form, a path or JSON.
 func hide(c Config) *strings.Replacer {
 	var pairs []string
 	add := func(s string) {
 		if s != "" {
-			pairs = append(pairs, s, "[redacted]", url.QueryEscape(s), "[redacted]", url.PathEscape(s), "[redacted]")
+			for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), inJSON.Replace(s)} {
+				pairs = append(pairs, form, "[redacted]")
+			}
 		}
 	}
 	add(c.ClientSecret.Reveal())

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/defender-endpoint/defender-endpoint/component"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+)
+
+func newCheck() *cobra.Command {
+	var path string
+	var limit time.Duration
+	cmd := &cobra.Command{
+		Use:   "check -c policy.yml",
+		Short: "Find out before deployment whether a policy can collect",
+		Long: `check asks for a token, makes one cheap call per stream and looks at the output, with the
+settings of a policy. It writes nothing anywhere. Exit code 0 means that every stream can
+collect and that the output would take its documents.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if path == "" {
+				return &exitError{2, errors.New("check: -c policy.yml is required: a standalone elastic-agent.yml")}
+			}
+			ctx, cancel := context.WithTimeoutCause(cmd.Context(), limit, fmt.Errorf("no answer within %s", limit))
+			defer cancel()
+			return check(ctx, path, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
+	cmd.Flags().DurationVar(&limit, "limit", time.Minute, "give up after so long")
+	return cmd
+}
+
+// check tries a policy's streams and output, and prints what it found.
+func check(ctx context.Context, path string, out io.Writer) error {
+	units, err := readPolicy(path)
+	if err != nil {
+		return err
+	}
+	input := defender.New(version)
+	var trials []component.StreamTrial
+	var faults []error
+	var output component.Unit
+	for _, u := range units {
+		if u.Output {
+			output = u
+			continue
+		}
+		tried, err := component.TryStreams(ctx, input, u)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("input %s: %w", u.InputID, err))
+		}
+		trials = append(trials, tried...)
+	}
+	if len(trials) == 0 {
+		return errors.Join(append(faults, errors.New("check: the policy has no stream that could be tried"))...)
+	}
+	printTrials(out, trials)
+	var targets []string
+	for _, t := range trials {
+		targets = append(targets, t.Target)
+		if t.Err != nil {
+			faults = append(faults, fmt.Errorf("stream %s: %s", t.Stream, component.Explain(t.Err)))
+		}
+	}
+	found := component.TryOutput(ctx, output, targets)
+	printOutput(out, output.Type, found)
+	if found.Problem != "" {
+		faults = append(faults, fmt.Errorf("output: %s", found.Problem))
+	}
+	return errors.Join(faults...)
+}
+
+// printTrials prints a row per stream.
+func printTrials(out io.Writer, trials []component.StreamTrial) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "STREAM\tDATASET\tTOKEN\tROLES\tNEEDS\tHTTP\tNEWEST RECORD\tCALLS LEFT\tRESULT")
+	for _, t := range trials {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			t.Stream, t.Dataset, yes(t.Token), orDash(strings.Join(t.Roles, " ")), t.Permission, status(t.Status),
+			when(t.Newest), calls(t.Trial), result(t.Err))
+	}
+	_ = w.Flush() // to a terminal
+}
+
+func printOutput(out io.Writer, kind string, found component.OutputTrial) {
+	text := "reachable"
+	switch {
+	case found.Skipped != "":
+		text = "not tried: " + found.Skipped
+	case found.Problem != "":
+		text = "in trouble"
+	case found.Known:
+		text += ", may write to every data stream"
+	default:
+		text += ", privileges not known: the key may not ask"
+	}
+	if found.Version != "" {
+		text += ", version " + found.Version
+	}
+	fmt.Fprintf(out, "\noutput %s: %s\n", kind, text)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func status(code int) string {
+	if code == 0 {
+		return "-"
+	}
+	return fmt.Sprint(code)
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func calls(t inputs.Trial) string {
+	if !t.Token {
+		return "-"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d/h %s", t.Quota.HourLeft, t.Limits))
+}
+
+func result(err error) string {
+	if err != nil {
+		return "cannot collect, see below"
+	}
+	return "can collect"
+}

@@ -1,0 +1,184 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// Actions of an input unit. Fleet can call only the one that is named like the
+// input's type; its parameter action names one of the others.
+const (
+	testConnection = "test_connection"
+	collectNow     = "collect_now"
+)
+
+// actionLimit is how long an action may take: Fleet gives a minute.
+const actionLimit = 50 * time.Second
+
+// action is a client.Action.
+type action struct {
+	name string
+	run  func(ctx context.Context, params map[string]any) (map[string]any, error)
+}
+
+// Name implements client.Action.
+func (a *action) Name() string { return a.name }
+
+// Execute implements client.Action. A panic in it is an error: it runs in a
+// goroutine of the client's, where it would end the process.
+func (a *action) Execute(ctx context.Context, params map[string]any) (result map[string]any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, fmt.Errorf("%s: internal error: %v", a.name, p)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, actionLimit)
+	defer cancel()
+	return a.run(ctx, params)
+}
+
+func (c *Component) registerActions(u *client.Unit, k key) {
+	known := map[string]*action{
+		testConnection: {testConnection, func(ctx context.Context, _ map[string]any) (map[string]any, error) { return c.testConnection(ctx, k) }},
+		collectNow:     {collectNow, func(ctx context.Context, _ map[string]any) (map[string]any, error) { return c.collectNow(ctx, k) }},
+	}
+	for _, a := range known {
+		u.RegisterAction(a)
+	}
+	u.RegisterAction(&action{c.o.Input.Type(), func(ctx context.Context, params map[string]any) (map[string]any, error) {
+		name, _ := params["action"].(string)
+		if a := known[name]; a != nil {
+			return a.run(ctx, params)
+		}
+		return nil, fmt.Errorf("action: want %s or %s, got %q", testConnection, collectNow, name)
+	}})
+}
+
+// StreamTrial is a stream and what a try of it showed.
+type StreamTrial struct {
+	Stream, Dataset string
+	inputs.Trial
+}
+
+// TryStreams tries every stream of an input's configuration, all at once. The
+// error is about the configuration.
+func TryStreams(ctx context.Context, input inputs.Input, u Unit) ([]StreamTrial, error) {
+	streams, err := input.Streams(inputs.Unit{ID: u.InputID, Namespace: u.Namespace, Source: u.Source})
+	if err != nil {
+		return nil, err
+	}
+	trials := make([]StreamTrial, len(streams))
+	var trying sync.WaitGroup
+	for i, s := range streams {
+		trials[i].Stream, trials[i].Dataset = s.Key.Stream, s.Key.Dataset
+		if s.Try != nil {
+			trying.Go(func() { trials[i].Trial = s.Try(ctx) })
+		}
+	}
+	trying.Wait()
+	return trials, nil
+}
+
+// testConnection tries the streams of a unit as it is configured now.
+func (c *Component) testConnection(ctx context.Context, k key) (map[string]any, error) {
+	c.mu.Lock()
+	in := c.inputs[k]
+	var u Unit
+	if in != nil {
+		u = in.unit
+	}
+	c.mu.Unlock()
+	if in == nil {
+		return nil, errors.New("the unit does not run")
+	}
+	trials, err := TryStreams(ctx, c.o.Input, u)
+	if err != nil {
+		return nil, err
+	}
+	if len(trials) == 0 {
+		return nil, errors.New(noStreams.Message)
+	}
+	streams := map[string]any{}
+	var faults []string
+	for _, t := range trials {
+		streams[t.Stream] = trialResult(t)
+		if t.Err != nil {
+			faults = append(faults, "stream "+t.Stream+": "+Explain(t.Err))
+		}
+	}
+	return map[string]any{"streams": streams}, joined(faults)
+}
+
+func trialResult(t StreamTrial) map[string]any {
+	roles := make([]any, 0, len(t.Roles))
+	for _, r := range t.Roles {
+		roles = append(roles, r)
+	}
+	result := map[string]any{
+		"token": t.Token, "roles": roles, "permission": t.Permission, "http_status": t.Status,
+		"quota_left": t.Quota.HourLeft, "can_collect": t.Err == nil,
+	}
+	if !t.Newest.IsZero() {
+		result["newest_record"] = stamp(t.Newest)
+	}
+	return result
+}
+
+// collectNow makes every stream of a unit poll and waits for the ends of the
+// polls. A poll under way counts; the one asked for follows it.
+func (c *Component) collectNow(ctx context.Context, k key) (map[string]any, error) {
+	running := c.streamsOf(k)
+	if len(running) == 0 {
+		return nil, errors.New("no stream of the unit runs")
+	}
+	ended := make([]<-chan struct{}, len(running))
+	for i, r := range running {
+		ended[i] = r.health.ended()
+		select {
+		case r.poll <- struct{}{}:
+		default: // is asked for already
+		}
+	}
+	streams := map[string]any{}
+	var faults []string
+	for i, r := range running {
+		id := r.stream.Key.Stream
+		select {
+		case <-ended[i]:
+		case <-r.done:
+		case <-ctx.Done():
+			faults = append(faults, "stream "+id+": the poll is still under way")
+			continue
+		}
+		result, fault := r.health.outcome()
+		if streams[id] = result; fault != "" {
+			faults = append(faults, "stream "+id+": "+fault)
+		}
+	}
+	return map[string]any{"streams": streams}, joined(faults)
+}
+
+// outcome is how the last poll ended.
+func (s *streamHealth) outcome() (result map[string]any, fault string) {
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	if s.failures > 0 {
+		fault = s.last.text
+	}
+	return s.payload(), fault
+}
+
+func joined(faults []string) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(faults, "; "))
+}

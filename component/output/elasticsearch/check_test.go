@@ -1,0 +1,70 @@
+package elasticsearch_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
+)
+
+func TestCheck(t *testing.T) {
+	const allowed, denied = "logs-a.log-default", "logs-b.log-default"
+	answer := func(status int, body string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		})
+	}
+	fake := func(o componenttest.ElasticsearchOptions) http.Handler {
+		o.APIKey = "id:key"
+		return componenttest.NewElasticsearch(o)
+	}
+	for name, c := range map[string]struct {
+		server http.Handler
+		known  bool
+		denied []string
+		kind   output.Kind
+		fails  bool
+	}{
+		"may write everywhere":       {server: fake(componenttest.ElasticsearchOptions{}), known: true},
+		"may not write to one":       {server: fake(componenttest.ElasticsearchOptions{Denied: []string{denied}}), known: true, denied: []string{denied}},
+		"may not ask for privileges": {server: fake(componenttest.ElasticsearchOptions{NoPrivileges: true})},
+		"wrong key":                  {server: componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "other:key"}), kind: output.Unauthorized, fails: true},
+		"key without monitor":        {server: answer(403, `{"error":{"type":"security_exception"}}`)},
+		"something else":             {server: answer(200, "<html>welcome</html>"), kind: output.Refused, fails: true},
+		"JSON of something else":     {server: answer(200, `{"a":1}`), kind: output.Refused, fails: true},
+		"redirect":                   {server: answer(302, ""), kind: output.Refused, fails: true},
+		"fails":                      {server: answer(503, ""), kind: output.Server, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(c.server)
+			defer server.Close()
+			found, err := elasticsearch.Check(t.Context(), map[string]any{"hosts": []any{server.URL}, "api_key": "id:key"}, []string{allowed, denied})
+			if (err != nil) != c.fails || c.fails && output.KindOf(err) != c.kind {
+				t.Fatalf("error %v, want kind %s", err, c.kind)
+			}
+			if found.Known != c.known || !slices.Equal(found.Denied, c.denied) {
+				t.Errorf("found %+v", found)
+			}
+			if err != nil && strings.Contains(err.Error(), "id:key") {
+				t.Error("the key is in the error")
+			}
+		})
+	}
+}
+
+func TestCheckOfAnUnreachableHost(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	url := server.URL
+	server.Close()
+	_, err := elasticsearch.Check(t.Context(), map[string]any{"hosts": []any{url}}, nil)
+	if e, ok := errors.AsType[*output.Error](err); !ok || e.Kind != output.Unreachable {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,90 @@
+package component
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+)
+
+const (
+	// payloadLimit bounds what the streams of a unit put into its payload, bytes
+	// of JSON: all payloads go out with every check-in, and to Fleet.
+	payloadLimit = 4 << 10
+	// errorLimit bounds a stream's text in it.
+	errorLimit = 300
+)
+
+// payloads are the streams of a unit in the shape that Beats report
+// (agent-contract.md 2.5), and how many there was no room for. The worst come
+// first: with counters in the first half of the room, then without.
+func (h *inputHealth) payloads() (streams map[string]any, leftOut int) {
+	order := slices.Clone(h.order)
+	slices.SortStableFunc(order, func(a, b string) int {
+		return cmp.Compare(h.streams[b].now.weight(), h.streams[a].now.weight())
+	})
+	streams = make(map[string]any, len(order))
+	used := 0
+	for i, id := range order {
+		p := h.streams[id].payload()
+		if used+size(id, p) > payloadLimit/2 {
+			p = h.streams[id].status()
+		}
+		if used += size(id, p); used > payloadLimit {
+			return streams, len(order) - i
+		}
+		streams[id] = p
+	}
+	return streams, 0
+}
+
+// size is how much JSON a stream's entry takes.
+func size(id string, p map[string]any) int {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return payloadLimit
+	}
+	return len(b) + len(id) + 4
+}
+
+// status is the part of a stream's payload that Beats have too.
+func (s *streamHealth) status() map[string]any {
+	text := ""
+	if severity(s.now.state()) >= severity(client.UnitStateDegraded) {
+		text = s.now.text
+	}
+	if len(text) > errorLimit {
+		text = text[:errorLimit] + "..."
+	}
+	return map[string]any{"status": s.now.state().String(), "error": text}
+}
+
+// payload is a stream's status with its counters. Only types that structpb
+// takes: any other loses the whole report.
+func (s *streamHealth) payload() map[string]any {
+	p := s.status()
+	p["records"] = s.counts.Records
+	p["documents"] = s.counts.Documents
+	p["duplicates"] = s.counts.Duplicates
+	p["rejected"] = s.counts.Rejected
+	p["dropped"] = s.counts.Dropped
+	p["quarantined"] = s.counts.Quarantined
+	p["unknown"] = s.counts.Unknown
+	if !s.counts.Newest.IsZero() {
+		p["newest_record"] = stamp(s.counts.Newest)
+	}
+	if !s.lastSuccess.IsZero() {
+		p["last_success"] = stamp(s.lastSuccess)
+	}
+	if s.counts.Backlog > 0 {
+		p["backlog_seconds"] = int(s.counts.Backlog.Seconds())
+	}
+	if s.counts.Quota != nil {
+		p["quota_left"] = s.counts.Quota.HourLeft
+	}
+	return p
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,74 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+// try finds out whether a stream can collect: a token, then one call for the
+// newest record.
+func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
+	r := resourceOf(c.DataStream.Dataset)
+	target := inputs.Target{DataStream: inputs.DataStream(c.DataStream), Index: c.Index}
+	t := inputs.Trial{Target: target.Name(), Permission: r.permission}
+	client, release, err := in.client(c)
+	if err != nil {
+		t.Err = err
+		return t
+	}
+	defer release()
+	if t.Roles, t.Err = client.Roles(ctx); t.Err != nil {
+		return t
+	}
+	t.Token = true
+	t.Err = newest(ctx, client, r, &t)
+	t.Quota = inputs.Quota(client.Quota())
+	return t
+}
+
+// newest asks for the newest record; without the order where the server takes
+// none, which still shows that the stream may read.
+func newest(ctx context.Context, client *api.Client, r *resource, t *inputs.Trial) error {
+	query := url.Values{"$top": {"1"}}
+	if r.updated != "" {
+		query.Set("$orderby", r.updated+" desc")
+	}
+	page, err := client.Open(ctx, request(r, query))
+	if refused, ok := errors.AsType[*api.Error](err); ok && refused.IsOData() {
+		query.Del("$orderby")
+		page, err = client.Open(ctx, request(r, query))
+	}
+	if refused, ok := errors.AsType[*api.Error](err); ok {
+		t.Status = refused.Status
+		if refused.Status == http.StatusNotFound && r.updated == "" {
+			return nil // an empty list of machines (defender-api.md 3.4)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	t.Status, t.Limits = http.StatusOK, page.Limits()
+	record, err := page.Next()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if query.Has("$orderby") {
+		t.Newest, _ = r.newMapper(newEnvelope(defaults(), inputs.Agent{})).read(repaired(record))
+	}
+	return nil
+}
+
+// request goes before all others: a person waits for it.
+func request(r *resource, query url.Values) api.Request {
+	return api.Request{Path: r.path, Query: query, Limit: r.limit, Roles: []string{r.permission}}
+}

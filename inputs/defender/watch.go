@@ -1,0 +1,196 @@
+package defender
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+// watched is what others may see of a stream while it runs: for diagnostics and
+// for the unit's payload.
+type watched struct {
+	config Config
+	drift  drift
+
+	mu     sync.Mutex
+	client *api.Client // nil while the stream does not run
+}
+
+// attach makes a running stream visible, and its reports carry the quota.
+func (w *watched) attach(client *api.Client, env inputs.Env) inputs.Env {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.client = client
+	env.Reporter = metered{env.Reporter, client}
+	return env
+}
+
+func (w *watched) detach() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.client = nil
+}
+
+// metered adds to counters what is left of the quota.
+type metered struct {
+	inputs.Reporter
+	client *api.Client
+}
+
+func (m metered) Count(c inputs.Counts) {
+	q := inputs.Quota(m.client.Quota())
+	c.Quota = &q
+	m.Reporter.Count(c)
+}
+
+// inspect is the stream for diagnostics.
+func (w *watched) inspect(saved []byte) map[string]any {
+	out := map[string]any{
+		"resource":       resourceOf(w.config.DataStream.Dataset).name,
+		"configuration":  w.config.shown(),
+		"unknown_fields": w.drift.report(),
+		"checkpoint":     checkpointOf(saved),
+	}
+	w.mu.Lock()
+	client := w.client
+	w.mu.Unlock()
+	if client == nil {
+		return out
+	}
+	quota := client.Quota()
+	left := map[string]any{"minute_left": quota.MinuteLeft, "hour_left": quota.HourLeft}
+	if !quota.HeldUntil.IsZero() {
+		left["held_until"] = quota.HeldUntil.UTC().Format(time.RFC3339)
+	}
+	out["quota"] = left
+	out["requests"] = requestsOf(client.Calls())
+	return out
+}
+
+func requestsOf(calls []api.PastCall) []any {
+	list := make([]any, 0, len(calls))
+	for _, c := range calls {
+		list = append(list, map[string]any{
+			"at": c.At.UTC().Format(time.RFC3339), "method": c.Method, "path": c.Path, "status": c.Status,
+			"milliseconds": c.Duration.Milliseconds(), "bytes": c.Bytes,
+		})
+	}
+	return list
+}
+
+// checkpointOf reads what the beginning of a checkpoint says of place and time;
+// long values are left out.
+func checkpointOf(head []byte) map[string]any {
+	out := map[string]any{}
+	d := jsontext.NewDecoder(bytes.NewReader(head))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return out
+	}
+	for {
+		name, err := d.ReadToken()
+		if err != nil || name.Kind() != '"' {
+			return out
+		}
+		member := name.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return out // cut here
+		}
+		if len(value) <= 64 {
+			out[member] = json.RawMessage(bytes.Clone(value))
+		}
+	}
+}
+
+// shown is the configuration in effect, defaults included, by the settings'
+// names. Secrets print as [redacted]; of connection settings only whether they
+// are set is told.
+func (c *Config) shown() map[string]any {
+	out := map[string]any{}
+	v := reflect.ValueOf(*c)
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("config"), ",")
+		if name == "" {
+			continue
+		}
+		switch value := v.Field(i).Interface().(type) {
+		case time.Duration:
+			out[name] = value.String()
+		case dataStream:
+			out[name] = map[string]any{"type": value.Type, "dataset": value.Dataset, "namespace": value.Namespace}
+		case map[string][]string:
+			out[name] = fmt.Sprintf("%d values", len(value))
+		case inputs.Secret:
+			out[name] = value.String()
+		default:
+			out[name] = value
+		}
+	}
+	out["url"], out["login_url"] = host(c.URL), host(c.LoginURL)
+	out["processors"], out["fields"] = len(c.Processors), len(c.Fields)
+	out["proxy_url"] = c.HTTP.Proxy.URL != nil
+	out["proxy_disable"] = c.HTTP.Proxy.Disable
+	out["ssl"] = c.HTTP.TLS != nil
+	return out
+}
+
+// host is a URL without what people hide in one.
+func host(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "?"
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+// Bounds of the drift report.
+const (
+	driftNames = 100
+	driftName  = 64 // bytes of a name
+)
+
+// drift counts members of records that are not known here, by name: what the
+// API sends that it did not send when this was written.
+type drift struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+// note counts members; nil counts nothing.
+func (d *drift) note(members []member) {
+	if d == nil || len(members) == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.counts == nil {
+		d.counts = map[string]int{}
+	}
+	for _, m := range members {
+		name := strings.ToValidUTF8(m.name[:min(len(m.name), driftName)], "")
+		if _, known := d.counts[name]; !known && len(d.counts) >= driftNames {
+			name = "..."
+		}
+		d.counts[name]++
+	}
+}
+
+func (d *drift) report() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.counts == nil {
+		return map[string]int{}
+	}
+	return maps.Clone(d.counts)
+}
