@@ -127,7 +127,7 @@ var (
 	permissionMissing = &Condition{
 		Name: "missing permission or consent", Unit: onStream, State: client.UnitStateDegraded,
 		Message: "{call}: permission missing ({code}); {remedy}",
-		Clears:  "with the first full poll after consent; the token is renewed within the hour",
+		Clears:  "with the first full poll after consent; the token is renewed within a minute",
 	}
 	throttled = &Condition{
 		Name: "throttled for longer than a poll", Unit: onStream, State: client.UnitStateDegraded,

@@ -233,6 +233,10 @@ func TestConfigChangeKeepsThePlace(t *testing.T) {
 	r.waitHealthy()
 	r.waitStored()
 	r.set(r.input(map[string]any{"tags": []any{"changed"}, "revision": 2.0}), elasticsearchUnit(r.esURL))
+	// Until the stream is restarted, it publishes with the former settings.
+	r.eventually("the restarted stream is healthy", func() bool {
+		return strings.Count(strings.Join(r.agent.Log(), "\n"), `"stream healthy"`) == 2
+	})
 	ids := r.alertIDs()
 	if err := r.tenant.Touch(defendertest.Alerts, ids[0], ids[1]); err != nil {
 		t.Fatal(err)
