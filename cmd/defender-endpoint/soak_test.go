@@ -175,7 +175,7 @@ func (s *soak) kill() {
 
 func (s *soak) end() {
 	s.Helper()
-	s.rig.stop()
+	s.stop()
 	s.running = false
 }
 
@@ -235,7 +235,7 @@ func (s *soak) counted() int {
 // prove runs the row, heals everything and counts.
 func (s *soak) prove() result {
 	s.Helper()
-	s.row.run(s)
+	s.run(s)
 	s.tenant.Heal()
 	s.es.Heal()
 	s.tenant.AfterPage(nil)
