@@ -21,6 +21,9 @@ const debounce = 500 * time.Millisecond
 // kill it a little later.
 const stopLimit = 14 * time.Second
 
+// forgetLimit bounds how long deleting checkpoints may hold up other changes.
+const forgetLimit = 5 * time.Second
+
 // RunUnderAgent serves Elastic Agent until ctx ends: then it stops every
 // stream, saves and returns.
 func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
@@ -248,6 +251,8 @@ func (c *Component) forget(ctx context.Context, u *client.Unit) {
 			return // the same unit is back
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, forgetLimit)
+	defer cancel()
 	if err := c.o.Cursors.Delete(ctx, config.GetId()); err != nil {
 		c.o.Log.Warn("delete checkpoints", "unit.id", u.ID(), "error", err.Error())
 	}

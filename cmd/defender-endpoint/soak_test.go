@@ -5,10 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"text/tabwriter"
@@ -232,6 +234,34 @@ func (s *soak) counted() int {
 	return s.es.Stats().Rejected + s.es.Stats().FailureStore
 }
 
+// sent is how often something was sent to the output.
+func (s *soak) sent() int {
+	if s.sink != nil {
+		stats, _ := s.sink.Stats()
+		return stats.Calls
+	}
+	return s.es.Stats().Requests
+}
+
+// resent is how many documents arrived under an id that was there already.
+func (s *soak) resent() int {
+	if s.sink != nil {
+		stats, _ := s.sink.Stats()
+		return stats.Duplicates
+	}
+	return s.es.Stats().Conflicts
+}
+
+// refusedBy reports whether the API answered a request of that path with 400.
+func (s *soak) refusedBy(path string) bool {
+	for _, r := range s.tenant.Requests() {
+		if strings.HasPrefix(r.Path, path) && r.Status == http.StatusBadRequest {
+			return true
+		}
+	}
+	return false
+}
+
 // prove runs the row, heals everything and counts.
 func (s *soak) prove() result {
 	s.Helper()
@@ -256,7 +286,7 @@ func (s *soak) prove() result {
 	missing, twice := s.compare()
 	r := result{
 		name: s.name, kills: s.kills, records: len(s.truth()), documents: len(s.documents()),
-		lost: max(missing-s.counted(), 0), twice: twice, refused: s.counted(), resent: s.es.Stats().Conflicts, drained: drained,
+		lost: max(missing-s.counted(), 0), twice: twice, refused: s.counted(), resent: s.resent(), drained: drained,
 	}
 	if r.lost > 0 || r.twice > 0 {
 		s.Errorf("%d documents lost, %d stored twice, %s after the faults had healed", r.lost, r.twice, drained)

@@ -6,12 +6,13 @@
 //   - A value that Save returned nil for survives a crash of the machine: it is
 //     written beside its place, synced, renamed over it, and the directory is
 //     synced.
-//   - A file that cannot be used (torn, of a newer version, of another stream)
+//   - A file that cannot be used (torn, of a newer version, of another stream, not
+//     permitted; a disk that fails to read is waited for)
 //     is put aside and reported as UnusableCursor with its cause; it never stops
 //     a stream and never yields another stream's cursor.
 //   - While Elasticsearch is away nothing is reported as missing: a stream waits
-//     instead of starting afresh. A 403 is the exception, since nothing can have
-//     been saved either.
+//     instead of starting afresh. Only a 403 lets it: a key that may not read is
+//     not mended by waiting, and alerts must not wait for that.
 //   - Files have mode 0600 in a directory of mode 0700.
 //   - One process owns a directory: a second one is refused.
 //   - A failed save leaves the former value in place.

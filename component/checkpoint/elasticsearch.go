@@ -24,6 +24,8 @@ const (
 	answerWait = 30 * time.Second
 	// maxStreams bounds how many checkpoints of one input are looked up.
 	maxStreams = 1000
+	// maxID is how long a document's id may be, bytes.
+	maxID = 512
 )
 
 // Client makes requests to Elasticsearch. Their URLs have no host.
@@ -72,7 +74,7 @@ func (e *Elasticsearch) Load(ctx context.Context, key inputs.Key) ([]byte, error
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("load checkpoint: %w", err)
-	case a.status == http.StatusNotFound:
+	case a.isMissing():
 		return nil, inputs.ErrNoCursor
 	case a.status == http.StatusForbidden:
 		return nil, &inputs.UnusableCursor{Cause: a.refusal()}
@@ -117,16 +119,22 @@ func (e *Elasticsearch) Save(ctx context.Context, key inputs.Key, value []byte) 
 	return nil
 }
 
-// Delete implements inputs.Cursors. What was written a moment ago may not be
+// Delete implements inputs.Cursors. It does not wait for an output: whoever
+// removes an input may have removed that as well. What was written a moment ago may not be
 // found yet; it does no harm, since an input that comes back has another id.
 func (e *Elasticsearch) Delete(ctx context.Context, input string) error {
 	query := fmt.Appendf(nil, `{"size":%d,"_source":false,"query":{"match_all":{}}}`, maxStreams)
-	a, err := e.call(ctx, http.MethodPost, "/"+index(input)+"/_search", query)
-	if err == nil && a.status != http.StatusOK && a.status != http.StatusNotFound {
-		err = a.refusal()
+	if !e.connected() {
+		return errors.New("delete checkpoints: there is no output to reach them")
 	}
-	if err != nil {
+	a, err := e.call(ctx, http.MethodPost, "/"+index(input)+"/_search", query)
+	switch {
+	case err != nil:
 		return fmt.Errorf("delete checkpoints: %w", err)
+	case a.isMissing():
+		return nil
+	case a.status != http.StatusOK:
+		return fmt.Errorf("delete checkpoints: %w", a.refusal())
 	}
 	var found struct {
 		Hits struct {
@@ -141,7 +149,7 @@ func (e *Elasticsearch) Delete(ctx context.Context, input string) error {
 	var faults []error
 	for _, hit := range found.Hits.Hits {
 		a, err := e.call(ctx, http.MethodDelete, "/"+index(input)+"/_doc/"+url.PathEscape(hit.ID), nil)
-		if err == nil && a.status != http.StatusOK && a.status != http.StatusNotFound {
+		if err == nil && a.status != http.StatusOK && !a.isMissing() {
 			err = a.refusal()
 		}
 		if err != nil {
@@ -155,6 +163,20 @@ func (e *Elasticsearch) Delete(ctx context.Context, input string) error {
 type answer struct {
 	status int
 	body   []byte
+}
+
+// isMissing reports whether Elasticsearch itself says that there is no such
+// document or index. A proxy's 404 is no answer of that kind.
+func (a answer) isMissing() bool {
+	var said struct {
+		Found  *bool  `json:"found"`
+		Result string `json:"result"`
+		Error  struct {
+			Type string `json:"type"`
+		} `json:"error"`
+	}
+	return a.status == http.StatusNotFound && json.Unmarshal(a.body, &said) == nil &&
+		(said.Found != nil || said.Result == "not_found" || said.Error.Type == "index_not_found_exception")
 }
 
 // refusal is an error of a status. Elasticsearch's own words are left out: they
@@ -197,6 +219,12 @@ func (e *Elasticsearch) call(ctx context.Context, method, path string, body []by
 	return answer{response.StatusCode, b}, nil
 }
 
+func (e *Elasticsearch) connected() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.client != nil
+}
+
 // wait returns the client as soon as there is one.
 func (e *Elasticsearch) wait(ctx context.Context) (Client, error) {
 	for {
@@ -217,6 +245,9 @@ func (e *Elasticsearch) wait(ctx context.Context) (Client, error) {
 // document is the path of a key's document.
 func document(key inputs.Key) string {
 	id := url.QueryEscape(key.Stream) + "::" + url.QueryEscape(key.Dataset)
+	if len(id) > maxID {
+		id = sum([]byte(id))
+	}
 	return "/" + index(key.Input) + "/_doc/" + url.PathEscape(id)
 }
 

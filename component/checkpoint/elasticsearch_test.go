@@ -118,6 +118,27 @@ func TestIndexNames(t *testing.T) {
 	}
 }
 
+// TestProxyIsNotElasticsearch: its 404 does not let a stream start afresh.
+func TestProxyIsNotElasticsearch(t *testing.T) {
+	proxy := httptest.NewServer(http.NotFoundHandler())
+	defer proxy.Close()
+	u, _ := url.Parse(proxy.URL)
+	client, err := elastictransport.NewClient(elastictransport.WithURLs(u), elastictransport.WithDisableRetry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store(client).Load(t.Context(), key); err == nil || errors.Is(err, inputs.ErrNoCursor) {
+		t.Errorf("load: %v", err)
+	}
+}
+
+// TestDeleteDoesNotWait: the output may have been removed with the input.
+func TestDeleteDoesNotWait(t *testing.T) {
+	if err := checkpoint.NewElasticsearch().Delete(t.Context(), key.Input); err == nil {
+		t.Error("deleted without an output")
+	}
+}
+
 func TestIsAgentless(t *testing.T) {
 	for value, want := range map[string]bool{"cel,microsoft_defender_endpoint": true, "cel": false, "": false, " microsoft_defender_endpoint ": true} {
 		getenv := func(name string) string {

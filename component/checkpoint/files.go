@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/elastic/elastic-agent-libs/file"
 
@@ -19,6 +20,8 @@ import (
 
 // ErrLocked means that another process owns the directory.
 var ErrLocked = errors.New("state directory is in use by another process")
+
+var errTooLarge = errors.New("it is too large for a checkpoint")
 
 // Files keeps each cursor in a file of its own.
 type Files struct {
@@ -56,7 +59,7 @@ func (f *Files) own() error {
 	}
 	if err := tryLock(lock); err != nil {
 		lock.Close()
-		return fmt.Errorf("%w: %s", ErrLocked, f.dir)
+		return fmt.Errorf("lock state directory %s: %w", f.dir, err)
 	}
 	f.lock = lock
 	return nil
@@ -76,10 +79,13 @@ func (f *Files) Close() error {
 func (f *Files) Load(_ context.Context, key inputs.Key) ([]byte, error) {
 	path := f.path(key)
 	b, err := read(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, inputs.ErrNoCursor
-	}
-	if err == nil {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, errTooLarge):
+	case err != nil: // the disk, or too many open files: it may be readable later
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	default:
 		var value []byte
 		if value, err = decode(key, b); err == nil {
 			return value, nil
@@ -96,7 +102,7 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxSize {
-		return nil, fmt.Errorf("it has %d bytes, too many for a checkpoint", info.Size())
+		return nil, errTooLarge
 	}
 	return os.ReadFile(path)
 }

@@ -33,6 +33,9 @@ type collector struct {
 	counts   inputs.Counts
 	backlog  time.Duration // see inputs.Counts
 
+	// late outlives a stop by the grace: for the batch in hand and the cursor.
+	late context.Context //nolint:containedctx // it is that of run
+
 	server  server            // what the server is known to take
 	pending map[uint64]uint32 // seen, but not acknowledged yet
 	met     map[uint64]uint32 // by the sweep under way, of a resource that is swept
@@ -40,6 +43,9 @@ type collector struct {
 
 // run polls until ctx ends, or once with env.Once.
 func (c *collector) run(ctx context.Context) error {
+	late, cancel := graceful(ctx, c.env.Grace)
+	defer cancel()
+	c.late = late
 	for {
 		started := time.Now()
 		err := c.poll(ctx)
@@ -101,11 +107,11 @@ func (c *collector) poll(ctx context.Context) error {
 		}
 	}
 	if c.unsaved != nil {
-		c.save(ctx)
+		c.save()
 	}
 	err := c.sweep(ctx, c.walk())
 	for c.server.learn(err, c.resource) {
-		c.log.Warn("query refused, reading another way", "resource", c.resource.name, "error", err.Error())
+		c.log.Warn("query refused, asking another way", "resource", c.resource.name, "error", err.Error())
 		err = c.sweep(ctx, c.walk())
 	}
 	if err == nil {
@@ -131,7 +137,7 @@ func (c *collector) restore(ctx context.Context) error {
 		if now.Before(c.state.cursor) { // the clock was set back
 			c.log.Warn("cursor lies in the future, set back to the present")
 			c.state.cursor = now
-			c.save(ctx)
+			c.save()
 		}
 		return nil
 	case errors.As(err, &unusable):
@@ -141,7 +147,7 @@ func (c *collector) restore(ctx context.Context) error {
 	}
 	c.state = state{cursor: now.Add(-c.config.InitialInterval), seen: map[uint64]uint32{}}
 	c.restored = true
-	c.save(ctx)
+	c.save()
 	return nil
 }
 
@@ -155,39 +161,33 @@ func (c *collector) lookback() time.Time {
 
 // advance moves the cursor over acknowledged records and saves what is new. It
 // never goes back and never into the future.
-func (c *collector) advance(ctx context.Context, to time.Time) {
+func (c *collector) advance(to time.Time) {
 	if to = earlier(to, time.Now().UTC()); to.After(c.state.cursor) {
 		c.state.cursor, c.changed = to, true
 		c.state.prune(c.lookback())
 	}
 	if c.changed {
-		c.save(ctx)
+		c.save()
 	}
 }
 
 // complete ends the sweep of a resource that is swept: the seen set is what it
-// met, and its cursor the time of its end. That time stays where it was if it
-// cannot be saved: it is part of the ids (see epoch), and a crash would bring
-// the saved one back.
-func (c *collector) complete(ctx context.Context) {
-	former := c.state.cursor
-	c.state.seen, c.met = c.met, c.state.seen
-	c.state.prune(time.Time{})
-	c.state.cursor = time.Now().UTC()
-	c.save(ctx)
-	if c.unsaved != nil {
-		c.state.cursor = former
+// met, and its cursor the time of its end. A list that was empty tells nothing
+// of the records that were in it before.
+func (c *collector) complete() {
+	if len(c.met) > 0 {
+		c.state.seen, c.met = c.met, c.state.seen
 	}
+	c.state.cursor = time.Now().UTC()
+	c.save()
 }
 
 // save keeps the state. Collecting goes on where that fails (see the package's
 // doc); the poll's error tells of it, and the next poll tries again.
-func (c *collector) save(ctx context.Context) {
-	ctx, cancel := graceful(ctx, c.env.Grace)
-	defer cancel()
+func (c *collector) save() {
 	b, err := c.state.marshal(c.resource.name)
 	if err == nil {
-		err = c.env.Cursors.Save(ctx, c.key, b)
+		err = c.env.Cursors.Save(c.late, c.key, b)
 	}
 	c.changed, c.unsaved = false, nil
 	if err != nil {

@@ -320,7 +320,7 @@ func TestUnknownMembersAreKeptAndCounted(t *testing.T) {
 
 func TestHugeRecordIsAccountedFor(t *testing.T) {
 	b := newBench(t, tenant.Options{Seed: 7, Alerts: 20}, nil)
-	b.tenant.Fail(tenant.Rule{Path: "/api/alerts", HugeRecord: 17 << 20})
+	b.tenant.Fail(tenant.Rule{Path: "/api/alerts", HugeRecord: 17 << 20, Times: 1})
 	b.mustPoll()
 	if b.counts.counts.Quarantined != 1 {
 		t.Errorf("%d records quarantined, want 1", b.counts.counts.Quarantined)

@@ -26,11 +26,18 @@
 // upper bound: a record that is updated while being paged moves to the end and
 // is met there.
 //
-// What a server refuses of this is learned and asked for another way: without
-// $orderby each window is read to its end by $skip, and the cursor moves only
-// then; windows are halved until the server skips far enough; without a filter
-// by update time machine actions are read by creation time, four days back at
-// every poll; a sweep of machines goes on behind the last id.
+// What a server refuses of this is learned for an hour and asked for another
+// way: without $orderby each window is read to its end by $skip, and the cursor
+// moves only then; windows are halved until the server skips far enough; without
+// a filter by update time machine actions are read by creation time, four days
+// back at every poll; machines, where a page cannot begin behind an id, by $skip.
+//
+// # Why bounds are passed again after $skip
+//
+// An update moves a record out of its window, or out of the time it shared with
+// others. All records behind it move up by one, and $skip passes over one that
+// nobody has seen. Bounds that took more than one page by $skip are therefore
+// passed again until nothing new is met in them; the seen set makes that free.
 //
 // # Why a backlog is read in windows
 //
@@ -66,34 +73,23 @@
 // inserts or completes without a new update time would either be taken for its
 // neighbour or be lost behind an id that already exists.
 //
-// # Why a short page is seldom taken for the last one
+// # Why only an empty page is the last one
 //
 // A server that clamps $top, or cuts pages by their size, returns short pages
-// that are not the last. Where the cursor, or the seen set of a sweep, is going
-// to jump over what follows, only an empty page is the end. In the last window
-// of a keyset it does not jump, so there a page that is shorter than another
-// one of the same sweep is enough. That costs a quiet tenant one or two small
-// requests a poll.
-//
-// # Why collecting goes on where the cursor cannot be saved
-//
-// A saved cursor that is too old loses nothing: a restart reads again, and the
-// data stream knows the ids. Alerts that stop because a disk is full are what
-// nobody wants. The poll's error tells of it, and every poll tries again. Only
-// the time of a sweep, which is part of ids, does not move unsaved.
-//
-// # Why fingerprints of 64 bits are enough
-//
-// Two records are taken for one if their fingerprints meet within the overlap:
-// with 50,000 records there, once in 10^10 polls. Nobody can choose a record to
-// hide another one: the service puts ids and times of its own into both.
+// that are not the last, and taking them for it would leave what follows unread
+// at every poll. It costs a quiet tenant one small request a poll. A nextLink is
+// not followed and tells nothing: with $top the service gives none, and there
+// are reports of links without end.
 //
 // # Why machines are swept, and their ids hold the time of a sweep
 //
 // A machine's tags, risk and exposure change without its lastSeen, so there is
 // no time to read by. Every interval all are read, and those published whose
 // content is not what the sweep before met, or was published a full_interval
-// ago. The id holds the content and the time of the last complete sweep, which
+// ago. A page begins behind the last id of the one before, not at $skip: a machine
+// that leaves the list meanwhile would hide its neighbour, which the next sweep
+// would then take for new. A 404 of the API is an empty list, and an empty list
+// does not make the machines of the sweep before new again. The id holds the content and the time of the last complete sweep, which
 // is saved: a sweep repeated after a crash gives the same ids, and a machine
 // that changes back gives a new document. Where the cursor is lost, every
 // machine is published once more.

@@ -140,7 +140,7 @@ func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) 
 		envelope: e,
 		mapper:   r.newMapper(e),
 		batch:    inputs.NewBatch(target, inputs.BatchDocuments, inputs.BatchBytes),
-		server:   server{top: c.BatchSize, window: maxWindow},
+		server:   newServer(c.BatchSize),
 		pending:  map[uint64]uint32{},
 		met:      map[uint64]uint32{},
 	}

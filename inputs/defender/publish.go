@@ -22,7 +22,7 @@ func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *p
 			return nil
 		}
 		if e, ok := errors.AsType[*api.Error](err); ok && e.IsTooLarge() {
-			if err := c.oversized(ctx, e, p); err != nil {
+			if err := c.oversized(e, p); err != nil {
 				return err
 			}
 			continue
@@ -30,7 +30,7 @@ func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *p
 		if err != nil {
 			return err
 		}
-		if err := c.record(ctx, record, w, p); err != nil {
+		if err := c.record(record, w, p); err != nil {
 			return err
 		}
 	}
@@ -38,7 +38,7 @@ func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *p
 }
 
 // record publishes one record unless it was seen.
-func (c *collector) record(ctx context.Context, record raw, w *walk, p *page) error {
+func (c *collector) record(record raw, w *walk, p *page) error {
 	record = repaired(record)
 	fingerprint := xxhash.Sum64(record)
 	p.records++
@@ -64,12 +64,17 @@ func (c *collector) record(ctx context.Context, record raw, w *walk, p *page) er
 		c.counts.Duplicates++
 	} else {
 		p.fresh++
+		if !w.keyset || !updated.After(w.lower) {
+			p.inside++
+		}
 		c.changed = true
-		if err := c.documents(ctx, record, unreadable); err != nil {
+		if err := c.documents(record, unreadable); err != nil {
 			return err
 		}
 	}
 	switch {
+	case c.resource.updated != "" && updated.IsZero():
+		c.pending[fingerprint] = unix32(time.Now()) // it can be met again for as long
 	case c.resource.updated != "":
 		c.pending[fingerprint] = unix32(later(updated, w.lower))
 	case seen:
@@ -95,13 +100,13 @@ func (c *collector) known(fingerprint uint64) (held uint32, seen bool) {
 
 // oversized accounts for a record that is too large to be read. It is known by
 // the record before it, so that reading it again gives the same document.
-func (c *collector) oversized(ctx context.Context, e *api.Error, p *page) error {
+func (c *collector) oversized(e *api.Error, p *page) error {
 	p.records++
 	c.counts.Records++
 	place := raw(`"after ` + p.newest.Format(time.RFC3339Nano) + `"`)
 	fingerprint := xxhash.Sum64(place)
 	if _, seen := c.state.seen[fingerprint]; !seen {
-		if err := c.documents(ctx, place, errors.New(e.Message)); err != nil {
+		if err := c.documents(place, errors.New(e.Message)); err != nil {
 			return err
 		}
 	}
@@ -110,7 +115,7 @@ func (c *collector) oversized(ctx context.Context, e *api.Error, p *page) error 
 }
 
 // documents maps a record into the batch, which it publishes when it is full.
-func (c *collector) documents(ctx context.Context, record raw, unreadable error) error {
+func (c *collector) documents(record raw, unreadable error) error {
 	emit := func() error {
 		if !process(c.envelope.processors, &c.envelope.doc) {
 			c.counts.Dropped++
@@ -118,7 +123,7 @@ func (c *collector) documents(ctx context.Context, record raw, unreadable error)
 		}
 		c.batch.Add(&c.envelope.doc)
 		if c.batch.Full() {
-			return c.publish(ctx)
+			return c.publish()
 		}
 		return nil
 	}
@@ -138,13 +143,11 @@ func (c *collector) documents(ctx context.Context, record raw, unreadable error)
 
 // publish delivers the batch. A stream that is being stopped still has the
 // grace to do so.
-func (c *collector) publish(ctx context.Context) error {
+func (c *collector) publish() error {
 	if c.batch.Len() == 0 {
 		return nil
 	}
-	ctx, cancel := graceful(ctx, c.env.Grace)
-	defer cancel()
-	if err := c.env.Publisher.Publish(ctx, c.batch); err != nil {
+	if err := c.env.Publisher.Publish(c.late, c.batch); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	r := c.batch.Result
@@ -166,6 +169,9 @@ func (p *page) follow(record raw) error {
 		return nil // it is published as it is; others tell where the page ends
 	}
 	id := str(r.ID)
+	if id == "" {
+		return nil
+	}
 	if id <= p.last {
 		return errUnordered
 	}

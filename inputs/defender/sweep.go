@@ -16,6 +16,12 @@ const (
 	// maxPages ends a poll that a server would keep going for ever; the next
 	// poll goes on from there.
 	maxPages = 10_000
+	// maxPasses is how often the same bounds are read by $skip while records
+	// that are new keep turning up in them.
+	maxPasses = 5
+	// maxSame is how often a page may follow itself though more was skipped:
+	// what arrives between two pages can move it behind itself.
+	maxSame = 10
 	// minTop is the smallest page asked for when larger ones keep breaking.
 	minTop = 10
 	// backlogAge is how old records are that make a poll a backlog, which gives
@@ -26,7 +32,7 @@ const (
 // What a server may refuse of a query, or ignore.
 var (
 	errUnordered  = errors.New("the server does not sort as asked")
-	errUnfiltered = errors.New("the server does not filter by update time")
+	errUnfiltered = errors.New("the server does not filter as asked")
 	errTooDeep    = errors.New("the server does not skip as many records as asked")
 )
 
@@ -34,10 +40,10 @@ var (
 type page struct {
 	records int
 	fresh   int       // of them, those not seen before
+	inside  int       // of the fresh ones, those that $skip could pass over: see walk
 	newest  time.Time // largest update time
 	last    string    // id of the last record, where pages go by id
 	digest  uint64    // of all its records
-	more    bool      // the server itself says that there is more
 }
 
 // sweep reads page after page, window after window, to the present.
@@ -45,28 +51,37 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 	c.envelope.epoch = c.epoch()
 	clear(c.met)
 	var former page
-	largest := 0
 	for range maxPages {
 		w.top = c.server.top
 		p, err := c.page(ctx, w)
-		if w.keyset && w.upper.IsZero() && errors.Is(err, errTooDeep) && former.records < w.top {
-			return nil // of one time, and fewer than asked for: nothing was cut
+		if errors.Is(err, errTooDeep) {
+			if former.records < c.server.largest && w.keyset && w.upper.IsZero() {
+				return nil // of one time, and fewer than it gives: nothing was cut
+			}
+			if w.narrow(&c.server) {
+				continue
+			}
 		}
 		if err != nil {
 			return err
 		}
-		if p.records > 0 && w.stands(p, former) {
+		c.server.largest = max(c.server.largest, p.records)
+		if w.stands(p, former) {
 			return c.malformed("the server gives the same page again and again")
 		}
-		w.newest = later(w.newest, p.newest)
-		ended := p.ends(w, largest)
-		c.acknowledge(ctx, w, ended)
+		if p.records > 0 && w.byID && p.last <= w.after {
+			return errUnfiltered
+		}
+		former = p
+		ended := p.records == 0
+		if w.repeat(p, ended) {
+			continue
+		}
+		c.acknowledge(w, ended)
 		if ended && w.upper.IsZero() {
 			return nil
 		}
-		largest = max(largest, p.records)
-		former = p
-		w.advance(p, ended, c.server.window)
+		w.advance(p, ended, &c.server)
 		c.fallBehind(w, p)
 	}
 	return c.malformed("the answers do not end")
@@ -74,23 +89,17 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 
 // acknowledge moves the cursor behind a page whose documents were taken, as far
 // as the walk allows.
-func (c *collector) acknowledge(ctx context.Context, w *walk, ended bool) {
+func (c *collector) acknowledge(w *walk, ended bool) {
 	switch {
 	case c.resource.updated == "":
 		if ended {
-			c.complete(ctx)
+			c.complete()
 		}
 	case w.keyset && !ended, w.upper.IsZero() && ended:
-		c.advance(ctx, w.newest)
+		c.advance(w.newest)
 	case ended: // the clock may be ahead of what is still to come
-		c.advance(ctx, earlier(w.upper, time.Now().Add(-maxClockSkew)))
+		c.advance(earlier(w.upper, time.Now().Add(-maxClockSkew)))
 	}
-}
-
-// ends decides whether a page is the last of its window; see "Why a short page"
-// in the package's doc.
-func (p *page) ends(w *walk, largest int) bool {
-	return p.records == 0 || w.keyset && w.upper.IsZero() && p.records < largest && !p.more
 }
 
 // epoch is part of the ids of a swept resource: the time of the last complete
@@ -118,18 +127,20 @@ func (c *collector) page(ctx context.Context, w *walk) (page, error) {
 	defer answer.Close()
 	err = c.records(ctx, answer, w, &p)
 	// What was read is published even when the page broke off.
-	if flushErr := c.publish(ctx); flushErr != nil {
+	if flushErr := c.publish(); flushErr != nil {
 		return p, flushErr
 	}
 	c.keep()
+	w.newest = later(w.newest, p.newest)
 	c.counts.Newest = earlier(p.newest, time.Now())
 	c.report()
-	p.more = answer.NextLink() != ""
 	if err == nil || errors.Is(err, errUnordered) {
 		return p, err
 	}
-	c.server.top = max(minTop, c.server.top/2) // a smaller page may get through
-	c.save(ctx)
+	if _, broke := errors.AsType[*api.Error](err); broke { // a smaller page may get through
+		c.server.top = min(c.server.top, max(minTop, c.server.top/2))
+	}
+	c.save()
 	return p, err
 }
 
@@ -137,6 +148,9 @@ func (c *collector) page(ctx context.Context, w *walk) (page, error) {
 // what is new to us, or has whole windows before it.
 func (c *collector) fallBehind(w *walk, p page) {
 	c.backlog = 0
+	if c.resource.updated == "" {
+		return
+	}
 	if behind := time.Since(later(w.lower, p.newest)); behind > backlogAge && (p.fresh > 0 || !w.upper.IsZero()) {
 		c.backlog = behind
 	}
@@ -161,6 +175,7 @@ func (c *collector) keep() {
 	maps.Copy(c.state.seen, c.pending)
 	if c.resource.updated == "" {
 		maps.Copy(c.met, c.pending)
+		c.state.prune(time.Time{})
 	} else {
 		c.state.prune(c.lookback())
 	}
@@ -168,17 +183,19 @@ func (c *collector) keep() {
 }
 
 // refusal tells what a server does not take of a query. A list of machines that
-// is empty is a 404 (defender-api.md 3.4). A query that was taken without $skip
-// is refused for being too deep.
+// is empty is a 404 of the API itself (defender-api.md 3.4). A query that was
+// taken without $skip is refused for being too deep.
 func (w *walk) refusal(err error) error {
 	var refused *api.Error
 	switch {
 	case !errors.As(err, &refused):
 		return err
-	case refused.Status == http.StatusNotFound && w.property == "" && w.skip == 0:
+	case refused.Status == http.StatusNotFound && refused.Code != "" && w.property == "" && w.skip == 0:
 		return nil
 	case refused.Status == http.StatusBadRequest && w.skip > 0:
 		return fmt.Errorf("%w: %w", errTooDeep, err)
+	case refused.IsOData() && w.after != "":
+		return fmt.Errorf("%w: %w", errUnfiltered, err)
 	case refused.IsOData() && w.order != "":
 		return fmt.Errorf("%w: %w", errUnordered, err)
 	case refused.IsOData():

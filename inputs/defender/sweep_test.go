@@ -39,7 +39,7 @@ func TestDeepSkipRefused(t *testing.T) {
 		"alerts that cannot be sorted": {logDataset, tenant.Options{Alerts: 400, EvidencePerAlert: 1}, []tenant.Rule{
 			{Path: alerts, RejectOrderBy: true}, {Path: alerts, RejectDeepSkip: 60},
 		}},
-		"alerts of one time": {logDataset, tenant.Options{Alerts: 300, EvidencePerAlert: 1, TieRun: 200}, []tenant.Rule{
+		"alerts of one time": {logDataset, tenant.Options{Alerts: 300, EvidencePerAlert: 1, TieRun: 200, Span: 10 * time.Minute}, []tenant.Rule{
 			{Path: alerts, RejectDeepSkip: 40},
 		}},
 		"machines": {machineDataset, tenant.Options{Machines: 300}, []tenant.Rule{
@@ -64,16 +64,16 @@ func TestDeepSkipRefused(t *testing.T) {
 	}
 }
 
-// TestShortPageThatIsNotTheLast: a server that cuts pages by their size gives
-// short ones in the middle. Nothing behind them is lost, and no machine that
-// was not met is taken for new by the next sweep.
-func TestShortPageThatIsNotTheLast(t *testing.T) {
+// TestPagesCutBySize: a server that cuts pages by their size gives short ones in
+// the middle. Nothing behind them is lost, and no machine that was not met is
+// taken for new by the next sweep.
+func TestPagesCutBySize(t *testing.T) {
 	for name, c := range map[string]struct {
 		dataset, path string
 		options       tenant.Options
 		unsorted      bool
 	}{
-		"alerts":                       {logDataset, "/api/alerts", tenant.Options{Alerts: 150, EvidencePerAlert: 1}, false},
+		"alerts":                       {logDataset, "/api/alerts", tenant.Options{Alerts: 150, EvidencePerAlert: 1, Span: 10 * time.Minute}, false},
 		"alerts that cannot be sorted": {logDataset, "/api/alerts", tenant.Options{Alerts: 150, EvidencePerAlert: 1}, true},
 		"machines":                     {machineDataset, "/api/machines", tenant.Options{Machines: 150}, false},
 	} {
@@ -83,10 +83,7 @@ func TestShortPageThatIsNotTheLast(t *testing.T) {
 			b.dataset = c.dataset
 			for range 3 {
 				b.tenant.Heal()
-				b.tenant.Fail(
-					tenant.Rule{Path: c.path, RejectOrderBy: c.unsorted},
-					tenant.Rule{Path: c.path, ClampTop: 20, After: 2, Times: 1},
-				)
+				b.tenant.Fail(tenant.Rule{Path: c.path, RejectOrderBy: c.unsorted}, tenant.Rule{Path: c.path, ClampTop: 20, After: 1})
 				b.mustPoll()
 			}
 			want := c.options.Alerts + c.options.Machines
@@ -95,6 +92,90 @@ func TestShortPageThatIsNotTheLast(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUpdatesWhileSkipping: an update takes a record out of the bounds that are
+// being passed by $skip, and all behind it move up by one. None is passed over.
+func TestUpdatesWhileSkipping(t *testing.T) {
+	old := 40 * 24 * time.Hour
+	for name, c := range map[string]struct {
+		options tenant.Options
+		rule    tenant.Rule
+	}{
+		"windows that cannot be sorted": {tenant.Options{Alerts: 300, Span: old}, tenant.Rule{Path: "/api/alerts", RejectOrderBy: true}},
+		"ties, sorted":                  {tenant.Options{Alerts: 300, TieRun: 100, Span: old}, tenant.Rule{Path: "/none"}},
+		"ties, $top clamped":            {tenant.Options{Alerts: 300, TieRun: 100, Span: old}, tenant.Rule{Path: "/api/alerts", ClampTop: 12}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.options.Seed, c.options.EvidencePerAlert = 14, 1
+			b := newBench(t, c.options, map[string]any{"batch_size": 20, "initial_interval": "1440h"})
+			b.tenant.Fail(c.rule)
+			var ids []string
+			for v := range b.tenant.Records(tenant.Alerts) {
+				ids = append(ids, v.ID)
+			}
+			page := 0
+			b.tenant.AfterPage(func(r tenant.Request) {
+				if page++; page < 30 && page%2 == 0 { // one that was read already, in the oldest bounds
+					_ = b.tenant.Touch(tenant.Alerts, ids[page/2-1])
+				}
+			})
+			b.mustPoll()
+			b.tenant.AfterPage(nil)
+			b.mustPoll()
+			stored := b.stored()
+			for v := range b.tenant.Records(tenant.Alerts) {
+				if stored[versionOf(v)] == 0 {
+					t.Errorf("alert %s of %s is not stored", v.ID, v.Time)
+				}
+			}
+		})
+	}
+}
+
+// TestMachinesThatLeaveTheList: while it is being read, and all of them for
+// one poll. Those that stay are not published again.
+func TestMachinesThatLeaveTheList(t *testing.T) {
+	b := newMachineBench(t, tenant.Options{Seed: 15, Machines: 100}, map[string]any{"batch_size": 20})
+	b.mustPoll()
+	for _, rule := range []tenant.Rule{
+		{Path: "/api/machines", Status: 404},
+		{Path: "/api/machines", Status: 404, After: 2},
+		{Path: "/api/machines", Status: 404, Body: "<html>no such host</html>", After: 2},
+	} {
+		b.tenant.Fail(rule)
+		_ = b.poll() // what is no answer of the API is an error
+		b.tenant.Heal()
+		b.mustPoll()
+		b.mustPoll()
+	}
+	if len(b.sink.stored) > 100+60 { // a 404 in mid-sweep may be the end: then the rest is published once more
+		t.Errorf("%d documents of 100 machines", len(b.sink.stored))
+	}
+}
+
+// TestRecordWithoutATimeIsSentOnce although nothing tells where it belongs.
+func TestRecordWithoutATimeIsSentOnce(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 16, Alerts: 40, EvidencePerAlert: 1, Span: 10 * time.Minute}, map[string]any{"batch_size": 15})
+	b.tenant.Add(tenant.Alerts, `{"id":"timeless","lastUpdateTime":"no time","evidence":[]}`)
+	for range 4 {
+		b.mustPoll()
+		if err := b.tenant.Touch(tenant.Alerts, b.anyID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.sink.duplicates != 0 {
+		t.Errorf("%d documents were sent again", b.sink.duplicates)
+	}
+}
+
+func (b *bench) anyID() string {
+	for v := range b.tenant.Records(tenant.Alerts) {
+		if v.ID != "timeless" {
+			return v.ID
+		}
+	}
+	return ""
 }
 
 // TestLongBacklogIsReadInWindows: oldest first, no query spans more than a

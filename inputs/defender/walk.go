@@ -19,6 +19,8 @@ const (
 	// by update time may still change: a machine action times out after 3 days
 	// and 14 minutes (defender-api.md 3.5).
 	fallbackWindow = 4 * 24 * time.Hour
+	// trust is how long a refusal is remembered: it may have been an odd one.
+	trust = time.Hour
 )
 
 // server is what is known of the server: each refusal leaves one way less to
@@ -26,44 +28,42 @@ const (
 type server struct {
 	unsorted bool          // it refuses $orderby or ignores it
 	byBirth  bool          // it does not filter by update time
-	byID     bool          // it skips too few records for a sweep: pages go by id
+	bySkip   bool          // it does not go on behind an id
 	top      int           // records asked for in a page
 	window   time.Duration // time that a query spans
+	largest  int           // page it gave
+	since    time.Time     // of the first refusal
 }
+
+func newServer(batchSize int) server { return server{top: batchSize, window: maxWindow} }
 
 // learn takes in why a query was refused, and reports whether there is another
 // way to ask.
 func (s *server) learn(err error, r *resource) bool {
 	switch {
 	case errors.Is(err, errUnordered) && !s.unsorted:
-		s.unsorted, s.byID = true, false
-	case errors.Is(err, errUnfiltered) && !s.byBirth && r.created != "":
+		s.unsorted, s.bySkip = true, true
+	case errors.Is(err, errUnfiltered) && r.updated == "" && !s.bySkip:
+		s.bySkip = true
+	case errors.Is(err, errUnfiltered) && r.created != "" && !s.byBirth:
 		s.byBirth = true
-	case !errors.Is(err, errTooDeep):
-		return false
-	case r.updated == "":
-		if s.byID || s.unsorted {
-			return false
-		}
-		s.byID = true
-	case !s.unsorted && !s.byBirth: // more records share one time than may be skipped
-		if s.top >= maxBatchSize {
-			return false
-		}
+	case errors.Is(err, errTooDeep) && s.top < maxBatchSize: // more records share one time than may be skipped
 		s.top = maxBatchSize
+		return true
 	default:
-		if s.window <= minWindow {
-			return false
-		}
-		s.window = max(s.window/2, minWindow)
+		return false
 	}
+	s.since = time.Now()
 	return true
 }
 
-// relax goes back towards larger pages and windows after a success.
+// relax goes back towards the usual page after a success, and forgets refusals
+// after some time.
 func (s *server) relax(batchSize int) {
 	s.top = min(s.top*2, batchSize)
-	s.window = min(s.window*2, maxWindow)
+	if !s.since.IsZero() && time.Since(s.since) > trust {
+		*s = newServer(batchSize)
+	}
 }
 
 // walk is the way through one sweep: which page to ask for next.
@@ -72,6 +72,10 @@ func (s *server) relax(batchSize int) {
 // $skip is used only while a full page carries that one time. By id: a page
 // begins behind the last id of the one before. Otherwise the bounds stay, where
 // there are any, and $skip alone moves.
+//
+// $skip passes over a record when one before it leaves the bounds meanwhile, by
+// an update. So bounds that took more than one page by $skip are passed again,
+// until no record within them is new.
 type walk struct {
 	resource *resource
 	property string // that is filtered by; "" = no filter
@@ -84,13 +88,17 @@ type walk struct {
 	skip     int
 	top      int       // records asked for
 	newest   time.Time // largest update time of the sweep
+
+	inside int // fresh records within the bounds in this pass
+	passes int // over the same bounds, before this one
+	same   int // pages in a row that were the one before
 }
 
 // walk plans a sweep with what the server is known to take.
 func (c *collector) walk() *walk {
 	w := &walk{resource: c.resource, property: c.resource.updated}
 	if w.property == "" {
-		if w.byID = c.server.byID; !c.server.unsorted {
+		if w.byID = !c.server.bySkip; !c.server.unsorted {
 			w.order = "id"
 		}
 		return w
@@ -108,10 +116,50 @@ func (c *collector) walk() *walk {
 // open begins a window. The last one has no end: what is updated while it is
 // being read is met there.
 func (w *walk) open(lower time.Time, length time.Duration) {
-	w.lower, w.upper, w.skip = lower, lower.Add(length), 0
+	w.bound(lower)
+	w.upper = lower.Add(length)
 	if !w.upper.Before(time.Now()) {
 		w.upper = time.Time{}
 	}
+}
+
+// bound moves the lower bound, from where nothing was read yet.
+func (w *walk) bound(lower time.Time) {
+	w.lower, w.skip, w.inside, w.passes = lower, 0, 0, 0
+}
+
+// narrow halves a window that holds more records than may be skipped, and
+// begins it again.
+func (w *walk) narrow(s *server) bool {
+	if w.keyset || w.property == "" || s.window <= minWindow {
+		return false
+	}
+	s.window = max(min(s.window, time.Since(w.lower))/2, minWindow)
+	w.open(w.lower, s.window)
+	return true
+}
+
+// repeat begins the same bounds again after a pass over them by $skip in which
+// something new was met. A keyset has passed them with the first later record.
+func (w *walk) repeat(p page, ended bool) bool {
+	w.inside += p.inside
+	passed := ended || w.keyset && p.newest.After(w.lower)
+	if !passed || w.skip == 0 || w.inside == 0 || w.passes == maxPasses {
+		return false
+	}
+	w.skip, w.inside = 0, 0
+	w.passes++
+	return true
+}
+
+// stands reports whether the server does not move although more is skipped.
+func (w *walk) stands(p, former page) bool {
+	if p.records == 0 || w.skip == 0 || p.digest != former.digest {
+		w.same = 0
+	} else {
+		w.same++
+	}
+	return w.same == maxSame
 }
 
 // query asks for the next page. Whole numbers carry no exponent.
@@ -149,21 +197,16 @@ func (w *walk) filter() string {
 func odata(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999Z") }
 
 // advance moves on behind a page, into the next window where it was the last.
-func (w *walk) advance(p page, ended bool, window time.Duration) {
+func (w *walk) advance(p page, ended bool, s *server) {
 	switch {
 	case ended:
-		w.open(w.upper, window)
+		s.window = min(s.window*2, maxWindow)
+		w.open(w.upper, s.window)
 	case w.byID:
 		w.after = max(w.after, p.last)
 	case w.keyset && p.newest.After(w.lower):
-		w.lower, w.skip = p.newest, 0
+		w.bound(p.newest)
 	default:
 		w.skip += p.records
 	}
-}
-
-// stands reports whether a page shows that the server does not move: it is the
-// one before it though more was skipped, or does not lie behind the id asked.
-func (w *walk) stands(p, former page) bool {
-	return w.skip > 0 && p.digest == former.digest || w.byID && p.last <= w.after
 }

@@ -108,7 +108,7 @@ func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t t
 		defer x.close()
 		return nil, c.refusal(x, r, response, began)
 	}
-	c.pace.accepted()
+	c.pace.accepted(began)
 	page, err := newPage(x, response.Header, c.maxRecord, c.scrub)
 	if err != nil {
 		x.close()

@@ -38,10 +38,9 @@ type Quota struct {
 // and makes them wait together after a 429. It is meant to be shared by all
 // clients of that pair, and to outlive them. It is safe for concurrent use.
 type Pace struct {
-	mu    sync.Mutex
-	limit Limit
-	all   budgets
-	own   map[string]budgets // of paths that have a limit of their own
+	mu  sync.Mutex
+	all budgets
+	own map[string]budgets // of paths that have a limit of their own
 
 	until   time.Time // nothing is sent before
 	held    time.Time // when until was last set
@@ -53,19 +52,16 @@ type Pace struct {
 
 // NewPace makes a pace whose whole limit is left.
 func NewPace(l Limit) *Pace {
-	return &Pace{limit: l, all: newBudgets(l), own: map[string]budgets{}, share: 1}
+	return &Pace{all: newBudgets(l), own: map[string]budgets{}, share: 1}
 }
 
-// SetLimit changes the limit. What was spent within it is forgotten, unless
-// the limit is the one that holds already.
+// SetLimit changes the limit; what was spent stays spent.
 func (p *Pace) SetLimit(l Limit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l == p.limit {
-		return
-	}
-	p.limit, p.all = l, newBudgets(l)
-	p.all.scale(time.Now(), p.share)
+	now := time.Now()
+	p.all[0].set(now, l.PerMinute, p.share)
+	p.all[1].set(now, l.PerHour, p.share)
 }
 
 // call is what the pace must know of a call.
@@ -147,7 +143,7 @@ func (p *Pace) throttled(sent time.Time, e *Error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if p.strikes == 0 || sent.After(p.held) {
+	if sent.After(p.held) {
 		p.strikes++
 		p.held = now
 		p.adapt(now, max(p.share/2, leastShare))
@@ -159,11 +155,15 @@ func (p *Pace) throttled(sent time.Time, e *Error) time.Duration {
 	return p.until.Sub(now)
 }
 
-// accepted tells that a call was answered, so the API takes calls again; each
-// minute in which it does gives an eighth of the limits back.
-func (p *Pace) accepted() {
+// accepted tells that the call sent at that moment was answered. If that was
+// after the last 429 the API takes calls again, and each minute in which it does
+// gives an eighth of the limits back.
+func (p *Pace) accepted(sent time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !sent.After(p.held) {
+		return
+	}
 	p.strikes = 0
 	if now := time.Now(); p.share < 1 && now.Sub(p.raised) >= time.Minute {
 		p.adapt(now, min(p.share+leastShare, 1))
@@ -215,29 +215,33 @@ const slots = 60
 type budget struct {
 	limiter *rate.Limiter
 	limit   int
-	full    rate.Limit // the limiter's, with the whole share
-	burst   float64    // as now
+	window  time.Duration
+	burst   float64 // of the share in use
 
-	slot time.Duration
 	used [slots]int // calls per slot; display only
 	last int64      // number of the newest slot
 }
 
 func newBudget(limit int, window time.Duration) *budget {
-	burst := max(limit/10, 1)
-	// A limit of 1 leaves nothing to refill; half a call a window keeps it.
-	refill := rate.Limit(max(float64(limit-burst), 0.5) / window.Seconds())
-	return &budget{
-		limiter: rate.NewLimiter(refill, burst),
-		limit:   limit, full: refill, burst: float64(burst), slot: window / slots,
-	}
+	b := &budget{limiter: rate.NewLimiter(0, max(limit/10, 1)), window: window}
+	b.set(time.Now(), limit, 1)
+	return b
+}
+
+// set changes the limit, of which a share is let through.
+func (b *budget) set(now time.Time, limit int, share float64) {
+	b.limit = limit
+	b.scale(now, share)
 }
 
 // scale lets only a share of the calls through from now on.
 func (b *budget) scale(now time.Time, share float64) {
-	b.burst = math.Floor(max(float64(max(b.limit/10, 1))*share, 1))
+	burst := max(b.limit/10, 1)
+	// A limit of 1 leaves nothing to refill; half a call a window keeps it.
+	refill := max(float64(b.limit-burst), 0.5) / b.window.Seconds()
+	b.burst = math.Floor(max(float64(burst)*share, 1))
 	b.limiter.SetBurstAt(now, int(b.burst))
-	b.limiter.SetLimitAt(now, b.full*rate.Limit(share))
+	b.limiter.SetLimitAt(now, rate.Limit(refill*share))
 }
 
 // missing is how long until a call of that priority may be made; 0 for now.
@@ -269,7 +273,7 @@ func (b *budget) left(now time.Time) int {
 
 // forget clears the slots that time has left behind.
 func (b *budget) forget(now time.Time) {
-	at := now.UnixNano() / int64(b.slot)
+	at := now.UnixNano() / int64(b.window/slots)
 	if at-b.last >= slots {
 		b.used = [slots]int{}
 		b.last = at

@@ -96,7 +96,7 @@ func TestSimultaneousThrottlesCountOnce(t *testing.T) {
 		if q := p.Quota(); !q.HeldUntil.Equal(time.Now().Add(2 * time.Minute)) {
 			t.Errorf("held until %v", q.HeldUntil)
 		}
-		p.accepted()
+		p.accepted(time.Now())
 		if d := p.throttled(time.Now(), &Error{Kind: Throttled, RetryAfter: time.Second}); d != 2*time.Minute {
 			t.Errorf("a short hold replaced a long one: %v", d)
 		}
@@ -183,7 +183,7 @@ func TestOthersUseUpTheQuota(t *testing.T) {
 				if err := p.wait(t.Context(), call{op: "test"}); err != nil {
 					t.Fatal(err)
 				}
-				p.accepted()
+				p.accepted(time.Now())
 				calls++
 			}
 			return calls
@@ -203,6 +203,40 @@ func TestOthersUseUpTheQuota(t *testing.T) {
 		time.Sleep(time.Hour)
 		if again := during(time.Minute); again != before {
 			t.Errorf("%d calls a minute when it is over, %d before", again, before)
+		}
+	})
+}
+
+// TestAnswersOfEarlierCallsTellNothing: of calls that were under way together
+// some are throttled and some are answered. That is one 429.
+func TestAnswersOfEarlierCallsTellNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(DefaultLimit)
+		sent := time.Now()
+		time.Sleep(time.Second)
+		for range 3 {
+			p.throttled(sent, &Error{Kind: Throttled, RetryAfter: time.Second})
+			p.accepted(sent)
+		}
+		if p.share != 0.5 || p.strikes != 1 {
+			t.Errorf("a share of %v after %d strikes, want half after 1", p.share, p.strikes)
+		}
+	})
+}
+
+// TestChangingTheLimitGivesNoCalls: two units that set it in turn do not double it.
+func TestChangingTheLimitGivesNoCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(Limit{20, 300})
+		calls := 0
+		for i := range 20 {
+			p.SetLimit([]Limit{{20, 300}, {10, 200}}[i%2])
+			if d, _ := p.take(time.Now(), call{}); d == 0 {
+				calls++
+			}
+		}
+		if calls > 2 {
+			t.Errorf("%d calls at once, want the burst of 2", calls)
 		}
 	})
 }
