@@ -85,6 +85,7 @@ var checkCases = map[string]checkCase{
 }
 
 func TestCheckTellsWhetherAPolicyCanCollect(t *testing.T) {
+	t.Parallel()
 	for name, c := range checkCases {
 		t.Run(name, func(t *testing.T) {
 			tenant := defendertest.New(defendertest.Options{Seed: 51, Alerts: 5, Machines: 3, Actions: 2})

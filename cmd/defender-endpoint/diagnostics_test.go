@@ -40,6 +40,7 @@ func at(v any, names ...string) any {
 }
 
 func TestDiagnosticsTellWhatIsGoingOn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 41, Alerts: 20, EvidencePerAlert: 1})
 	now := time.Now().UTC().Format(time.RFC3339)
 	r.tenant.Add(defendertest.Alerts, `{"id":"new-member","alertCreationTime":"`+now+`","lastUpdateTime":"`+now+`","brandNewMember":1}`)
@@ -115,6 +116,7 @@ func (r *rig) expectProcessDiagnostics() {
 }
 
 func TestActions(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 42, Alerts: 20, EvidencePerAlert: 1})
 	r.set(r.input(map[string]any{"interval": "10m"}), elasticsearchUnit(r.esURL))
 	r.start()

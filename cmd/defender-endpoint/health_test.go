@@ -111,6 +111,7 @@ var shortTokens = defendertest.Options{Alerts: 20, Machines: 5, TokenLifetime: 4
 var notDriven = map[string]string{"other trouble": "component.TestKindAloneDecidesTheState"}
 
 func TestHealthTruthTable(t *testing.T) {
+	t.Parallel()
 	rows := map[string]*component.Condition{}
 	for _, c := range component.Conditions() {
 		rows[c.Name] = c

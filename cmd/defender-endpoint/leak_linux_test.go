@@ -107,6 +107,7 @@ func reconfigured(round int, api, es string) []component.Unit {
 // TestIdleCostsNothing measures the real program between polls, with three
 // streams at their default intervals.
 func TestIdleCostsNothing(t *testing.T) {
+	t.Parallel()
 	const (
 		watched = 10 * time.Second
 		maxCPU  = 0.001 // of one processor

@@ -15,6 +15,7 @@ import (
 
 // TestTenantsSideBySide: two units of different tenants do not touch each other.
 func TestTenantsSideBySide(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 31, Alerts: 40})
 	other := defendertest.New(defendertest.Options{Seed: 32, Alerts: 30, EvidencePerAlert: 1, TenantID: "11111111-2222-3333-4444-555555555555"})
 	second := r.input(nil)
@@ -67,6 +68,7 @@ func (r *rig) levels(unit string) map[string]int {
 // TestLogLevelIsTheUnitsOwn: a level set on one unit holds at once, and for that
 // one alone.
 func TestLogLevelIsTheUnitsOwn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 33, Alerts: 10})
 	second := r.input(nil)
 	second.ID += "-2"
@@ -102,6 +104,7 @@ func TestLogLevelIsTheUnitsOwn(t *testing.T) {
 // TestUnitPutBackBeforeItsRemovalEnded: the agent goes on expecting STOPPED and
 // wants the unit again only after it was forgotten.
 func TestUnitPutBackBeforeItsRemovalEnded(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 34, Alerts: 40})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()
@@ -123,6 +126,7 @@ func TestUnitPutBackBeforeItsRemovalEnded(t *testing.T) {
 // TestStreamsComeAndGo: only the stream that is added, switched off or back on
 // is touched.
 func TestStreamsComeAndGo(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 35, Alerts: 20, Machines: 15})
 	machines := func(enabled bool) map[string]any {
 		m := stream("machine-1", "machine")
@@ -160,6 +164,7 @@ func TestStreamsComeAndGo(t *testing.T) {
 // TestFeaturesLimitsAndTracingAreAccepted: what the agent sets for the whole
 // component neither restarts nor stops anything, and its keys show nowhere.
 func TestFeaturesLimitsAndTracingAreAccepted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 36, Alerts: 20})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()

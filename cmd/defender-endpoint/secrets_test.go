@@ -21,6 +21,7 @@ import (
 // and searches everything that leaves the process: log, states, payloads,
 // diagnostics, action results and every file under path.data.
 func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
 	const apiKey, assertion, proxyPassword = "key-id:very-secret-key", "an-assertion-0123", "proxy-pass-0123"
 	r := newRig(t, defendertest.Options{Seed: 71, Alerts: 20})
 	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: apiKey})

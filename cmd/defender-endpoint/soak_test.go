@@ -177,7 +177,7 @@ func (s *soak) kill() {
 
 func (s *soak) end() {
 	s.Helper()
-	s.rig.stop()
+	s.stop()
 	s.running = false
 }
 
@@ -265,7 +265,7 @@ func (s *soak) refusedBy(path string) bool {
 // prove runs the row, heals everything and counts.
 func (s *soak) prove() result {
 	s.Helper()
-	s.row.run(s)
+	s.run(s)
 	s.tenant.Heal()
 	s.es.Heal()
 	s.tenant.AfterPage(nil)
