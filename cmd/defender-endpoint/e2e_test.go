@@ -35,6 +35,10 @@ var (
 var binary string
 
 func TestMain(m *testing.M) {
+	if options := os.Getenv(peerVariable); options != "" {
+		servePeer(options)
+		return
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "defender-endpoint-test")
 		if err != nil {
