@@ -31,7 +31,7 @@ func Test() error { return sh.RunV("go", "test", "-race", "./...") }
 
 // fuzzTargets are "package target".
 var fuzzTargets = []string{
-	"./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
+	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
 	"./component/output/shipper FuzzEvent",
 }

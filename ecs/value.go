@@ -3,8 +3,10 @@ package ecs
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -21,7 +23,7 @@ const (
 	kindInt                // num
 	kindBool               // num is 0 or 1
 	kindTime               // num is Unix time in milliseconds
-	kindRaw                // raw: a JSON string, number or boolean, as it was read
+	kindRaw                // text: a JSON string, number or boolean, as it was read
 	kindList               // list
 	kindObject             // object
 )
@@ -31,7 +33,6 @@ type Value struct {
 	kind   kind
 	num    int64
 	text   string
-	raw    jsontext.Value
 	list   []Value
 	object *Object
 }
@@ -64,8 +65,9 @@ func Time(t time.Time) Value {
 }
 
 // Scalar is a JSON string, number or boolean taken over as it was read, without
-// decoding it; a number too large for a double becomes text. Null, the empty string and containers are absent; for a
-// container use Document.JSON.
+// decoding it; a number too large for a double becomes text. Null, the empty
+// string and containers are absent; for a container use Document.JSON. The value
+// aliases raw.
 func Scalar(raw jsontext.Value) Value {
 	if len(raw) == 0 {
 		return Value{}
@@ -76,14 +78,17 @@ func Scalar(raw jsontext.Value) Value {
 			return Value{}
 		}
 	case '0':
-		if _, err := strconv.ParseFloat(string(raw), 64); err != nil {
-			return Text(string(raw)) // beyond any type of number Elasticsearch has
+		// Beyond any type of number Elasticsearch has; a few digits never are.
+		if len(raw) > 15 || bytes.ContainsAny(raw, "eE") {
+			if _, err := strconv.ParseFloat(Alias(raw), 64); err != nil {
+				return Text(Alias(raw))
+			}
 		}
 	case 't', 'f':
 	default:
 		return Value{}
 	}
-	return Value{kind: kindRaw, raw: raw}
+	return Value{kind: kindRaw, text: Alias(raw)}
 }
 
 // List is a list of the values that are present. It keeps a reference to values.
@@ -130,7 +135,7 @@ func (v Value) String() string {
 	case kindText:
 		return v.text
 	case kindRaw:
-		return Unquote(v.raw)
+		return unquote(v.text)
 	default:
 		return string(v.AppendJSON(nil))
 	}
@@ -170,7 +175,7 @@ func (v Value) AppendJSON(dst []byte) []byte {
 		dst = time.UnixMilli(v.num).UTC().AppendFormat(dst, TimeLayout)
 		return append(dst, '"')
 	case kindRaw:
-		return append(dst, v.raw...)
+		return append(dst, v.text...)
 	case kindList:
 		return appendList(dst, v.list)
 	case kindObject:
@@ -211,13 +216,21 @@ func appendText(dst []byte, s string) []byte {
 }
 
 // Unquote is the text of a JSON string, and any other JSON value as it stands.
-func Unquote(raw jsontext.Value) string {
-	if raw.Kind() != '"' {
-		return string(raw)
+// It aliases raw where nothing is escaped: clone what is to outlive raw.
+func Unquote(raw jsontext.Value) string { return unquote(Alias(raw)) }
+
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' {
+		return s
 	}
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1])
+	if strings.IndexByte(s, '\\') < 0 {
+		return s[1 : len(s)-1]
 	}
-	out, _ := jsontext.AppendUnquote(nil, raw) // an error only tells that UTF-8 was repaired
-	return string(out)
+	out, _ := jsontext.AppendUnquote(nil, s) // an error only tells that UTF-8 was repaired
+	return Alias(out)
 }
+
+// Alias is b as a string without a copy, valid for as long as b is not changed:
+// most values of a record are only compared, or copied once into the encoded
+// document.
+func Alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,12 +1,12 @@
 package defender
 
 import (
-	"bytes"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
 
 // raw is one JSON value as the API sent it; nil where the member was absent.
@@ -19,7 +19,8 @@ type raw = jsontext.Value
 // lose: members twice (the last one counts) and broken UTF-8.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// member is a member of a JSON object that the API struct does not name.
+// member is a member of a JSON object that the API struct does not name. It
+// aliases the record.
 type member struct {
 	name  string
 	value raw
@@ -28,10 +29,18 @@ type member struct {
 // objectDecoder decodes JSON objects into one struct of raw fields, which the
 // next decode overwrites. Values alias the input.
 type objectDecoder struct {
-	fields  map[string]*raw
+	fields  map[string]*raw // by member
+	all     []*raw
+	order   []guess  // of the members of the last object
 	unknown []member // in the order of the record
-	dec     jsontext.Decoder
-	buf     bytes.Buffer
+}
+
+// guess is what the member at some place was in the last object. Records of a
+// resource have the same members in the same order, so it is nearly always
+// right, and comparing two names costs a fifth of finding one in a map.
+type guess struct {
+	name  string // as written, with quotes
+	field *raw
 }
 
 // newObjectDecoder binds a decoder to the raw fields of the struct that target
@@ -43,54 +52,53 @@ func newObjectDecoder(target any) *objectDecoder {
 		name := v.Type().Field(i).Tag.Get("json")
 		if field, ok := v.Field(i).Addr().Interface().(*raw); ok && name != "" {
 			d.fields[name] = field
+			d.all = append(d.all, field)
 		}
 	}
 	return d
 }
 
-// decode reads one object. After an error the struct holds what was read so far.
+// decode takes apart one object that is known to be well-formed. After an error
+// nothing is set.
 func (d *objectDecoder) decode(object raw) error {
-	for _, field := range d.fields {
+	for _, field := range d.all {
 		*field = nil
 	}
 	d.unknown = d.unknown[:0]
-	d.buf = *bytes.NewBuffer(object)
-	d.dec.Reset(&d.buf, lenient...)
-	if kind := d.dec.PeekKind(); kind != '{' {
+	if kind := object.Kind(); kind != '{' {
 		return fmt.Errorf("want an object, got %s", kindName(kind))
 	}
-	if _, err := d.dec.ReadToken(); err != nil {
-		return err
-	}
-	for d.dec.PeekKind() == '"' {
-		if err := d.member(); err != nil {
-			return err
+	s := ecs.NewScanner(object)
+	s.Enter()
+	for place := 0; s.More(); place++ {
+		name := s.Value()
+		field := d.field(place, name)
+		value := s.Value()
+		if field == nil {
+			d.unknown = append(d.unknown, member{unquote(name), value})
+			continue
 		}
+		*field = value
 	}
-	_, err := d.dec.ReadToken()
-	return err
+	return nil
 }
 
-func (d *objectDecoder) member() error {
-	name, err := d.dec.ReadValue()
-	if err != nil {
-		return err
+// field is where the member of that name goes, nil where it is unknown.
+func (d *objectDecoder) field(place int, name raw) *raw {
+	if place < len(d.order) && d.order[place].name == string(name) {
+		return d.order[place].field
+	}
+	if len(name) < 2 {
+		return nil // no name: the object is not well-formed
 	}
 	field := d.fields[string(name[1:len(name)-1])]
-	unknown := ""
-	if field == nil {
-		unknown = strings.Clone(unquote(name))
+	if place == len(d.order) && place < len(d.all) {
+		d.order = append(d.order, guess{})
 	}
-	value, err := d.dec.ReadValue()
-	if err != nil {
-		return err
+	if field != nil && place < len(d.order) {
+		d.order[place] = guess{string(name), field}
 	}
-	if field == nil {
-		d.unknown = append(d.unknown, member{unknown, value})
-		return nil
-	}
-	*field = value
-	return nil
+	return field
 }
 
 // elements calls visit for every element of a JSON array, and once with the
@@ -105,14 +113,9 @@ func elements(list raw, visit func(element raw)) {
 		visit(list)
 		return
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(list), lenient...)
-	_, _ = dec.ReadToken()
-	for k := dec.PeekKind(); k != ']' && k != 0; k = dec.PeekKind() {
-		element, err := dec.ReadValue()
-		if err != nil {
-			return // cannot be: the list was read as one well-formed value
-		}
-		visit(element)
+	s := ecs.NewScanner(list)
+	for s.Enter(); s.More(); {
+		visit(s.Value())
 	}
 }
 
