@@ -205,7 +205,7 @@ func (d *Document) newObject() *Object {
 // Empty reports whether the object has nothing to write.
 func (o *Object) Empty() bool {
 	for i := range o.members {
-		if o.members[i].value.Present() {
+		if o.members[i].value.present() {
 			return false
 		}
 	}
@@ -281,7 +281,7 @@ func (o *Object) appendMembers(dst []byte, first bool) []byte {
 	}
 	for i := o.done; i < len(o.members); i++ {
 		m := &o.members[i]
-		if !m.value.Present() {
+		if !m.value.present() {
 			continue
 		}
 		if !first {
@@ -290,7 +290,7 @@ func (o *Object) appendMembers(dst []byte, first bool) []byte {
 		first = false
 		dst = appendText(dst, m.name)
 		dst = append(dst, ':')
-		dst = m.value.AppendJSON(dst)
+		dst = m.value.append(dst)
 	}
 	return dst
 }

@@ -115,15 +115,16 @@ func Texts(values ...string) Value {
 }
 
 // Present reports whether the value would be written.
-func (v Value) Present() bool {
+func (v Value) Present() bool { return v.present() }
+
+// present and append go without a copy of the value.
+func (v *Value) present() bool {
 	switch v.kind {
 	case kindNone:
 		return false
 	case kindObject:
 		return !v.object.Empty()
-	case kindList:
-		return len(v.list) > 0
-	default:
+	default: // a list is never empty
 		return true
 	}
 }
@@ -162,7 +163,9 @@ func (v Value) Object() *Object {
 }
 
 // AppendJSON appends the value as JSON. An absent value is null.
-func (v Value) AppendJSON(dst []byte) []byte {
+func (v Value) AppendJSON(dst []byte) []byte { return v.append(dst) }
+
+func (v *Value) append(dst []byte) []byte {
 	switch v.kind {
 	case kindText:
 		return appendText(dst, v.text)
@@ -188,24 +191,32 @@ func (v Value) AppendJSON(dst []byte) []byte {
 func appendList(dst []byte, list []Value) []byte {
 	dst = append(dst, '[')
 	first := true
-	for _, v := range list {
-		if !v.Present() {
+	for i := range list {
+		if !list[i].present() {
 			continue
 		}
 		if !first {
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = v.AppendJSON(dst)
+		dst = list[i].append(dst)
 	}
 	return append(dst, ']')
 }
+
+// plain are the bytes that stand for themselves in a JSON string.
+var plain = func() (table [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
 
 // appendText quotes s. The loop is the common case, in which nothing needs an
 // escape; jsontext does the rest, invalid UTF-8 included.
 func appendText(dst []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+		if !plain[s[i]] {
 			out, _ := jsontext.AppendQuote(dst, s) // an error only tells that UTF-8 was repaired
 			return out
 		}

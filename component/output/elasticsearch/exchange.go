@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -69,7 +70,8 @@ func (x *exchange) Perform(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	x.answered = true
-	response.Body = io.NopCloser(&x.answer)
+	// BulkIndexer need not decode it once more: its totals are not used.
+	response.Body = io.NopCloser(strings.NewReader(`{}`))
 	return response, nil
 }
 
