@@ -108,9 +108,12 @@ func (s *Scanner) container() {
 	}
 }
 
-// literal goes behind a number, true, false or null. It always goes on by a
-// byte.
+// literal goes behind a number, true, false or null. Most are null.
 func (s *Scanner) literal() {
+	if s.src[s.at] == 'n' {
+		s.at += len("null")
+		return
+	}
 	for s.at++; s.at < len(s.src); s.at++ {
 		switch s.src[s.at] {
 		case ' ', '\t', '\n', '\r', ',', ':', '}', ']':

@@ -102,6 +102,7 @@ type alertMapper struct {
 
 	alerts, evidences, users *objectDecoder
 	items                    []raw // the alert's evidence
+	id                       []byte
 	relatedHash, relatedIP   union
 	categories, types        union
 }
@@ -162,6 +163,7 @@ func occurrence(items []raw, i int) []byte {
 
 // shared maps what does not depend on the evidence.
 func (m *alertMapper) shared() {
+	m.id = append(m.id[:0], str(m.alert.ID)...)
 	root, event := m.begin()
 	m.constants(root, event)
 	m.event(event)
@@ -193,7 +195,7 @@ func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
 	event.Set("category", m.doc.Texts(m.categories...))
 	event.Set("type", m.doc.Texts(m.types...))
 	m.related(root)
-	m.finish(m.timestamp(), []byte(str(a.ID)), a.LastUpdateTime, part, occurrence)
+	m.finish(m.timestamp(), m.id, a.LastUpdateTime, part, occurrence)
 }
 
 func (m *alertMapper) constants(root, event *ecs.Object) {

@@ -41,7 +41,8 @@ type envelope struct {
 	unknown int
 	epoch   []byte // part of every id; see collector.epoch
 	hash    hash.Hash
-	sum     []byte // of hash; before that, the length of a part
+	sum     []byte    // of hash; before that, the length of a part
+	source  [2][]byte // parts of every id: dataset and tenant
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {
@@ -54,6 +55,7 @@ func newEnvelope(c Config, agent inputs.Agent) *envelope {
 	}
 	tags.add(c.Tags...)
 	e := &envelope{config: c, agent: agent, processors: c.processors(), hash: sha256.New()}
+	e.source = [...][]byte{[]byte(c.DataStream.Dataset), []byte(c.TenantID)}
 	e.tags = e.doc.Texts(tags...).Values()
 	e.layGround()
 	return e
@@ -185,8 +187,9 @@ func (e *envelope) quarantine(record raw, cause error) {
 // package's doc.
 func (e *envelope) documentID(parts [][]byte) string {
 	e.hash.Reset()
-	e.hashPart([]byte(e.config.DataStream.Dataset))
-	e.hashPart([]byte(e.config.TenantID))
+	for _, p := range e.source {
+		e.hashPart(p)
+	}
 	for _, p := range parts {
 		e.hashPart(p)
 	}
