@@ -24,20 +24,34 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-// The job that is measured: 35 MB from the API, 30,000 documents.
-const (
-	jobAlerts    = 10_000
-	jobEvidence  = 3
-	jobDocuments = jobAlerts * jobEvidence
-	jobPage      = "/api/alerts?$orderby=lastUpdateTime&$top=10000&$expand=evidence"
-)
+// job is what is measured: all of a stream once, from the API to Elasticsearch.
+type job struct {
+	stream string // last part of the dataset
+	tenant defendertest.Options
+	page   string // all of it
+}
+
+// jobs come to 30,000 documents each, the alerts to 35 MB from the API.
+var jobs = map[string]job{
+	"alerts": {"log", defendertest.Options{Alerts: 10_000, EvidencePerAlert: 3},
+		"/api/alerts?$orderby=lastUpdateTime&$top=10000&$expand=evidence"},
+	"machines": {"machine", defendertest.Options{Machines: jobDocuments, PageSize: jobDocuments}, "/api/machines"},
+}
+
+const jobDocuments = 30_000
 
 // BenchmarkFloor does only what cannot be avoided: it reads the answer over
 // HTTP, scans it as JSON tokens, and writes the bytes that the pipeline would
 // write, gzip-compressed at the same level, over HTTP.
 func BenchmarkFloor(b *testing.B) {
-	p := startPeer(b, defendertest.Options{Alerts: jobAlerts, EvidencePerAlert: jobEvidence})
-	requests := bulkRequests(b, p)
+	for name, j := range jobs {
+		b.Run(name, func(b *testing.B) { benchmarkFloor(b, j) })
+	}
+}
+
+func benchmarkFloor(b *testing.B, j job) {
+	p := startPeer(b, j.tenant)
+	requests := bulkRequests(b, j, p)
 	token := p.token(b)
 	var zipped bytes.Buffer
 	zip, err := gzip.NewWriterLevel(&zipped, gzip.BestSpeed)
@@ -45,7 +59,7 @@ func BenchmarkFloor(b *testing.B) {
 		b.Fatal(err)
 	}
 	measure(b, func() {
-		body := p.get(b, jobPage, token)
+		body := p.get(b, j.page, token)
 		dec := jsontext.NewDecoder(body)
 		var err error
 		for err == nil {
@@ -69,9 +83,15 @@ func BenchmarkFloor(b *testing.B) {
 	})
 }
 
-// BenchmarkPipeline does the whole job: from the API to Elasticsearch.
+// BenchmarkPipeline does the whole job.
 func BenchmarkPipeline(b *testing.B) {
-	p := startPeer(b, defendertest.Options{Alerts: jobAlerts, EvidencePerAlert: jobEvidence})
+	for name, j := range jobs {
+		b.Run(name, func(b *testing.B) { benchmarkPipeline(b, j) })
+	}
+}
+
+func benchmarkPipeline(b *testing.B, j job) {
+	p := startPeer(b, j.tenant)
 	measure(b, func() {
 		// Another index each time, so that Elasticsearch does not know the ids.
 		namespace := fmt.Sprintf("n%d", time.Now().UnixNano())
@@ -80,7 +100,7 @@ func BenchmarkPipeline(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		collect(b, p, namespace, out)
+		collect(b, j, p, namespace, out)
 		if err := out.Close(); err != nil {
 			b.Fatal(err)
 		}
@@ -110,13 +130,13 @@ func cpuTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// collect runs the alerts stream once from the peer's tenant to a publisher.
-func collect(tb testing.TB, p *peer, namespace string, out inputs.Publisher) {
+// collect runs a job's stream once from the peer's tenant to a publisher.
+func collect(tb testing.TB, j job, p *peer, namespace string, out inputs.Publisher) {
 	tb.Helper()
 	streams, err := defender.New("bench").Streams(inputs.Unit{ID: "defender-1", Namespace: namespace, Source: map[string]any{
 		"tenant_id": defendertest.TenantID, "client_id": defendertest.ClientID, "client_secret": defendertest.ClientSecret,
 		"url": p.URL, "login_url": p.URL, "batch_size": 10_000,
-		"streams": []any{map[string]any{"id": "log", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"}}},
+		"streams": []any{map[string]any{"id": "s", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint." + j.stream}}},
 	}})
 	if err != nil {
 		tb.Fatal(err)
@@ -132,10 +152,10 @@ func collect(tb testing.TB, p *peer, namespace string, out inputs.Publisher) {
 }
 
 // bulkRequests are the bodies of the bulk requests that the job makes.
-func bulkRequests(tb testing.TB, p *peer) [][]byte {
+func bulkRequests(tb testing.TB, j job, p *peer) [][]byte {
 	tb.Helper()
 	recorder := &recorder{}
-	collect(tb, p, "default", recorder)
+	collect(tb, j, p, "default", recorder)
 	if n := recorder.documents.Load(); n != jobDocuments {
 		tb.Fatalf("%d documents, want %d", n, jobDocuments)
 	}

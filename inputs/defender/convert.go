@@ -96,10 +96,13 @@ func (f *faults) date(field string, v raw) ecs.Value {
 
 // milliseconds takes a timestamp and cuts it (ecs-mapping.md 4.0 rule 7).
 func (f *faults) milliseconds(field string, v raw) ecs.Value {
-	if !f.date(field, v).Present() {
+	if blank(v) {
 		return ecs.Value{}
 	}
-	t, _ := parseTime(v)
+	t, ok := parseTime(v)
+	if !ok {
+		f.add(field, "a date", v)
+	}
 	return ecs.Time(t)
 }
 

@@ -1,8 +1,6 @@
 package defender
 
 import (
-	"encoding/hex"
-	"net"
 	"strings"
 	"time"
 
@@ -245,19 +243,45 @@ func (m *machineMapper) mac() ecs.Value {
 	if !v.Present() {
 		return v
 	}
-	b, err := hex.DecodeString(machineMACSeparators.Replace(str(m.address.MACAddress)))
-	if err != nil || len(b) != 6 && len(b) != 8 {
+	mac, ok := formatMAC(str(m.address.MACAddress))
+	if !ok {
 		m.faults = append(m.faults, "ipAddresses.macAddress: not a MAC address")
 		return v
 	}
-	mac := strings.ToUpper(strings.ReplaceAll(net.HardwareAddr(b).String(), ":", "-"))
 	if strings.Trim(mac, "0-") != "" {
 		m.macs.add(mac)
 	}
 	return ecs.Text(mac)
 }
 
-var machineMACSeparators = strings.NewReplacer(":", "", "-", "", ".", "")
+// formatMAC writes six or eight bytes in hex, with or without separators, the
+// way ECS does.
+func formatMAC(s string) (mac string, ok bool) {
+	var out [len("00-00-00-00-00-00-00-00")]byte
+	n := 0
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == ':' || c == '-' || c == '.':
+			continue
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 'A'
+		case '0' <= c && c <= '9' || 'A' <= c && c <= 'F':
+		default:
+			return "", false
+		}
+		if n%3 == 2 && n < len(out) {
+			out[n] = '-'
+			n++
+		}
+		if n == len(out) {
+			return "", false
+		}
+		out[n] = c
+		n++
+	}
+	return string(out[:n]), n == len("00-00-00-00-00-00") || n == len(out)
+}
 
 // lastAddresses maps the addresses last seen. host.ip is the external one only,
 // as upstream: Elasticsearch makes host.geo from it, and rules written for the
