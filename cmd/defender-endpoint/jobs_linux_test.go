@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -121,18 +122,57 @@ func TestHugeRecord(t *testing.T) {
 	}
 }
 
-// TestLinear: the cost of a document does not depend on how many there are.
+// TestLinear: the cost of a document does not depend on how many there are. What
+// a process costs that has nothing to do is taken off.
 func TestLinear(t *testing.T) {
 	if !*long {
 		t.Skip("takes minutes: run with -long")
 	}
+	idle := expectJob(t, startPeer(t, defendertest.Options{}), "log", 0)
+	t.Logf("nothing to do: %s", idle)
 	for _, alerts := range []int{1_000, 10_000, 100_000, 1_000_000} {
 		p := startPeer(t, defendertest.Options{Alerts: alerts, EvidencePerAlert: 3})
 		c := expectJob(t, p, "log", 3*alerts, "batch_size: 10000")
-		t.Logf("%8d alerts: %s, %.1f us CPU per document", alerts, c, float64(c.cpu.Microseconds())/float64(3*alerts))
+		t.Logf("%d alerts: %s, %.1f us CPU per document", alerts, c, float64((c.cpu-idle.cpu).Microseconds())/float64(3*alerts))
 		if c.peak > peakLimit {
 			t.Errorf("%d alerts: peak RSS %d KiB, limit %d KiB", alerts, c.peak, peakLimit)
 		}
+	}
+}
+
+// TestStartsQuickly measures from the start of the process to its first check-in
+// with the agent.
+func TestStartsQuickly(t *testing.T) {
+	fastest := time.Hour
+	for range 3 {
+		checkedIn := make(chan time.Time, 1)
+		agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: t.TempDir(), OnCheckin: func() {
+			select {
+			case checkedIn <- time.Now():
+			default:
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer agent.Close()
+		begin := time.Now()
+		if err := agent.Start(t.Context(), exec.Command(binary)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case at := <-checkedIn:
+			fastest = min(fastest, at.Sub(begin))
+		case <-time.After(30 * time.Second):
+			t.Fatalf("no check-in:\n%s", strings.Join(agent.Log(), "\n"))
+		}
+		if _, err := agent.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("first check-in after %s", fastest.Round(time.Millisecond))
+	if fastest > 150*time.Millisecond {
+		t.Errorf("first check-in after %s, limit 150ms", fastest)
 	}
 }
 
