@@ -121,7 +121,7 @@ var layers = map[string][]string{
 	"component/checkpoint":           {"inputs"},
 	"component/output":               {"inputs"},
 	"component/output/elasticsearch": {"inputs", "component/output"},
-	"component/output/shipper":       {"inputs", "component/output"},
+	"component/output/shipper":       {"inputs", "component/output", "ecs"},
 	"component/componenttest":        {"inputs", "ecs", "component/output"},
 	"component":                      {"inputs", "inputs/defender/api", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},
 	"spec":                           {},

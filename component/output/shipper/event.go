@@ -1,18 +1,17 @@
 package shipper
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -29,23 +28,19 @@ const (
 	listElement = 1
 )
 
-// encoder writes PublishRequest messages of documents, straight from their JSON.
-// What all events of a target share is encoded once. It is not safe for
+// encoder writes PublishRequest messages of documents, straight from their JSON,
+// which package ecs has encoded and is well-formed. What all events of a target share is encoded once. It is not safe for
 // concurrent use.
 type encoder struct {
 	origin   []byte // source and data stream of an event
 	metadata []byte // but for _id
-	decoder  *jsontext.Decoder
-	source   bytes.Buffer
+	scanner  ecs.Scanner
 }
-
-// tolerant reads what an API may send; UTF-8 is repaired where text is taken.
-var tolerant = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 var errNoObject = errors.New("not an object")
 
 func newEncoder(t inputs.Target) *encoder {
-	e := &encoder{decoder: new(jsontext.Decoder)}
+	e := &encoder{}
 	e.origin = appendTexts(e.origin, eventSource, t.InputID, t.StreamID)
 	e.origin = appendTexts(e.origin, eventDataStream, t.DataStream.Type, t.DataStream.Dataset, t.DataStream.Namespace)
 	for _, m := range [...]struct{ name, value string }{
@@ -76,95 +71,64 @@ func (e *encoder) event(dst []byte, d inputs.Document) ([]byte, error) {
 	dst = appendEntry(dst, "_id", d.ID)
 	dst = shut(dst, metadata)
 	dst, fields := open(dst, eventFields)
-	e.source = *bytes.NewBuffer(d.JSON)
-	e.decoder.Reset(&e.source, tolerant)
-	dst, err := e.object(dst, "@timestamp")
-	if err != nil {
-		return nil, err
+	e.scanner = ecs.NewScanner(d.JSON)
+	if e.scanner.Peek() != '{' {
+		return nil, errNoObject
 	}
+	dst = e.object(dst, `"@timestamp"`)
 	return shut(shut(dst, fields), event), nil
 }
 
 // object appends the members of the object that comes next to a Struct, but for
 // the one named skip.
-func (e *encoder) object(dst []byte, skip string) ([]byte, error) {
-	if start, err := e.decoder.ReadToken(); err != nil || start.Kind() != '{' {
-		return nil, cmp.Or(err, errNoObject)
-	}
-	for e.decoder.PeekKind() == '"' {
-		name, err := e.decoder.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		if skip != "" && string(name[1:len(name)-1]) == skip {
-			if err := e.decoder.SkipValue(); err != nil {
-				return nil, err
-			}
+func (e *encoder) object(dst []byte, skip string) []byte {
+	for e.scanner.Enter(); e.scanner.More(); {
+		name := e.scanner.Value()
+		if string(name) == skip {
+			e.scanner.Value()
 			continue
 		}
 		var entry, value int
 		dst, entry = open(dst, structEntry)
 		dst = appendQuoted(dst, entryName, name)
 		dst, value = open(dst, entryValue)
-		if dst, err = e.value(dst); err != nil {
-			return nil, err
-		}
-		dst = shut(shut(dst, value), entry)
+		dst = shut(shut(e.value(dst), value), entry)
 	}
-	_, err := e.decoder.ReadToken()
-	return dst, err
+	return dst
 }
 
-func (e *encoder) list(dst []byte) ([]byte, error) {
-	if _, err := e.decoder.ReadToken(); err != nil {
-		return nil, err
-	}
-	for k := e.decoder.PeekKind(); k != ']' && k != 0; k = e.decoder.PeekKind() {
+func (e *encoder) list(dst []byte) []byte {
+	for e.scanner.Enter(); e.scanner.More(); {
 		var element int
-		var err error
 		dst, element = open(dst, listElement)
-		if dst, err = e.value(dst); err != nil {
-			return nil, err
-		}
-		dst = shut(dst, element)
+		dst = shut(e.value(dst), element)
 	}
-	_, err := e.decoder.ReadToken()
-	return dst, err
+	return dst
 }
 
 // value appends the value that comes next to a Value.
-func (e *encoder) value(dst []byte) ([]byte, error) {
-	var err error
+func (e *encoder) value(dst []byte) []byte {
 	var start int
-	switch e.decoder.PeekKind() {
+	switch e.scanner.Peek() {
 	case '{':
 		dst, start = open(dst, valueStruct)
-		if dst, err = e.object(dst, ""); err != nil {
-			return nil, err
-		}
-		return shut(dst, start), nil
+		return shut(e.object(dst, ""), start)
 	case '[':
 		dst, start = open(dst, valueList)
-		if dst, err = e.list(dst); err != nil {
-			return nil, err
-		}
-		return shut(dst, start), nil
+		return shut(e.list(dst), start)
 	}
-	raw, err := e.decoder.ReadValue()
-	if err != nil {
-		return nil, err
-	}
+	raw := e.scanner.Value()
 	switch raw.Kind() {
 	case '"':
-		return appendQuoted(dst, valueText, raw), nil
+		return appendQuoted(dst, valueText, raw)
 	case '0':
-		return appendNumber(dst, string(raw)), nil
+		return appendNumber(dst, ecs.Alias(raw))
 	case 't':
-		return appendVarint(dst, valueBool, 1), nil
+		return appendVarint(dst, valueBool, 1)
 	case 'f':
-		return appendVarint(dst, valueBool, 0), nil
+		return appendVarint(dst, valueBool, 0)
 	default:
-		return appendVarint(dst, valueNull, 0), nil
+		return appendVarint(dst, valueNull, 0)
 	}
 }
 
@@ -179,7 +143,7 @@ func appendNumber(dst []byte, raw string) []byte {
 	}
 	n, err := strconv.ParseFloat(raw, 64)
 	if err != nil { // out of range: kept as text rather than lost
-		return appendText(dst, valueText, raw)
+		return appendText(dst, valueText, strings.ToValidUTF8(raw, "\uFFFD"))
 	}
 	dst = protowire.AppendTag(dst, valueFloat64, protowire.Fixed64Type)
 	return protowire.AppendFixed64(dst, math.Float64bits(n))
@@ -189,10 +153,10 @@ func appendNumber(dst []byte, raw string) []byte {
 // protobuf takes no other.
 func appendQuoted(dst []byte, number protowire.Number, raw jsontext.Value) []byte {
 	dst, start := open(dst, number)
-	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
-		dst = append(dst, raw[1:len(raw)-1]...)
+	if text := ecs.Unquote(raw); utf8.ValidString(text) {
+		dst = append(dst, text...)
 	} else {
-		dst, _ = jsontext.AppendUnquote(dst, raw) // an error only tells that UTF-8 was repaired
+		dst = append(dst, strings.ToValidUTF8(text, "\uFFFD")...)
 	}
 	return shut(dst, start)
 }
