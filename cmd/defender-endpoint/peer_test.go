@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
@@ -20,10 +18,13 @@ import (
 // peerVariable makes this test program a peer and holds its tenant's options.
 const peerVariable = "DEFENDER_ENDPOINT_TEST_PEER"
 
-// peer is a tenant and an Elasticsearch in a process of their own, so that what
-// they cost is not counted. /count tells how many documents are stored, /drain
-// takes any body.
-type peer struct{ URL string }
+// peer is a tenant, an Elasticsearch and a shipper in a process of their own, so
+// that what they cost is not counted. /count tells how many documents are stored
+// by either, /drain takes any body.
+type peer struct {
+	URL     string
+	Shipper map[string]any // settings of an output
+}
 
 // startPeer starts a peer that ends with the test.
 func startPeer(tb testing.TB, o defendertest.Options) *peer {
@@ -44,11 +45,11 @@ func startPeer(tb testing.TB, o defendertest.Options) *peer {
 		_ = stdin.Close()
 		_ = cmd.Wait()
 	})
-	url, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
+	p := &peer{}
+	if err := json.NewDecoder(stdout).Decode(p); err != nil {
 		tb.Fatal(err)
 	}
-	return &peer{strings.TrimSpace(url)}
+	return p
 }
 
 // servePeer is the peer's main: it serves until its standard input ends.
@@ -59,8 +60,13 @@ func servePeer(options string) {
 	}
 	tenant := defendertest.New(o)
 	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key", CountOnly: true})
+	shipper, settings := startShipper()
+	defer shipper.Close()
 	mux := http.NewServeMux()
-	mux.HandleFunc("/count", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, es.Stats().Stored) })
+	mux.HandleFunc("/count", func(w http.ResponseWriter, _ *http.Request) {
+		shipped, _ := shipper.Stats()
+		fmt.Fprint(w, es.Stats().Stored+shipped.Stored)
+	})
 	mux.HandleFunc("/drain", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	mux.Handle("/_bulk", es)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -73,8 +79,25 @@ func servePeer(options string) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	fmt.Println(server.URL)
+	if err := json.NewEncoder(os.Stdout).Encode(peer{server.URL, settings}); err != nil {
+		panic(err)
+	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func startShipper() (*componenttest.Shipper, map[string]any) {
+	shipper, err := componenttest.NewShipper(componenttest.ShipperOptions{CountOnly: true})
+	if err != nil {
+		panic(err)
+	}
+	if err := shipper.Start(); err != nil {
+		panic(err)
+	}
+	settings, err := shipper.Settings()
+	if err != nil {
+		panic(err)
+	}
+	return shipper, settings
 }
 
 // stored is how many documents the peer has.
