@@ -234,7 +234,7 @@ var layers = map[string][]string{
 	"inputs/defender/defendertest":   {},
 	"component/checkpoint":           {"inputs"},
 	"component/output":               {"inputs"},
-	"component/output/elasticsearch": {"inputs", "component/output"},
+	"component/output/elasticsearch": {"inputs", "component/output", "ecs"},
 	"component/output/shipper":       {"inputs", "component/output", "ecs"},
 	"component/componenttest":        {"inputs", "ecs", "component/output"},
 	"component":                      {"inputs", "inputs/defender/api", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},

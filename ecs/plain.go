@@ -18,7 +18,7 @@ func isPlain(s string) bool {
 		}
 		return true
 	}
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	b := unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // only read, and not kept
 	odd := oddBytes(binary.LittleEndian.Uint64(b[len(b)-8:]))
 	for ; len(b) > 8 && odd == 0; b = b[8:] {
 		odd = oddBytes(binary.LittleEndian.Uint64(b))

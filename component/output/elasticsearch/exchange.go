@@ -15,7 +15,6 @@ import (
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 	docappender "github.com/elastic/go-docappender/v2"
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 )
@@ -42,15 +41,6 @@ type exchange struct {
 	items    []item       // of the last answer, in the order sent
 	answered bool         // the last request has a complete answer
 	open     atomic.Int32 // bodies that net/http may still read
-}
-
-// item is what an answer says of one document.
-type item struct {
-	Status       int    `json:"status"`
-	FailureStore string `json:"failure_store"`
-	Error        struct {
-		Type string `json:"type"`
-	} `json:"error"`
 }
 
 // Perform implements elastictransport.Interface.
@@ -87,20 +77,9 @@ func (x *exchange) read(body io.Reader) error {
 	if x.answer.Len() > answerLimit {
 		return errAnswerLong
 	}
-	answer := struct {
-		Items []struct {
-			Create item `json:"create"`
-		} `json:"items"`
-	}{}
-	err := json.Unmarshal(x.answer.Bytes(), &answer, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if err != nil {
-		return errNotBulk
-	}
-	x.items = x.items[:0]
-	for i := range answer.Items {
-		x.items = append(x.items, answer.Items[i].Create)
-	}
-	return nil
+	var err error
+	x.items, err = appendItems(x.items[:0], x.answer.Bytes())
+	return err
 }
 
 type limited struct {
