@@ -152,6 +152,13 @@ func FuzzScanner(f *testing.F) {
 		if v := whole.Value(); string(v) != string(compact) {
 			t.Errorf("value %s, want %s", v, compact)
 		}
+		if compact.Kind() == '[' {
+			list := ecs.NewScanner(compact)
+			var elements []jsontext.Value
+			if v := list.List(&elements); string(v) != string(compact) {
+				t.Errorf("list %s, want %s", v, compact)
+			}
+		}
 	})
 }
 

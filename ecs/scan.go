@@ -67,6 +67,19 @@ func (s *Scanner) Value() jsontext.Value {
 	return s.src[start:s.at:s.at]
 }
 
+// List is the list that comes next; its elements take the place of those in
+// elements.
+func (s *Scanner) List(elements *[]jsontext.Value) jsontext.Value {
+	s.Peek()
+	start := s.at
+	*elements = (*elements)[:0]
+	for s.Enter(); s.More(); {
+		*elements = append(*elements, s.Value())
+	}
+	s.at = min(s.at, len(s.src))
+	return s.src[start:s.at:s.at]
+}
+
 // text goes behind a string: to the first quote with an even number of
 // backslashes before it.
 func (s *Scanner) text() {

@@ -110,6 +110,7 @@ type alertMapper struct {
 func newAlertMapper(e *envelope) mapper {
 	m := &alertMapper{envelope: e}
 	m.alerts = newObjectDecoder(&m.alert)
+	m.alerts.list("evidence", &m.items)
 	m.evidences = newObjectDecoder(&m.evidence)
 	m.users = newObjectDecoder(&m.user)
 	return m
@@ -120,8 +121,10 @@ func (m *alertMapper) read(record raw) (time.Time, error) {
 	if err := m.alerts.decode(record); err != nil {
 		return time.Time{}, err
 	}
-	m.items = m.items[:0]
-	elements(m.alert.Evidence, func(item raw) { m.items = append(m.items, item) })
+	if m.alert.Evidence.Kind() != '[' {
+		m.items = m.items[:0]
+		elements(m.alert.Evidence, func(item raw) { m.items = append(m.items, item) })
+	}
 	updated, _ := parseTime(m.alert.LastUpdateTime)
 	return updated, nil
 }

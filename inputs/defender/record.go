@@ -37,8 +37,16 @@ type objectDecoder struct {
 
 // slot is where the member of a name goes.
 type slot struct {
-	name  string // as written, with quotes
-	value *raw
+	name     string // as written, with quotes
+	value    *raw
+	elements *[]raw // of the value, where it is a list that was asked for
+}
+
+// list has the elements of a list gathered on the way over it.
+func (d *objectDecoder) list(name string, elements *[]raw) {
+	s := d.fields[name]
+	s.elements = elements
+	d.fields[name] = s
 }
 
 // newObjectDecoder binds a decoder to the raw fields of the struct that target
@@ -49,11 +57,11 @@ func newObjectDecoder(target any) *objectDecoder {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Tag.Get("json")
 		if value, ok := v.Field(i).Addr().Interface().(*raw); ok && name != "" {
-			d.fields[name] = slot{`"` + name + `"`, value}
+			d.fields[name] = slot{name: `"` + name + `"`, value: value}
 			d.all = append(d.all, value)
-			d.order = append(d.order, d.fields[name])
 		}
 	}
+	d.order = make([]slot, len(d.all))
 	return d
 }
 
@@ -71,33 +79,35 @@ func (d *objectDecoder) decode(object raw) error {
 	s.Enter()
 	for place := 0; s.More(); place++ {
 		name := s.Value()
-		to := d.field(place, name)
-		value := s.Value()
-		if to == nil {
-			d.unknown = append(d.unknown, member{unquote(name), value})
-			continue
+		to := d.slot(place, name)
+		switch {
+		case to.value == nil:
+			d.unknown = append(d.unknown, member{unquote(name), s.Value()})
+		case to.elements != nil && s.Peek() == '[':
+			*to.value = s.List(to.elements)
+		default:
+			*to.value = s.Value()
 		}
-		*to = value
 	}
 	return nil
 }
 
-// field is where the member of that name goes, nil where it is unknown. Records
-// of a resource have the same members in the same order, so it is nearly always
-// the field that was last met at that place; comparing two names costs a fifth
-// of finding one in a map.
-func (d *objectDecoder) field(place int, name raw) *raw {
+// slot is where the member of that name goes, the zero slot where it is unknown.
+// Records of a resource have the same members in the same order, so it is nearly
+// always the one that was last met at that place; comparing two names costs a
+// fifth of finding one in a map.
+func (d *objectDecoder) slot(place int, name raw) slot {
 	if place < len(d.order) && d.order[place].name == string(name) {
-		return d.order[place].value
+		return d.order[place]
 	}
 	if len(name) < 2 {
-		return nil // no name: the object is not well-formed
+		return slot{} // no name: the object is not well-formed
 	}
-	f := d.fields[string(name[1:len(name)-1])]
+	s := d.fields[string(name[1:len(name)-1])]
 	if place < len(d.order) {
-		d.order[place] = f
+		d.order[place] = s
 	}
-	return f.value
+	return s
 }
 
 // elements calls visit for every element of a JSON array, and once with the
