@@ -153,7 +153,8 @@ func (v Value) Values() []Value {
 	}
 }
 
-// Object is the object the value holds, or nil.
+// Object is the object the value holds, or nil. It is for being looked at; the
+// Object of the document or object around it is for being changed.
 func (v Value) Object() *Object {
 	if v.kind != kindObject {
 		return nil
