@@ -6,8 +6,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/magefile/mage/mg"
@@ -18,6 +21,10 @@ const (
 	binary = "defender-endpoint"
 	source = "./cmd/defender-endpoint"
 	linter = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
+
+	benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
+	baseline  = "testdata/bench/baseline.txt"
+	measured  = "build/bench.txt"
 )
 
 // platforms are those of the spec, and windows/arm64 for agents from 9.2 on.
@@ -31,7 +38,7 @@ func Test() error { return sh.RunV("go", "test", "-race", "./...") }
 
 // fuzzTargets are "package target".
 var fuzzTargets = []string{
-	"./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
+	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
 	"./component/output/shipper FuzzEvent",
 }
@@ -51,7 +58,114 @@ func Fuzz() error {
 // Soak runs the long form of the proof that nothing is lost and nothing stored
 // twice, and prints its table. It takes about a quarter of an hour.
 func Soak() error {
-	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-soak.long", "-count", "1", "-timeout", "60m", "-v")
+	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-long", "-count", "1", "-timeout", "60m", "-v")
+}
+
+// benchmarks are "package pattern iterations".
+var benchmarks = []string{
+	"./ecs . 1s", "./inputs/defender Decode|Map|Encode|Seen 1s", "./inputs/defender/api Page/memory 20x",
+	"./component/output/shipper Event 1s", "./component/checkpoint . 20x", "./cmd/defender-endpoint Floor|Pipeline 3x",
+}
+
+// Bench runs the benchmarks and the long forms of the jobs, prints the table of
+// the README, and names what is slower than the baseline by more than the noise.
+// On Linux only, with an idle machine; it takes a quarter of an hour.
+func Bench() error {
+	if err := benchmark(); err != nil {
+		return err
+	}
+	if err := compare(); err != nil {
+		return err
+	}
+	return sh.RunV("go", "test", source, "-run", "TestJobs|TestPageSize|TestHugeRecord|TestLinear|TestStartsQuickly|TestLoad",
+		"-long", "-v", "-count=1", "-timeout", "1h")
+}
+
+// BenchBaseline runs the benchmarks and makes what they tell the baseline.
+func BenchBaseline() error {
+	if err := benchmark(); err != nil {
+		return err
+	}
+	return sh.Copy(baseline, measured)
+}
+
+// benchmark runs every benchmark six times: benchstat wants as many.
+func benchmark() error {
+	var all strings.Builder
+	for _, b := range benchmarks {
+		words := strings.Fields(b)
+		out, err := sh.Output("go", "test", words[0], "-run", "^$", "-bench", words[1], "-benchtime", words[2], "-count", "6", "-timeout", "1h")
+		if err != nil {
+			return fmt.Errorf("%s: %w\n%s", words[0], err, out)
+		}
+		fmt.Println(out)
+		all.WriteString(out + "\n")
+	}
+	if err := os.MkdirAll(filepath.Dir(measured), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(measured, []byte(all.String()), 0o644); err != nil {
+		return err
+	}
+	return table(all.String())
+}
+
+// table prints the lowest figures of the whole job as the README has them.
+func table(out string) error {
+	lowest := map[string]map[string]float64{}
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line)
+		if len(words) < 4 || !strings.Contains(words[0], "/") || !strings.Contains(line, "cpu-ns/doc") {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(words[0], "Benchmark"), "-2")
+		if lowest[name] == nil {
+			lowest[name] = map[string]float64{}
+		}
+		for i := 2; i+1 < len(words); i += 2 {
+			v, err := strconv.ParseFloat(words[i], 64)
+			if err != nil {
+				return err
+			}
+			if old, met := lowest[name][words[i+1]]; !met || v < old {
+				lowest[name][words[i+1]] = v
+			}
+		}
+	}
+	fmt.Println("| Per document | CPU | Memory | Allocations | Times the floor |\n|---|---|---|---|---|")
+	for _, name := range slices.Sorted(maps.Keys(lowest)) {
+		job, _, _ := strings.Cut(name[strings.Index(name, "/")+1:], "-")
+		m, floor := lowest[name], lowest["Floor/"+job]
+		fmt.Printf("| %s | %.1f us | %.0f B | %.1f | %.2f |\n", name, m["cpu-ns/doc"]/1000, m["B/doc"], m["allocs/doc"], m["cpu-ns/doc"]/floor["cpu-ns/doc"])
+	}
+	return nil
+}
+
+// compare names what benchstat finds worse than the baseline: significant with
+// p below 0.05, and by more than a tenth.
+func compare() error {
+	if err := sh.RunV("go", "run", benchstat, baseline, measured); err != nil {
+		return err
+	}
+	out, err := sh.Output("go", "run", benchstat, "-format", "csv", baseline, measured)
+	if err != nil {
+		return err
+	}
+	unit := ""
+	for line := range strings.Lines(out) {
+		columns := strings.Split(strings.TrimSpace(line), ",")
+		if len(columns) < 6 {
+			continue
+		}
+		if columns[0] == "" {
+			unit = columns[1]
+			continue
+		}
+		if change, err := strconv.ParseFloat(strings.TrimSuffix(columns[5], "%"), 64); err == nil && change > 10 && unit != "B/s" && columns[0] != "geomean" {
+			fmt.Printf("REGRESSION: %s: %s %+.0f%%\n", columns[0], unit, change)
+		}
+	}
+	return nil
 }
 
 // Lint runs go vet and golangci-lint at a fixed version on both modules.
@@ -135,8 +249,8 @@ var layers = map[string][]string{
 	"inputs/defender/defendertest":   {},
 	"component/checkpoint":           {"inputs"},
 	"component/output":               {"inputs"},
-	"component/output/elasticsearch": {"inputs", "component/output"},
-	"component/output/shipper":       {"inputs", "component/output"},
+	"component/output/elasticsearch": {"inputs", "component/output", "ecs"},
+	"component/output/shipper":       {"inputs", "component/output", "ecs"},
 	"component/componenttest":        {"inputs", "ecs", "component/output"},
 	"component":                      {"inputs", "inputs/defender/api", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},
 	"spec":                           {},

@@ -23,7 +23,24 @@
 // # Why a Document is reused
 //
 // One stream maps tens of thousands of records to documents of some 80 fields.
-// Reset keeps all memory, so mapping allocates nothing once a Document has
+// Rewind keeps all memory, so mapping allocates nothing once a Document has
 // seen its largest record. Values may alias the record they were read from: a
 // Document is valid until the record's buffer is reused. Encode it first.
+//
+// # Why there are layers (Keep, Rewind)
+//
+// The documents of an alert differ in one evidence item, and all documents of a
+// stream begin alike. What is kept is mapped and encoded once. The alternative,
+// to put encoded parts together, would leave no document for a policy's
+// processors to change; here they change what they like, since nothing that was
+// kept is ever changed in place. It took 40% off the CPU time of a job with
+// three evidence items an alert. layer.go is the one file here that asks to be
+// read twice.
+//
+// # Why there is a scanner beside jsontext
+//
+// A record is proven well-formed when it is read from the API. Proving it again
+// at each further look, with a state machine and the names of each object, was
+// a fifth of a job's time. The scanner believes what was proven. It is fuzzed
+// against jsontext, and given anything else it ends early.
 package ecs

@@ -1,7 +1,6 @@
 package ecs
 
 import (
-	"bytes"
 	"strings"
 	"time"
 
@@ -17,9 +16,11 @@ type Document struct {
 	// Timestamp is @timestamp.
 	Timestamp time.Time
 
-	root    Object
-	objects []*Object // every object but the root ever made; the first used ones are in use
+	root    *Object
+	objects []*Object // every object ever made; the first used ones are in use
 	used    int
+	values  []Value // elements of lists
+	encoded []byte  // kept objects as JSON; see Keep
 }
 
 // Object is a JSON object of a Document. Members keep the order in which they
@@ -27,6 +28,7 @@ type Document struct {
 type Object struct {
 	members []member
 	doc     *Document
+	layer
 }
 
 type member struct {
@@ -35,16 +37,15 @@ type member struct {
 }
 
 // Reset empties the document and keeps its memory.
-func (d *Document) Reset() {
-	d.ID, d.Timestamp = "", time.Time{}
-	d.root.members = d.root.members[:0]
-	d.used = 0
-}
+func (d *Document) Reset() { d.Rewind(Mark{}) }
 
 // Root is the document's outermost object, without @timestamp.
 func (d *Document) Root() *Object {
-	d.root.doc = d
-	return &d.root
+	if d.root == nil {
+		d.root = d.newObject()
+	}
+	d.root = d.root.own()
+	return d.root
 }
 
 // Object returns the object at a dotted path, made where it is missing.
@@ -67,90 +68,96 @@ func (d *Document) Set(path string, v Value) {
 
 // Get returns the value at a dotted path; it is absent where nothing was set.
 func (d *Document) Get(path string) Value {
-	o := d.Root()
-	for {
+	o := d.root
+	for o != nil {
 		name, rest, more := strings.Cut(path, ".")
 		v := o.Get(name)
 		if !more {
 			return v
 		}
-		if o = v.Object(); o == nil {
-			return Value{}
-		}
-		path = rest
+		o, path = v.Object(), rest
 	}
+	return Value{}
 }
 
 // Delete removes the value at a dotted path and reports whether there was one.
 func (d *Document) Delete(path string) bool {
 	o, name := d.Root(), path
 	if i := strings.LastIndexByte(path, '.'); i >= 0 {
-		if o = d.Get(path[:i]).Object(); o == nil {
+		if d.Get(path[:i]).Object() == nil {
 			return false
 		}
-		name = path[i+1:]
+		o, name = d.Object(path[:i]), path[i+1:]
 	}
 	return o.Delete(name)
 }
 
-// JSON takes over any JSON value. Containers become objects and lists of this
-// document, without their nulls, empty strings and empty containers.
-func (d *Document) JSON(raw jsontext.Value) Value {
-	if len(raw) == 0 {
+// List is a list of the values that are present. It is copied into memory that
+// the document uses again.
+func (d *Document) List(values ...Value) Value {
+	start := len(d.values)
+	for _, v := range values {
+		if v.Present() {
+			d.values = append(d.values, v)
+		}
+	}
+	return d.listFrom(start)
+}
+
+// Texts is a List of strings.
+func (d *Document) Texts(values ...string) Value {
+	start := len(d.values)
+	for _, s := range values {
+		if s != "" {
+			d.values = append(d.values, Text(s))
+		}
+	}
+	return d.listFrom(start)
+}
+
+// listFrom is the list of the values added last.
+func (d *Document) listFrom(start int) Value {
+	end := len(d.values)
+	if start == end {
 		return Value{}
 	}
-	if k := raw.Kind(); k != '{' && k != '[' {
-		return Scalar(raw)
-	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	return d.decode(dec)
+	return Value{kind: kindList, list: d.values[start:end:end]}
 }
 
-func (d *Document) decode(dec *jsontext.Decoder) Value {
-	switch dec.PeekKind() {
+// JSON takes over any JSON value that is well-formed. Containers become objects
+// and lists of this document, without their nulls, empty strings and empty
+// containers. The value aliases raw.
+func (d *Document) JSON(raw jsontext.Value) Value {
+	s := NewScanner(raw)
+	return d.decode(&s)
+}
+
+func (d *Document) decode(s *Scanner) Value {
+	switch s.Peek() {
 	case '{':
-		return d.decodeObject(dec)
+		o := d.newObject()
+		for s.Enter(); s.More(); {
+			name := s.Value()
+			o.Set(Unquote(name), d.decode(s))
+		}
+		return Value{kind: kindObject, object: o}
 	case '[':
-		return d.decodeList(dec)
+		var list []Value
+		for s.Enter(); s.More(); {
+			list = append(list, d.decode(s))
+		}
+		return List(list...)
 	default:
-		raw, err := dec.ReadValue()
-		if err != nil {
-			return Value{}
-		}
-		return Scalar(raw)
+		return Scalar(s.Value())
 	}
-}
-
-func (d *Document) decodeObject(dec *jsontext.Decoder) Value {
-	o := d.newObject()
-	_, _ = dec.ReadToken()
-	for dec.PeekKind() == '"' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			break
-		}
-		o.Set(name.String(), d.decode(dec))
-	}
-	_, _ = dec.ReadToken()
-	return Value{kind: kindObject, object: o}
-}
-
-func (d *Document) decodeList(dec *jsontext.Decoder) Value {
-	var list []Value
-	_, _ = dec.ReadToken()
-	for k := dec.PeekKind(); k != ']' && k != 0; k = dec.PeekKind() {
-		list = append(list, d.decode(dec))
-	}
-	_, _ = dec.ReadToken()
-	return List(list...)
 }
 
 // AppendJSON appends the document as one JSON object, @timestamp first.
 func (d *Document) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"@timestamp":`...)
 	dst = Time(d.Timestamp).AppendJSON(dst)
-	for i := range d.root.members {
-		dst = d.root.members[i].append(dst, false)
+	if d.root != nil {
+		dst = d.root.appendMembers(dst, false)
 	}
 	return append(dst, '}')
 }
@@ -160,7 +167,9 @@ func (d *Document) AppendJSON(dst []byte) []byte {
 // parents too: their members are visited under the list's path.
 func (d *Document) Walk(visit func(path string, v Value)) {
 	visit("@timestamp", Time(d.Timestamp))
-	d.Root().walk("", visit)
+	if d.root != nil {
+		d.root.walk("", visit)
+	}
 }
 
 func (o *Object) walk(prefix string, visit func(string, Value)) {
@@ -189,33 +198,35 @@ func (d *Document) newObject() *Object {
 	}
 	o := d.objects[d.used]
 	d.used++
-	o.members = o.members[:0]
+	o.members, o.layer = o.members[:0], layer{}
 	return o
 }
 
 // Empty reports whether the object has nothing to write.
 func (o *Object) Empty() bool {
 	for i := range o.members {
-		if o.members[i].value.Present() {
+		if o.members[i].value.present() {
 			return false
 		}
 	}
 	return true
 }
 
-// Object returns the member object of that name, made where it is missing. A
-// value of another kind under that name is replaced.
+// Object returns the member object of that name for being changed, made where
+// it is missing. A value of another kind under that name is replaced.
 func (o *Object) Object(name string) *Object {
-	if i := o.find(name); i >= 0 {
-		if child := o.members[i].value.Object(); child != nil {
-			return child
-		}
+	i := o.find(name)
+	if i < 0 {
 		child := o.doc.newObject()
-		o.members[i].value = Value{kind: kindObject, object: child}
+		o.add(name, Value{kind: kindObject, object: child})
 		return child
 	}
-	child := o.doc.newObject()
-	o.members = append(o.members, member{name, Value{kind: kindObject, object: child}})
+	child := o.members[i].value.Object()
+	if child == nil {
+		child = o.doc.newObject()
+	}
+	child = child.own()
+	o.replace(i, Value{kind: kindObject, object: child})
 	return child
 }
 
@@ -226,10 +237,10 @@ func (o *Object) Set(name string, v Value) {
 		return
 	}
 	if i := o.find(name); i >= 0 {
-		o.members[i].value = v
+		o.replace(i, v)
 		return
 	}
-	o.members = append(o.members, member{name, v})
+	o.add(name, v)
 }
 
 // Get returns the member of that name; it is absent where nothing was set.
@@ -246,6 +257,7 @@ func (o *Object) Delete(name string) bool {
 	if i < 0 {
 		return false
 	}
+	o.replace(i, Value{})
 	o.members = append(o.members[:i], o.members[i+1:]...)
 	return true
 }
@@ -253,11 +265,34 @@ func (o *Object) Delete(name string) bool {
 // AppendJSON appends the object as JSON.
 func (o *Object) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
-	start := len(dst)
-	for i := range o.members {
-		dst = o.members[i].append(dst, len(dst) == start)
-	}
+	dst = o.appendMembers(dst, true)
 	return append(dst, '}')
+}
+
+// appendMembers appends the members, the first one with a comma before it
+// unless it is first in the object.
+func (o *Object) appendMembers(dst []byte, first bool) []byte {
+	if o.done > 0 && o.start < o.end {
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(dst, o.doc.encoded[o.start:o.end]...)
+	}
+	for i := o.done; i < len(o.members); i++ {
+		m := &o.members[i]
+		if !m.value.present() {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = appendText(dst, m.name)
+		dst = append(dst, ':')
+		dst = m.value.append(dst)
+	}
+	return dst
 }
 
 func (o *Object) find(name string) int {
@@ -267,16 +302,4 @@ func (o *Object) find(name string) int {
 		}
 	}
 	return -1
-}
-
-func (m *member) append(dst []byte, first bool) []byte {
-	if !m.value.Present() {
-		return dst
-	}
-	if !first {
-		dst = append(dst, ',')
-	}
-	dst = appendText(dst, m.name)
-	dst = append(dst, ':')
-	return m.value.AppendJSON(dst)
 }

@@ -3,8 +3,9 @@ package ecs
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
-	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -21,7 +22,7 @@ const (
 	kindInt                // num
 	kindBool               // num is 0 or 1
 	kindTime               // num is Unix time in milliseconds
-	kindRaw                // raw: a JSON string, number or boolean, as it was read
+	kindRaw                // text: a JSON string, number or boolean, as it was read
 	kindList               // list
 	kindObject             // object
 )
@@ -31,7 +32,6 @@ type Value struct {
 	kind   kind
 	num    int64
 	text   string
-	raw    jsontext.Value
 	list   []Value
 	object *Object
 }
@@ -64,8 +64,9 @@ func Time(t time.Time) Value {
 }
 
 // Scalar is a JSON string, number or boolean taken over as it was read, without
-// decoding it; a number too large for a double becomes text. Null, the empty string and containers are absent; for a
-// container use Document.JSON.
+// decoding it; a number too large for a double becomes text. Null, the empty
+// string and containers are absent; for a container use Document.JSON. The value
+// aliases raw.
 func Scalar(raw jsontext.Value) Value {
 	if len(raw) == 0 {
 		return Value{}
@@ -76,14 +77,17 @@ func Scalar(raw jsontext.Value) Value {
 			return Value{}
 		}
 	case '0':
-		if _, err := strconv.ParseFloat(string(raw), 64); err != nil {
-			return Text(string(raw)) // beyond any type of number Elasticsearch has
+		// Beyond any type of number Elasticsearch has; a few digits never are.
+		if len(raw) > 15 || bytes.ContainsAny(raw, "eE") {
+			if _, err := strconv.ParseFloat(Alias(raw), 64); err != nil {
+				return Text(Alias(raw))
+			}
 		}
 	case 't', 'f':
 	default:
 		return Value{}
 	}
-	return Value{kind: kindRaw, raw: raw}
+	return Value{kind: kindRaw, text: Alias(raw)}
 }
 
 // List is a list of the values that are present. It keeps a reference to values.
@@ -110,15 +114,16 @@ func Texts(values ...string) Value {
 }
 
 // Present reports whether the value would be written.
-func (v Value) Present() bool {
+func (v Value) Present() bool { return v.present() }
+
+// present and append go without a copy of the value.
+func (v *Value) present() bool {
 	switch v.kind {
 	case kindNone:
 		return false
 	case kindObject:
 		return !v.object.Empty()
-	case kindList:
-		return len(v.list) > 0
-	default:
+	default: // a list is never empty
 		return true
 	}
 }
@@ -130,7 +135,7 @@ func (v Value) String() string {
 	case kindText:
 		return v.text
 	case kindRaw:
-		return Unquote(v.raw)
+		return unquote(v.text)
 	default:
 		return string(v.AppendJSON(nil))
 	}
@@ -148,7 +153,8 @@ func (v Value) Values() []Value {
 	}
 }
 
-// Object is the object the value holds, or nil.
+// Object is the object the value holds, or nil. It is for being looked at; the
+// Object of the document or object around it is for being changed.
 func (v Value) Object() *Object {
 	if v.kind != kindObject {
 		return nil
@@ -157,7 +163,9 @@ func (v Value) Object() *Object {
 }
 
 // AppendJSON appends the value as JSON. An absent value is null.
-func (v Value) AppendJSON(dst []byte) []byte {
+func (v Value) AppendJSON(dst []byte) []byte { return v.append(dst) }
+
+func (v *Value) append(dst []byte) []byte {
 	switch v.kind {
 	case kindText:
 		return appendText(dst, v.text)
@@ -166,11 +174,9 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	case kindBool:
 		return strconv.AppendBool(dst, v.num != 0)
 	case kindTime:
-		dst = append(dst, '"')
-		dst = time.UnixMilli(v.num).UTC().AppendFormat(dst, TimeLayout)
-		return append(dst, '"')
+		return appendTime(dst, time.UnixMilli(v.num).UTC())
 	case kindRaw:
-		return append(dst, v.raw...)
+		return append(dst, v.text...)
 	case kindList:
 		return appendList(dst, v.list)
 	case kindObject:
@@ -183,27 +189,48 @@ func (v Value) AppendJSON(dst []byte) []byte {
 func appendList(dst []byte, list []Value) []byte {
 	dst = append(dst, '[')
 	first := true
-	for _, v := range list {
-		if !v.Present() {
+	for i := range list {
+		if !list[i].present() {
 			continue
 		}
 		if !first {
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = v.AppendJSON(dst)
+		dst = list[i].append(dst)
 	}
 	return append(dst, ']')
 }
 
-// appendText quotes s. The loop is the common case, in which nothing needs an
-// escape; jsontext does the rest, invalid UTF-8 included.
+// appendTime is AppendFormat with TimeLayout in quotes, in a quarter of the time.
+func appendTime(dst []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		dst = append(dst, '"')
+		dst = t.AppendFormat(dst, TimeLayout)
+		return append(dst, '"')
+	}
+	hour, minute, second := t.Clock()
+	const layout = `"0000-00-00T00:00:00.000Z"`
+	dst = append(dst, layout...)
+	b := dst[len(dst)-len(layout):]
+	for _, part := range [...]struct{ at, value int }{
+		{1, year / 100}, {3, year % 100}, {6, int(month)}, {9, day},
+		{12, hour}, {15, minute}, {18, second}, {21, t.Nanosecond() / 1e7},
+	} {
+		b[part.at] = '0' + byte(part.value/10)
+		b[part.at+1] = '0' + byte(part.value%10)
+	}
+	b[23] = '0' + byte(t.Nanosecond()/1e6%10)
+	return dst
+}
+
+// appendText quotes s. Nearly always nothing needs an escape; jsontext does the
+// rest, invalid UTF-8 included.
 func appendText(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			out, _ := jsontext.AppendQuote(dst, s) // an error only tells that UTF-8 was repaired
-			return out
-		}
+	if !isPlain(s) {
+		out, _ := jsontext.AppendQuote(dst, s) // an error only tells that UTF-8 was repaired
+		return out
 	}
 	dst = append(dst, '"')
 	dst = append(dst, s...)
@@ -211,13 +238,23 @@ func appendText(dst []byte, s string) []byte {
 }
 
 // Unquote is the text of a JSON string, and any other JSON value as it stands.
-func Unquote(raw jsontext.Value) string {
-	if raw.Kind() != '"' {
-		return string(raw)
+// It aliases raw where nothing is escaped: clone what is to outlive raw.
+func Unquote(raw jsontext.Value) string { return unquote(Alias(raw)) }
+
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' {
+		return s
 	}
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1])
+	if strings.IndexByte(s, '\\') < 0 {
+		return s[1 : len(s)-1]
 	}
-	out, _ := jsontext.AppendUnquote(nil, raw) // an error only tells that UTF-8 was repaired
-	return string(out)
+	out, _ := jsontext.AppendUnquote(nil, s) // an error only tells that UTF-8 was repaired
+	return Alias(out)
+}
+
+// Alias is b as a string without a copy, valid for as long as b is not changed:
+// most values of a record are only compared, or copied once into the encoded
+// document.
+func Alias(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see "Why a Document is reused"
 }

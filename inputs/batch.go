@@ -77,6 +77,12 @@ func NewBatch(target Target, maxDocuments, maxBytes int) *Batch {
 
 // Add encodes a document into the batch.
 func (b *Batch) Add(d *ecs.Document) {
+	if b.body == nil {
+		// At once what will be needed, with room for the document that makes the
+		// batch full: growing there touches five times the memory. What is not
+		// used is not backed by the system.
+		b.body = make([]byte, 0, min(b.size, BatchBytes)+64<<10)
+	}
 	start := len(b.body)
 	b.body = d.AppendJSON(b.body)
 	b.documents = append(b.documents, entry{d.ID, d.Timestamp, start, len(b.body)})

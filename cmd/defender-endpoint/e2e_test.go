@@ -32,10 +32,16 @@ var (
 	outputKey = componenttest.UnitKey{Type: client.UnitTypeOutput, ID: outputID}
 )
 
+var long = flag.Bool("long", false, "long forms: 200 kills, pages of 100,000 alerts, a million alerts, a minute of load")
+
 // binary is the real program, built once.
 var binary string
 
 func TestMain(m *testing.M) {
+	if options := os.Getenv(peerVariable); options != "" {
+		servePeer(options)
+		return
+	}
 	flag.Parse()
 	// Tests of a process that polls wait more than they work.
 	if err := flag.Set("test.parallel", "6"); err != nil {

@@ -122,9 +122,9 @@ func TestIdleCostsNothing(t *testing.T) {
 	r.waitStored()
 	time.Sleep(4 * time.Second) // what follows a start: idle connections are closed, memory is given back
 	pid := r.agent.Pid()
-	before := cpuTime(t, pid)
+	before := cpuTimeOf(t, pid)
 	time.Sleep(watched)
-	used := cpuTime(t, pid) - before
+	used := cpuTimeOf(t, pid) - before
 	share, rss := used.Seconds()/watched.Seconds(), residentBytes(t, pid)
 	t.Logf("idle: CPU %.4f %%, RSS %.1f MB", share*100, float64(rss)/1e6)
 	if share > maxCPU || rss > maxRSS {
@@ -133,8 +133,8 @@ func TestIdleCostsNothing(t *testing.T) {
 	r.stop()
 }
 
-// cpuTime is what a process has used, in nanoseconds, over all its threads.
-func cpuTime(t *testing.T, pid int) time.Duration {
+// cpuTimeOf is what a process has used, in nanoseconds, over all its threads.
+func cpuTimeOf(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(files) == 0 {

@@ -29,6 +29,7 @@ func (e *exitError) Unwrap() error { return e.err }
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	limitMemory()
 	err := newRoot().ExecuteContext(ctx)
 	if err == nil {
 		return

@@ -30,7 +30,7 @@ func soakRows() []row {
 
 func killRows() []row {
 	rounds := 6
-	if *soakLong {
+	if *long {
 		rounds = 200
 	}
 	return []row{
@@ -65,16 +65,16 @@ func (s *soak) killAtRandom(rounds int) {
 	}
 }
 
-// collect starts and waits until everything is stored.
-func collect(s *soak) {
+// collectAll starts and waits until everything is stored.
+func collectAll(s *soak) {
 	s.start()
 	s.waitDrained()
 }
 
 func dataRows() []row {
 	return []row{
-		{name: "b: all at one time, more than a page", options: defendertest.Options{Alerts: 250, TieRun: 250}, run: collect},
-		{name: "b: ties across every page boundary", options: defendertest.Options{Alerts: 250, TieRun: 35}, settings: map[string]any{"batch_size": 25.0}, run: collect},
+		{name: "b: all at one time, more than a page", options: defendertest.Options{Alerts: 250, TieRun: 250}, run: collectAll},
+		{name: "b: ties across every page boundary", options: defendertest.Options{Alerts: 250, TieRun: 35}, settings: map[string]any{"batch_size": 25.0}, run: collectAll},
 		{name: "c: updated while being paged", run: func(s *soak) {
 			ids := s.ids(defendertest.Alerts, 60)
 			pages := make(chan struct{}, 1000)
@@ -91,7 +91,7 @@ func dataRows() []row {
 			s.until(20*time.Second, func() bool { return len(pages)*2 > len(ids) })
 		}},
 		{name: "c: visible 1 to 15 minutes late", run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			for minutes := 1; minutes < 15; minutes++ {
 				s.arrive(time.Now().Add(-time.Duration(minutes) * time.Minute))
 			}
@@ -110,7 +110,7 @@ func dataRows() []row {
 				}
 			}},
 		{name: "c: machines that change without a new time", run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			if err := s.tenant.Amend(defendertest.Machines, s.ids(defendertest.Machines, 20)...); err != nil {
 				s.Fatal(err)
 			}
@@ -129,7 +129,7 @@ func serverRows() []row {
 	quirk := func(name string, rules ...defendertest.Rule) row {
 		return row{name: "d: " + name, run: func(s *soak) {
 			s.tenant.Fail(rules...)
-			collect(s)
+			collectAll(s)
 			s.change(5)
 			s.waitDrained()
 			for _, r := range rules {
@@ -182,7 +182,7 @@ func throttleRows() []row {
 		rule.Path, rule.Status = "/api/", http.StatusTooManyRequests
 		return row{name: "e: " + name, run: func(s *soak) {
 			s.tenant.Fail(rule)
-			collect(s)
+			collectAll(s)
 		}}
 	}
 	after := func(value string) http.Header { return http.Header{"Retry-After": {value}} }
@@ -198,7 +198,7 @@ func throttleRows() []row {
 			})
 			s.end()
 		}},
-		{name: "e: another application eats the quota", long: true, options: defendertest.Options{Alerts: 1500, CallsPerMinute: 20}, settings: map[string]any{"calls_per_minute": 100.0}, run: collect},
+		{name: "e: another application eats the quota", long: true, options: defendertest.Options{Alerts: 1500, CallsPerMinute: 20}, settings: map[string]any{"calls_per_minute": 100.0}, run: collectAll},
 	}
 	rows[2].long = true // waits a minute
 	return rows
@@ -208,7 +208,7 @@ func identityRows() []row {
 	return []row{
 		{name: "f: token ends while a page is read", options: defendertest.Options{Alerts: 150, TokenLifetime: 2 * time.Second}, run: func(s *soak) {
 			s.tenant.Fail(defendertest.Rule{Path: alertsPath, SlowPerRecord: 60 * time.Millisecond, Times: 4})
-			collect(s)
+			collectAll(s)
 		}},
 		{name: "f: tokens revoked", run: func(s *soak) {
 			s.start()
@@ -219,7 +219,7 @@ func identityRows() []row {
 			}
 		}},
 		{name: "f: secret rotated, then the policy", run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.secret = "another~secret"
 			s.tenant.RotateSecret(s.secret)
 			s.tenant.RevokeTokens()
@@ -228,7 +228,7 @@ func identityRows() []row {
 			s.apply(nil)
 		}},
 		{name: "f: consent withdrawn and given back", run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.tenant.SetRoles()
 			s.tenant.RevokeTokens()
 			s.change(10)
@@ -244,11 +244,11 @@ func identityRows() []row {
 			s.until(65*time.Second, func() bool { return false })
 		}},
 		{name: "f: our clock an hour ahead", options: defendertest.Options{Alerts: 150, Now: func() time.Time { return time.Now().Add(-time.Hour) }}, run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.change(10)
 		}},
 		{name: "f: our clock an hour behind", options: defendertest.Options{Alerts: 150, Now: func() time.Time { return time.Now().Add(time.Hour) }}, run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.change(10)
 			s.settle()
 			s.kill()
@@ -282,7 +282,7 @@ func elasticsearchRows() []row {
 		return componenttest.ItemFault{FailureStore: d.ID[len(d.ID)-1]%5 == 0}
 	}}
 	rows := []row{
-		{name: "g: 413 for large requests", maxBody: 30_000, run: collect},
+		{name: "g: 413 for large requests", maxBody: 30_000, run: collectAll},
 		faulty("429 for some documents", item(429, 3)),
 		faulty("403 for some documents", item(403, 3)),
 		faulty("401", componenttest.ElasticsearchFault{Status: 401}),
@@ -309,7 +309,7 @@ func shipperRows() []row {
 		return row{name: "h: " + name, shipper: &o, run: run}
 	}
 	return []row{
-		shipping("queue of 30 events", componenttest.ShipperOptions{Queue: 30, Delay: 10 * time.Millisecond}, collect),
+		shipping("queue of 30 events", componenttest.ShipperOptions{Queue: 30, Delay: 10 * time.Millisecond}, collectAll),
 		shipping("restarted with a new uuid", componenttest.ShipperOptions{Delay: 300 * time.Millisecond}, func(s *soak) {
 			s.start()
 			for range 3 {
@@ -330,7 +330,7 @@ func shipperRows() []row {
 			}
 		}),
 		shipping("gone for a while", componenttest.ShipperOptions{}, func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.sink.Stop()
 			s.change(10)
 			s.until(4*time.Second, func() bool { return false })
@@ -340,7 +340,7 @@ func shipperRows() []row {
 		}),
 		shipping("events taken, but the reply is lost", componenttest.ShipperOptions{}, func(s *soak) {
 			s.sink.FailPublish(&componenttest.ShipperFault{Code: codes.Unavailable, Late: true, Times: 3})
-			collect(s)
+			collectAll(s)
 		}),
 	}
 }
@@ -351,7 +351,7 @@ var agentless = []string{"AGENTLESS_ELASTICSEARCH_STATE_STORE_INPUT_TYPES=cel,mi
 func stateRows() []row {
 	spoil := func(name string, f func(s *soak, file string)) row {
 		return row{name: "i: " + name, run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.kill()
 			files, err := filepath.Glob(filepath.Join(s.dir, "cursors", "*.json"))
 			if err != nil || len(files) != 3 {
@@ -382,7 +382,7 @@ func stateRows() []row {
 				s.Fatal(err)
 			}
 			write(s, cursors, "") // in place of the directory
-			collect(s)
+			collectAll(s)
 			s.change(10)
 			s.waitDrained()
 			if err := os.Remove(cursors); err != nil {
@@ -394,7 +394,7 @@ func stateRows() []row {
 			s.rollover()
 		}},
 		{name: "i: second process on one state directory", run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			dir, file := writePolicy(s.T, policy(s.api, s.esURL))
 			state, stderr := program(s.T, dir, "run", "-c", file, "--once", "-E", "path.data="+s.dir)
 			if state.ExitCode() != 1 || !strings.Contains(stderr, "in use by another process") {
@@ -415,7 +415,7 @@ func stateRows() []row {
 			}
 		}},
 		{name: "i: state in Elasticsearch, policy removed and given back", env: agentless, run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.set()
 			s.eventually("the input is stopped", func() bool {
 				h := s.agent.History(inputKey)
@@ -429,7 +429,7 @@ func stateRows() []row {
 		}},
 		{name: "i: state in Elasticsearch, not allowed for a while", env: agentless, run: func(s *soak) {
 			s.es.FaultIndex(http.StatusForbidden)
-			collect(s)
+			collectAll(s)
 			s.wait("the unit tells", func(states componenttest.States) bool {
 				return states[inputKey].State == client.UnitStateDegraded && strings.Contains(states[inputKey].Message, "agentless-state-*")
 			})
@@ -442,7 +442,7 @@ func stateRows() []row {
 			s.rollover()
 		}},
 		{name: "j: rollover, then the overlap is read again", run: func(s *soak) {
-			collect(s)
+			collectAll(s)
 			s.rollover()
 			s.change(10)
 			s.until(2500*time.Millisecond, func() bool { return false })

@@ -23,10 +23,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-var (
-	soakLong = flag.Bool("soak.long", false, "run the long form of TestSoak")
-	soakSeed = flag.Uint64("soak.seed", 1, "seed of TestSoak")
-)
+var soakSeed = flag.Uint64("soak.seed", 1, "seed of TestSoak")
 
 // drainLimit is how long after the faults have healed all must be stored.
 const drainLimit = 60 * time.Second
@@ -76,7 +73,7 @@ func TestSoak(t *testing.T) {
 	rows := soakRows()
 	t.Run("rows", func(t *testing.T) {
 		for i, w := range rows {
-			if w.long && !*soakLong {
+			if w.long && !*long {
 				continue
 			}
 			t.Run(w.name, func(t *testing.T) {
@@ -108,7 +105,7 @@ func newSoak(t *testing.T, w row, seed uint64) *soak {
 	}
 	s := &soak{rig: newRig(t, w.options), row: w, random: rand.New(rand.NewPCG(seed, 0)), secret: defendertest.ClientSecret}
 	limit := 2 * time.Minute
-	if *soakLong {
+	if *long {
 		limit = 30 * time.Minute
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -39,6 +39,9 @@ type AgentOptions struct {
 	Old bool
 	// Grace is the time between SIGTERM and SIGKILL. Default: 25s.
 	Grace time.Duration
+	// OnCheckin, if set, is called for every check-in. It must not call the
+	// Agent.
+	OnCheckin func()
 }
 
 // Agent is the local end of the control protocol, behaving as Elastic Agent
@@ -78,11 +81,13 @@ func NewAgent(o AgentOptions) (*Agent, error) {
 	if o.Grace == 0 {
 		o.Grace = agentGrace
 	}
-	return &Agent{
+	a := &Agent{
 		options: o, authority: ca, token: newID(), name: newID(),
 		control: newControl(&proto.AgentInfo{Id: o.ID, Version: o.Version, Mode: proto.AgentManagedMode_MANAGED}),
 		log:     &tail{},
-	}, nil
+	}
+	a.control.onCheckin = o.OnCheckin
+	return a, nil
 }
 
 // SetUnits replaces the units of the policy and tells the component. A unit

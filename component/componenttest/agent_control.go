@@ -20,6 +20,8 @@ const firstShared = 2
 // control is what the agent knows of one component: what it expects of it and
 // what it observed.
 type control struct {
+	onCheckin func() // may be nil
+
 	agent   *proto.AgentInfo
 	actions *actions
 
@@ -166,6 +168,9 @@ func (c *control) forgetStopped() {
 func (c *control) observe(message *proto.CheckinObserved, first bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.onCheckin != nil {
+		c.onCheckin()
+	}
 	answer := first
 	reported := map[UnitKey]bool{}
 	for _, u := range message.Units {

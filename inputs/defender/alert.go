@@ -102,12 +102,15 @@ type alertMapper struct {
 
 	alerts, evidences, users *objectDecoder
 	items                    []raw // the alert's evidence
+	id                       []byte
 	relatedHash, relatedIP   union
+	categories, types        union
 }
 
 func newAlertMapper(e *envelope) mapper {
 	m := &alertMapper{envelope: e}
 	m.alerts = newObjectDecoder(&m.alert)
+	m.alerts.list("evidence", &m.items)
 	m.evidences = newObjectDecoder(&m.evidence)
 	m.users = newObjectDecoder(&m.user)
 	return m
@@ -118,18 +121,30 @@ func (m *alertMapper) read(record raw) (time.Time, error) {
 	if err := m.alerts.decode(record); err != nil {
 		return time.Time{}, err
 	}
-	m.items = m.items[:0]
-	elements(m.alert.Evidence, func(item raw) { m.items = append(m.items, item) })
+	if m.alert.Evidence.Kind() != '[' {
+		m.items = m.items[:0]
+		elements(m.alert.Evidence, func(item raw) { m.items = append(m.items, item) })
+	}
 	updated, _ := parseTime(m.alert.LastUpdateTime)
 	return updated, nil
 }
 
+// documents maps what an alert's documents share once, and each evidence item
+// on top of it.
 func (m *alertMapper) documents(emit func() error) error {
+	m.faults = m.faults[:0]
+	m.shared()
 	if m.config.Evidence == "whole" || len(m.items) == 0 {
 		m.document(m.items, m.alert.Evidence)
 		return emit()
 	}
+	ground, faults := m.doc.Keep(), len(m.faults)
 	for i := range m.items {
+		if i > 0 {
+			m.doc.Rewind(ground)
+			m.faults = m.faults[:faults]
+			m.unknown += len(m.alerts.unknown)
+		}
 		m.document(m.items[i:i+1], m.items[i], occurrence(m.items, i)...)
 		if err := emit(); err != nil {
 			return err
@@ -149,38 +164,41 @@ func occurrence(items []raw, i int) []byte {
 	return n
 }
 
-// document makes one document of the alert with the given evidence; part tells
-// it from the alert's other documents.
-func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
-	a, root := &m.alert, m.doc.Root()
-	m.faults, m.relatedHash, m.relatedIP = m.faults[:0], m.relatedHash[:0], m.relatedIP[:0]
-	event := m.begin()
+// shared maps what does not depend on the evidence.
+func (m *alertMapper) shared() {
+	m.id = append(m.id[:0], str(m.alert.ID)...)
+	root, event := m.begin()
 	m.constants(root, event)
 	m.event(event)
 	m.threat(root)
 	m.machine(root)
-	root.Set("message", m.faults.text("title", a.Title))
-	root.Object("rule").Set("description", m.faults.text("description", a.Description))
-	vendor := root.Object("microsoft").Object("defender_endpoint")
-	m.vendor(vendor)
+	root.Set("message", m.faults.text("title", m.alert.Title))
+	root.Object("rule").Set("description", m.faults.text("description", m.alert.Description))
+	m.vendor(root.Object("microsoft").Object("defender_endpoint"))
+	m.relatedUser(root.Object("user"))
+}
 
-	types, categories := union{}, union{"host"}
-	if strings.EqualFold(str(a.Category), "malware") {
-		categories.add("malware")
+// document makes one document of the alert with the given evidence; part tells
+// it from the alert's other documents.
+func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
+	a, root := &m.alert, m.doc.Root()
+	m.relatedHash, m.relatedIP = m.relatedHash[:0], m.relatedIP[:0]
+	m.types, m.categories = m.types[:0], append(m.categories[:0], "host")
+	if is(a.Category, "malware") {
+		m.categories.add("malware")
 	}
-	user := root.Object("user")
-	m.relatedUser(user)
-	m.evidenceItems(root, vendor, items, &categories, &types)
-	switch strings.ToLower(str(a.Status)) {
-	case "new":
-		types.add("start")
-	case "resolved":
-		types.add("end")
+	m.evidenceItems(root, items)
+	switch {
+	case is(a.Status, "new"):
+		m.types.add("start")
+	case is(a.Status, "resolved"):
+		m.types.add("end")
 	}
-	event.Set("category", categories.value())
-	event.Set("type", types.value())
-	m.related(root, user)
-	m.finish(m.timestamp(), []byte(str(a.ID)), a.LastUpdateTime, part, occurrence)
+	event := root.Object("event")
+	event.Set("category", m.doc.Texts(m.categories...))
+	event.Set("type", m.doc.Texts(m.types...))
+	m.related(root)
+	m.finish(m.timestamp(), m.id, a.LastUpdateTime, part, occurrence)
 }
 
 func (m *alertMapper) constants(root, event *ecs.Object) {
@@ -205,14 +223,14 @@ func (m *alertMapper) event(event *ecs.Object) {
 	if d := end.Sub(start); ok && also && d != math.MaxInt64 && d != math.MinInt64 {
 		event.Set("duration", ecs.Int(int64(d)))
 	}
-	switch strings.ToLower(str(a.Severity)) {
-	case "informational", "low":
+	switch {
+	case is(a.Severity, "informational"), is(a.Severity, "low"):
 		event.Set("severity", ecs.Int(21))
-	case "medium":
+	case is(a.Severity, "medium"):
 		event.Set("severity", ecs.Int(47))
-	case "high":
+	case is(a.Severity, "high"):
 		event.Set("severity", ecs.Int(73))
-	case "critical":
+	case is(a.Severity, "critical"):
 		event.Set("severity", ecs.Int(99))
 	}
 	event.Set("action", m.faults.text("category", a.Category))
@@ -240,8 +258,8 @@ func (m *alertMapper) threat(root *ecs.Object) {
 	technique := threat.Object("technique")
 	if category := m.faults.text("category", a.Category); category.Present() {
 		threat.Set("framework", ecs.Text("MITRE ATT&CK"))
-		technique.Set("name", ecs.List(category))
-		threat.Object("tactic").Set("name", ecs.List(category))
+		technique.Set("name", m.doc.List(category))
+		threat.Object("tactic").Set("name", m.doc.List(category))
 	}
 	var ids []ecs.Value
 	elements(a.MITRETechniques, func(id raw) {
@@ -298,18 +316,19 @@ func (m *alertMapper) relatedUser(user *ecs.Object) {
 
 // evidenceItems maps one evidence item to ECS and the vendor's object, or
 // several of them to the vendor's list, with only what ECS takes as lists.
-func (m *alertMapper) evidenceItems(root, vendor *ecs.Object, items []raw, categories, types *union) {
+func (m *alertMapper) evidenceItems(root *ecs.Object, items []raw) {
+	vendor := root.Object("microsoft").Object("defender_endpoint")
 	var kept []ecs.Value
 	for _, item := range items {
 		if err := m.evidences.decode(item); err != nil {
 			m.faults.add("evidence", "an object", item)
 			continue
 		}
-		switch strings.ToLower(str(m.evidence.EntityType)) {
-		case "process":
-			categories.add("process")
-		case "user":
-			types.add("access")
+		switch {
+		case is(m.evidence.EntityType, "process"):
+			m.categories.add("process")
+		case is(m.evidence.EntityType, "user"):
+			m.types.add("access")
 		}
 		m.relatedHash.add(str(m.evidence.SHA1), str(m.evidence.SHA256))
 		if ip := m.faults.ip("evidence.ipAddress", m.evidence.IPAddress); ip.Present() {
@@ -376,7 +395,7 @@ func (m *alertMapper) process(process *ecs.Object) {
 	if baseName(program) != program {
 		process.Set("executable", ecs.Text(program))
 	}
-	if strings.EqualFold(str(e.EntityType), "process") {
+	if is(e.EntityType, "process") {
 		process.Set("executable", joinPath(e.FilePath, e.FileName))
 	}
 	parent := process.Object("parent")
@@ -405,7 +424,7 @@ func (m *alertMapper) registry(registry *ecs.Object) {
 	registry.Set("value", f.text("evidence.registryValueName", e.RegistryValueName))
 	data := registry.Object("data")
 	data.Set("type", f.text("evidence.registryValueType", e.RegistryValueType))
-	data.Set("strings", ecs.List(f.text("evidence.registryValue", e.RegistryValue)))
+	data.Set("strings", m.doc.List(f.text("evidence.registryValue", e.RegistryValue)))
 	if hive != "" && key != "" {
 		registry.Set("path", ecs.Text(strings.TrimRight(hive+`\`+key+`\`+name, `\`)))
 	}
@@ -432,10 +451,10 @@ func (m *alertMapper) vendorEvidence(o *ecs.Object) {
 	m.keep(o, m.evidences.unknown)
 }
 
-func (m *alertMapper) related(root, user *ecs.Object) {
+func (m *alertMapper) related(root *ecs.Object) {
 	related := root.Object("related")
-	related.Set("hash", m.relatedHash.value())
-	related.Set("hosts", ecs.List(root.Object("host").Get("name")))
-	related.Set("ip", m.relatedIP.value())
-	related.Set("user", ecs.List(user.Get("name")))
+	related.Set("hash", m.doc.Texts(m.relatedHash...))
+	related.Set("hosts", m.doc.List(m.doc.Get("host.name")))
+	related.Set("ip", m.doc.Texts(m.relatedIP...))
+	related.Set("user", m.doc.List(m.doc.Get("user.name")))
 }

@@ -149,9 +149,3 @@ func TestIDs(t *testing.T) {
 		seen[id] = true
 	}
 }
-
-func BenchmarkMap(b *testing.B) {
-	for _, r := range resources {
-		b.Run(r.name, func(b *testing.B) { benchmarkMap(b, r) })
-	}
-}

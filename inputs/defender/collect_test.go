@@ -93,6 +93,7 @@ type bench struct {
 	counts   tally
 	settings map[string]any
 	dataset  string
+	stream   inputs.Stream // of the last poll
 }
 
 func newBench(t *testing.T, o tenant.Options, settings map[string]any) *bench {
@@ -122,7 +123,8 @@ func (b *bench) poll() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return streams[0].Run(ctx, inputs.Env{
+	b.stream = streams[0]
+	return b.stream.Run(ctx, inputs.Env{
 		Publisher: &b.sink, Cursors: b.store, Reporter: &b.counts,
 		Log: slog.New(slog.DiscardHandler), Once: true, Grace: time.Second,
 	})
@@ -432,5 +434,20 @@ func TestActionsByCreationTime(t *testing.T) {
 	b.mustPoll()
 	if got := len(b.sink.stored); got != 82 || b.sink.duplicates != 0 {
 		t.Errorf("%d documents and %d sent again after 2 changes, want 82 and 0", got, b.sink.duplicates)
+	}
+}
+
+// TestNamesOfUnknownMembersOutliveTheirRecord: they are told by diagnostics long
+// after its memory was used again.
+func TestNamesOfUnknownMembersOutliveTheirRecord(t *testing.T) {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05Z")
+	b := newBench(t, tenant.Options{Seed: 6}, nil)
+	for i := range 20 {
+		b.tenant.Add(tenant.Alerts, fmt.Sprintf(`{"id":"new-%d","lastUpdateTime":"%s","brandNew%d":1,"evidence":[]}`, i, now, i%3))
+	}
+	b.mustPoll()
+	report, _ := b.stream.Inspect(nil)["unknown_fields"].(map[string]int)
+	if report["brandNew0"] != 7 || report["brandNew1"] != 7 || report["brandNew2"] != 6 || len(report) != 3 {
+		t.Errorf("unknown members: %v", report)
 	}
 }

@@ -37,6 +37,7 @@ func blank(v raw) bool {
 	return false
 }
 
+// unquote aliases the record, as str does: clone what is kept.
 func unquote(v raw) string { return ecs.Unquote(v) }
 
 // str is the value as text; "" for what is blank or a container.
@@ -46,6 +47,9 @@ func str(v raw) string {
 	}
 	return unquote(v)
 }
+
+// is compares text without regard to case.
+func is(v raw, word string) bool { return strings.EqualFold(str(v), word) }
 
 // text takes any scalar as text.
 func (f *faults) text(field string, v raw) ecs.Value {
@@ -58,7 +62,7 @@ func (f *faults) text(field string, v raw) ecs.Value {
 		f.add(field, "text", v)
 		return ecs.Value{}
 	default:
-		return ecs.Text(string(v))
+		return ecs.Text(unquote(v))
 	}
 }
 
@@ -92,10 +96,13 @@ func (f *faults) date(field string, v raw) ecs.Value {
 
 // milliseconds takes a timestamp and cuts it (ecs-mapping.md 4.0 rule 7).
 func (f *faults) milliseconds(field string, v raw) ecs.Value {
-	if !f.date(field, v).Present() {
+	if blank(v) {
 		return ecs.Value{}
 	}
-	t, _ := parseTime(v)
+	t, ok := parseTime(v)
+	if !ok {
+		f.add(field, "a date", v)
+	}
 	return ecs.Time(t)
 }
 
@@ -134,7 +141,7 @@ func parseTime(v raw) (time.Time, bool) {
 	if v.Kind() != '"' {
 		return time.Time{}, false
 	}
-	s := string(v[1 : len(v)-1])
+	s := unquote(v)
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && plausible(t) {
 		return t.UTC(), true
 	}
@@ -157,8 +164,6 @@ func (u *union) add(values ...string) {
 		}
 	}
 }
-
-func (u union) value() ecs.Value { return ecs.Texts(u...) }
 
 // baseName is the last part of a Windows or Unix path.
 func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }

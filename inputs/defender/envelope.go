@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"hash"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -33,12 +34,16 @@ type envelope struct {
 	processors []processor
 
 	doc    ecs.Document
-	record raw // the record being mapped
+	ground ecs.Mark // of the document with what every document has
+	record raw      // the record being mapped
 	faults faults
 	// unknown counts members kept without being known, until it is taken.
 	unknown int
 	drift   *drift // of the stream; nil outside of one
 	epoch   []byte // part of every id; see collector.epoch
+	hash    hash.Hash
+	sum     []byte    // of hash; before that, the length of a part
+	source  [2][]byte // parts of every id: dataset and tenant
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {
@@ -50,15 +55,16 @@ func newEnvelope(c Config, agent inputs.Agent) *envelope {
 		tags.add(tagDuplicates)
 	}
 	tags.add(c.Tags...)
-	return &envelope{config: c, agent: agent, tags: tags.value().Values(), processors: c.processors()}
+	e := &envelope{config: c, agent: agent, processors: c.processors(), hash: sha256.New()}
+	e.source = [...][]byte{[]byte(c.DataStream.Dataset), []byte(c.TenantID)}
+	e.tags = e.doc.Texts(tags...).Values()
+	e.layGround()
+	return e
 }
 
-// begin starts a document for the record being mapped and returns its event
-// object.
-func (e *envelope) begin() *ecs.Object {
-	d := &e.doc
-	d.Reset()
-	root := d.Root()
+// layGround sets what every document has.
+func (e *envelope) layGround() {
+	root := e.doc.Root()
 	e.setAgent(root)
 	stream := root.Object("data_stream")
 	stream.Set("type", ecs.Text(e.config.DataStream.Type))
@@ -70,10 +76,19 @@ func (e *envelope) begin() *ecs.Object {
 	event := root.Object("event")
 	event.Set("dataset", ecs.Text(e.config.DataStream.Dataset))
 	event.Set("module", ecs.Text(module))
+	e.ground = e.doc.Keep()
+}
+
+// begin starts a document for the record being mapped and returns its root and
+// its event object.
+func (e *envelope) begin() (root, event *ecs.Object) {
+	e.doc.Rewind(e.ground)
+	root = e.doc.Root()
+	event = root.Object("event")
 	if e.config.PreserveOriginalEvent {
 		event.Set("original", e.originalText())
 	}
-	return event
+	return root, event
 }
 
 func (e *envelope) setAgent(root *ecs.Object) {
@@ -97,16 +112,13 @@ func (e *envelope) setAgent(root *ecs.Object) {
 // with error.message is a pipeline_error and keeps the original.
 func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {
 	d := &e.doc
-	if len(e.epoch) > 0 {
-		parts = append(parts, e.epoch)
-	}
-	d.ID = documentID(e.config, parts)
+	d.ID = e.documentID(parts)
 	d.Timestamp = timestamp
 	if len(e.faults) == 0 {
 		return
 	}
 	root := d.Root()
-	root.Object("error").Set("message", ecs.Texts(e.faults...))
+	root.Object("error").Set("message", e.doc.Texts(e.faults...))
 	event := root.Object("event")
 	event.Set("kind", ecs.Text("pipeline_error"))
 	event.Set("original", e.originalText())
@@ -123,7 +135,7 @@ func (e *envelope) withTag(tag string) ecs.Value {
 	return ecs.List(append(tags, ecs.Text(tag))...)
 }
 
-func (e *envelope) originalText() ecs.Value { return ecs.Text(string(e.record)) }
+func (e *envelope) originalText() ecs.Value { return ecs.Text(ecs.Alias(e.record)) }
 
 // duplicate sets a vendor field whose value also stands in an ECS field, where
 // the configuration asks for such.
@@ -173,22 +185,27 @@ func (e *envelope) quarantine(record raw, cause error) {
 
 // documentID hashes what makes a document unique, each part with its length so
 // that no two lists of parts are alike. 120 bits: the chance that two of a
-// billion documents collide is below 1e-18.
-func documentID(c Config, parts [][]byte) string {
-	h := sha256.New()
-	var length [8]byte
-	write := func(b []byte) {
-		binary.LittleEndian.PutUint64(length[:], uint64(len(b)))
-		h.Write(length[:])
-		h.Write(b)
+// billion documents collide is below 1e-18. See "Why ids are SHA-256" in the
+// package's doc.
+func (e *envelope) documentID(parts [][]byte) string {
+	e.hash.Reset()
+	for _, p := range e.source {
+		e.hashPart(p)
 	}
-	write([]byte(c.DataStream.Dataset))
-	write([]byte(c.TenantID))
 	for _, p := range parts {
-		write(p)
+		e.hashPart(p)
 	}
-	var sum [sha256.Size]byte
-	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0])[:15])
+	if len(e.epoch) > 0 {
+		e.hashPart(e.epoch)
+	}
+	e.sum = e.hash.Sum(e.sum[:0])
+	return base64.RawURLEncoding.EncodeToString(e.sum[:15])
+}
+
+func (e *envelope) hashPart(part []byte) {
+	e.sum = binary.LittleEndian.AppendUint64(e.sum[:0], uint64(len(part)))
+	e.hash.Write(e.sum)
+	e.hash.Write(part)
 }
 
 // repaired is the record with text that strict readers take: broken UTF-8 and

@@ -1,8 +1,6 @@
 package defender
 
 import (
-	"encoding/hex"
-	"net"
 	"strings"
 	"time"
 
@@ -106,9 +104,9 @@ func (m *machineMapper) read(record raw) (time.Time, error) {
 // own, and lastSeen does not move with every change: the id is made of the
 // whole record.
 func (m *machineMapper) documents(emit func() error) error {
-	root := m.doc.Root()
 	m.faults, m.relatedIP, m.macs = m.faults[:0], m.relatedIP[:0], m.macs[:0]
-	m.constants(root, m.begin())
+	root, event := m.begin()
+	m.constants(root, event)
 	vendor := root.Object(module).Object("machine")
 	m.identity(root, vendor)
 	m.system(root, vendor)
@@ -123,8 +121,8 @@ func (m *machineMapper) documents(emit func() error) error {
 
 func (m *machineMapper) constants(root, event *ecs.Object) {
 	event.Set("kind", ecs.Text("event"))
-	event.Set("category", ecs.Texts("host"))
-	event.Set("type", ecs.Texts("info"))
+	event.Set("category", m.doc.Texts("host"))
+	event.Set("type", m.doc.Texts("info"))
 	observer := root.Object("observer")
 	observer.Set("product", ecs.Text("Defender for Endpoint"))
 	observer.Set("vendor", ecs.Text("Microsoft"))
@@ -160,7 +158,7 @@ func (m *machineMapper) identity(root, vendor *ecs.Object) {
 	group.Set("name", groupName)
 	var hosts union
 	hosts.add(str(a.AADDeviceID), str(a.ComputerDNSName), str(a.ID))
-	root.Object("related").Set("hosts", hosts.value())
+	root.Object("related").Set("hosts", m.doc.Texts(hosts...))
 
 	m.duplicate(vendor, "id", id)
 	m.duplicate(vendor, "aad_device_id", device)
@@ -222,7 +220,7 @@ func (m *machineMapper) interfaces(host, vendor *ecs.Object) {
 		kept = append(kept, m.networkInterface())
 	})
 	vendor.Set("ip_addresses", ecs.List(kept...))
-	host.Set("mac", m.macs.value())
+	host.Set("mac", m.doc.Texts(m.macs...))
 }
 
 func (m *machineMapper) networkInterface() ecs.Value {
@@ -245,19 +243,45 @@ func (m *machineMapper) mac() ecs.Value {
 	if !v.Present() {
 		return v
 	}
-	b, err := hex.DecodeString(machineMACSeparators.Replace(str(m.address.MACAddress)))
-	if err != nil || len(b) != 6 && len(b) != 8 {
+	mac, ok := formatMAC(str(m.address.MACAddress))
+	if !ok {
 		m.faults = append(m.faults, "ipAddresses.macAddress: not a MAC address")
 		return v
 	}
-	mac := strings.ToUpper(strings.ReplaceAll(net.HardwareAddr(b).String(), ":", "-"))
 	if strings.Trim(mac, "0-") != "" {
 		m.macs.add(mac)
 	}
 	return ecs.Text(mac)
 }
 
-var machineMACSeparators = strings.NewReplacer(":", "", "-", "", ".", "")
+// formatMAC writes six or eight bytes in hex, with or without separators, the
+// way ECS does.
+func formatMAC(s string) (mac string, ok bool) {
+	var out [len("00-00-00-00-00-00-00-00")]byte
+	n := 0
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == ':' || c == '-' || c == '.':
+			continue
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 'A'
+		case '0' <= c && c <= '9' || 'A' <= c && c <= 'F':
+		default:
+			return "", false
+		}
+		if n%3 == 2 && n < len(out) {
+			out[n] = '-'
+			n++
+		}
+		if n == len(out) {
+			return "", false
+		}
+		out[n] = c
+		n++
+	}
+	return string(out[:n]), n == len("00-00-00-00-00-00") || n == len(out)
+}
 
 // lastAddresses maps the addresses last seen. host.ip is the external one only,
 // as upstream: Elasticsearch makes host.geo from it, and rules written for the
@@ -265,8 +289,8 @@ var machineMACSeparators = strings.NewReplacer(":", "", "-", "", ".", "")
 func (m *machineMapper) lastAddresses(root, vendor *ecs.Object) {
 	external := m.ip("lastExternalIpAddress", m.machine.LastExternalIPAddress)
 	last := m.ip("lastIpAddress", m.machine.LastIPAddress)
-	root.Object("host").Set("ip", ecs.List(external))
-	root.Object("related").Set("ip", m.relatedIP.value())
+	root.Object("host").Set("ip", m.doc.List(external))
+	root.Object("related").Set("ip", m.doc.Texts(m.relatedIP...))
 	m.duplicate(vendor, "last_external_ip_address", external)
 	vendor.Set("last_ip_address", last)
 }

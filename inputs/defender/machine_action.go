@@ -89,9 +89,9 @@ func (m *machineActionMapper) read(record raw) (time.Time, error) {
 }
 
 func (m *machineActionMapper) documents(emit func() error) error {
-	a, root := &m.action, m.doc.Root()
+	a := &m.action
 	m.faults = m.faults[:0]
-	event := m.begin()
+	root, event := m.begin()
 	event.Set("kind", ecs.Text("event"))
 	observer := root.Object("observer")
 	observer.Set("product", ecs.Text("Defender for Endpoint"))
@@ -125,8 +125,8 @@ func (m *machineActionMapper) event(event, vendor *ecs.Object) {
 	event.Set("action", action)
 	vendor.Set("type", action)
 	category, kind := actionCategory(str(a.Type))
-	event.Set("category", ecs.Texts(category))
-	event.Set("type", ecs.Texts(kind))
+	event.Set("category", m.doc.Texts(category))
+	event.Set("type", m.doc.Texts(kind))
 	vendor.Set("status", f.text("status", a.Status))
 	event.Set("outcome", ecs.Text(actionOutcome(str(a.Status))))
 }
@@ -262,7 +262,7 @@ func (m *machineActionMapper) relatedFile(root, vendor *ecs.Object) {
 	if !id.Present() {
 		return
 	}
-	root.Object("related").Set("hash", ecs.List(id))
+	root.Object("related").Set("hash", m.doc.List(id))
 	kind := strings.ToLower(str(m.file.IdentifierType))
 	for _, algorithm := range []string{"sha1", "md5", "sha256"} {
 		if strings.Contains(kind, algorithm) {
@@ -283,6 +283,6 @@ func (m *machineActionMapper) related(root *ecs.Object) {
 		}
 	}
 	related := root.Object("related")
-	related.Set("hosts", hosts.value())
-	related.Set("user", users.value())
+	related.Set("hosts", m.doc.Texts(hosts...))
+	related.Set("user", m.doc.Texts(users...))
 }

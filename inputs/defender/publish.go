@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -175,6 +176,6 @@ func (p *page) follow(record raw) error {
 	if id <= p.last {
 		return errUnordered
 	}
-	p.last = id
+	p.last = strings.Clone(id) // the record is overwritten by the next one
 	return nil
 }

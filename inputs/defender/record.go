@@ -1,12 +1,12 @@
 package defender
 
 import (
-	"bytes"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
 
 // raw is one JSON value as the API sent it; nil where the member was absent.
@@ -19,7 +19,8 @@ type raw = jsontext.Value
 // lose: members twice (the last one counts) and broken UTF-8.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// member is a member of a JSON object that the API struct does not name.
+// member is a member of a JSON object that the API struct does not name. It
+// aliases the record.
 type member struct {
 	name  string
 	value raw
@@ -28,69 +29,85 @@ type member struct {
 // objectDecoder decodes JSON objects into one struct of raw fields, which the
 // next decode overwrites. Values alias the input.
 type objectDecoder struct {
-	fields  map[string]*raw
+	fields  map[string]slot // by member
+	all     []*raw
+	order   []slot   // of the members of the last object
 	unknown []member // in the order of the record
-	dec     jsontext.Decoder
-	buf     bytes.Buffer
+}
+
+// slot is where the member of a name goes.
+type slot struct {
+	name     string // as written, with quotes
+	value    *raw
+	elements *[]raw // of the value, where it is a list that was asked for
+}
+
+// list has the elements of a list gathered on the way over it.
+func (d *objectDecoder) list(name string, elements *[]raw) {
+	s := d.fields[name]
+	s.elements = elements
+	d.fields[name] = s
 }
 
 // newObjectDecoder binds a decoder to the raw fields of the struct that target
 // points to, by their json tags.
 func newObjectDecoder(target any) *objectDecoder {
 	v := reflect.ValueOf(target).Elem()
-	d := &objectDecoder{fields: make(map[string]*raw, v.NumField())}
+	d := &objectDecoder{fields: make(map[string]slot, v.NumField())}
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Tag.Get("json")
-		if field, ok := v.Field(i).Addr().Interface().(*raw); ok && name != "" {
-			d.fields[name] = field
+		if value, ok := v.Field(i).Addr().Interface().(*raw); ok && name != "" {
+			d.fields[name] = slot{name: `"` + name + `"`, value: value}
+			d.all = append(d.all, value)
 		}
 	}
+	d.order = make([]slot, len(d.all))
 	return d
 }
 
-// decode reads one object. After an error the struct holds what was read so far.
+// decode takes apart one object that is known to be well-formed. After an error
+// nothing is set.
 func (d *objectDecoder) decode(object raw) error {
-	for _, field := range d.fields {
-		*field = nil
+	for _, value := range d.all {
+		*value = nil
 	}
 	d.unknown = d.unknown[:0]
-	d.buf = *bytes.NewBuffer(object)
-	d.dec.Reset(&d.buf, lenient...)
-	if kind := d.dec.PeekKind(); kind != '{' {
+	if kind := object.Kind(); kind != '{' {
 		return fmt.Errorf("want an object, got %s", kindName(kind))
 	}
-	if _, err := d.dec.ReadToken(); err != nil {
-		return err
-	}
-	for d.dec.PeekKind() == '"' {
-		if err := d.member(); err != nil {
-			return err
+	s := ecs.NewScanner(object)
+	s.Enter()
+	for place := 0; s.More(); place++ {
+		name := s.Value()
+		to := d.slot(place, name)
+		switch {
+		case to.value == nil:
+			d.unknown = append(d.unknown, member{unquote(name), s.Value()})
+		case to.elements != nil && s.Peek() == '[':
+			*to.value = s.List(to.elements)
+		default:
+			*to.value = s.Value()
 		}
 	}
-	_, err := d.dec.ReadToken()
-	return err
+	return nil
 }
 
-func (d *objectDecoder) member() error {
-	name, err := d.dec.ReadValue()
-	if err != nil {
-		return err
+// slot is where the member of that name goes, the zero slot where it is unknown.
+// Records of a resource have the same members in the same order, so it is nearly
+// always the one that was last met at that place; comparing two names costs a
+// fifth of finding one in a map.
+func (d *objectDecoder) slot(place int, name raw) slot {
+	if place < len(d.order) && d.order[place].name == string(name) {
+		return d.order[place]
 	}
-	field := d.fields[string(name[1:len(name)-1])]
-	unknown := ""
-	if field == nil {
-		unknown = strings.Clone(unquote(name))
+	if len(name) < 2 {
+		return slot{} // no name: the object is not well-formed
 	}
-	value, err := d.dec.ReadValue()
-	if err != nil {
-		return err
+	s := d.fields[string(name[1:len(name)-1])]
+	if place < len(d.order) {
+		d.order[place] = s
 	}
-	if field == nil {
-		d.unknown = append(d.unknown, member{unknown, value})
-		return nil
-	}
-	*field = value
-	return nil
+	return s
 }
 
 // elements calls visit for every element of a JSON array, and once with the
@@ -105,14 +122,9 @@ func elements(list raw, visit func(element raw)) {
 		visit(list)
 		return
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(list), lenient...)
-	_, _ = dec.ReadToken()
-	for k := dec.PeekKind(); k != ']' && k != 0; k = dec.PeekKind() {
-		element, err := dec.ReadValue()
-		if err != nil {
-			return // cannot be: the list was read as one well-formed value
-		}
-		visit(element)
+	s := ecs.NewScanner(list)
+	for s.Enter(); s.More(); {
+		visit(s.Value())
 	}
 }
 

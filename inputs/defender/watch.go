@@ -178,7 +178,8 @@ func (d *drift) note(members []member) {
 		d.counts = map[string]int{}
 	}
 	for _, m := range members {
-		name := strings.ToValidUTF8(m.name[:min(len(m.name), driftName)], "")
+		// A clone: names alias the record.
+		name := strings.ToValidUTF8(strings.Clone(m.name[:min(len(m.name), driftName)]), "")
 		if _, known := d.counts[name]; !known && len(d.counts) >= driftNames {
 			name = "..."
 		}

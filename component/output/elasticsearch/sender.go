@@ -127,7 +127,7 @@ func (s *sender) judge(b *inputs.Batch, positions []int, verdicts []output.Verdi
 		case v == output.Rejected:
 			s.reporter.Rejected(output.Rejection{
 				Target: b.Target.Name(), ID: b.At(positions[i]).ID,
-				Status: items[i].Status, Type: cleanType(items[i].Error.Type),
+				Status: items[i].Status, Type: cleanType(items[i].Type),
 			})
 		case v == output.Retry && err == nil:
 			err = &output.Error{Op: op, Kind: kind, Status: items[i].Status, Target: b.Target.Name(), Err: remedy(kind, b.Target.Name())}

@@ -14,7 +14,7 @@
 //     however long the shipper takes: it still has them.
 //   - Every document carries its _id, so that what is sent twice is stored once
 //     by a shipper that passes the id on.
-//   - At most two calls' worth of documents are in memory as messages.
+//   - At most two calls' worth of documents are in memory as encoded requests.
 //
 // # Why greater, and not greater or equal
 //
@@ -41,12 +41,13 @@
 // hands them on, and Publish waits for that. A whole batch of 1,600 therefore
 // has to be in the queue at once, or every part would wait its own second.
 // Beats' default of 50 would need 32 workers for that. Larger calls would hold
-// more memory, since messages take several times the room of their JSON, so
-// only two calls are built and sent at a time, while all may wait.
+// more memory, so only two calls are built and sent at a time, while all may wait.
 //
-// # Why messages are built from the encoded document
+// # Why requests are encoded by hand, from the encoded document
 //
 // A batch holds JSON because both outputs share it, and it may be sent again to
-// another output. One pass over its tokens makes the messages; nothing is
-// decoded to maps first, and integers stay integers.
+// another output. The protocol's generated types keep an object as a map of
+// pointers: a document took 400 allocations and ten times the CPU time that all
+// the rest of its way takes. A test reads what is written with the generated
+// types; integers stay integers.
 package shipper

@@ -1,223 +1,211 @@
 package shipper
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
+	"math"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf8"
 
-	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// encoder makes events of documents. What all events of a call share is made
-// once; values are cut from slabs, since there is a handful of them per field.
-// It is not safe for concurrent use.
-type encoder struct {
-	source     *messages.Source
-	dataStream *messages.DataStream
-	metadata   map[string]*messages.Value // but for _id
-	names      map[string]string          // field names seen: they repeat in every document
-	decoder    *jsontext.Decoder
-	values     []messages.Value
-	texts      []messages.Value_StringValue
-	numbers    []messages.Value_Int64Value
-}
+// Field numbers of the protocol's messages (api/shipper.proto and its imports).
+const (
+	requestUUID, requestEvent = 1, 2
 
-// tolerant reads what an API may send; UTF-8 is repaired where text is taken.
-var tolerant = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	eventTimestamp, eventSource, eventDataStream, eventMetadata, eventFields = 1, 2, 3, 4, 5
+
+	structEntry, entryName, entryValue = 1, 1, 2
+
+	valueNull, valueFloat64, valueInt64, valueUint64, valueText, valueBool, valueStruct, valueList = 1, 2, 5, 7, 8, 9, 10, 11
+
+	listElement = 1
+)
+
+// encoder writes PublishRequest messages of documents, straight from their JSON,
+// which package ecs has encoded and is well-formed. What all events of a target share is encoded once. It is not safe for
+// concurrent use.
+type encoder struct {
+	origin   []byte // source and data stream of an event
+	metadata []byte // but for _id
+	scanner  ecs.Scanner
+}
 
 var errNoObject = errors.New("not an object")
 
-// slab is how many values are allocated at once.
-const slab = 256
-
 func newEncoder(t inputs.Target) *encoder {
-	e := &encoder{
-		source: &messages.Source{InputId: t.InputID, StreamId: t.StreamID},
-		dataStream: &messages.DataStream{
-			Type: t.DataStream.Type, Dataset: t.DataStream.Dataset, Namespace: t.DataStream.Namespace,
-		},
-		names:   map[string]string{},
-		decoder: new(jsontext.Decoder),
-	}
-	e.metadata = map[string]*messages.Value{
-		"raw_index": e.text(t.Name()),
-		"op_type":   e.text("create"),
-		"input_id":  e.text(t.InputID),
-		"stream_id": e.text(t.StreamID),
-	}
-	if t.Pipeline != "" {
-		e.metadata["pipeline"] = e.text(t.Pipeline)
+	e := &encoder{}
+	e.origin = appendTexts(e.origin, eventSource, t.InputID, t.StreamID)
+	e.origin = appendTexts(e.origin, eventDataStream, t.DataStream.Type, t.DataStream.Dataset, t.DataStream.Namespace)
+	for _, m := range [...]struct{ name, value string }{
+		{"raw_index", t.Name()}, {"op_type", "create"}, {"input_id", t.InputID}, {"stream_id", t.StreamID}, {"pipeline", t.Pipeline},
+	} {
+		if m.value != "" || m.name != "pipeline" {
+			e.metadata = appendEntry(e.metadata, m.name, m.value)
+		}
 	}
 	return e
 }
 
-// event makes the event of one document. @timestamp is the event's timestamp
+// request begins a request; events are appended to it.
+func (e *encoder) request(dst []byte, uuid string) []byte { return appendText(dst, requestUUID, uuid) }
+
+// event appends the event of one document. @timestamp is the event's timestamp
 // and no field: the shipper writes it in front of the fields.
-func (e *encoder) event(d inputs.Document) (*messages.Event, error) {
-	e.decoder.Reset(bytes.NewBuffer(d.JSON), tolerant)
-	fields, err := e.object("@timestamp")
-	if err != nil {
-		return nil, err
+func (e *encoder) event(dst []byte, d inputs.Document) ([]byte, error) {
+	dst, event := open(dst, requestEvent)
+	dst, timestamp := open(dst, eventTimestamp)
+	at := d.Timestamp.Truncate(time.Millisecond) // as in the document
+	dst = appendVarint(dst, 1, uint64(at.Unix()))
+	dst = appendVarint(dst, 2, uint64(at.Nanosecond()))
+	dst = shut(dst, timestamp)
+	dst = append(dst, e.origin...)
+	dst, metadata := open(dst, eventMetadata)
+	dst = append(dst, e.metadata...)
+	dst = appendEntry(dst, "_id", d.ID)
+	dst = shut(dst, metadata)
+	dst, fields := open(dst, eventFields)
+	e.scanner = ecs.NewScanner(d.JSON)
+	if e.scanner.Peek() != '{' {
+		return nil, errNoObject
 	}
-	metadata := make(map[string]*messages.Value, len(e.metadata)+1)
-	for name, value := range e.metadata {
-		metadata[name] = value
-	}
-	metadata["_id"] = e.text(d.ID)
-	return &messages.Event{
-		Timestamp:  timestamppb.New(d.Timestamp.Truncate(1e6)), // milliseconds, as in the document
-		Source:     e.source,
-		DataStream: e.dataStream,
-		Metadata:   &messages.Struct{Data: metadata},
-		Fields:     fields,
-	}, nil
+	dst = e.object(dst, `"@timestamp"`)
+	return shut(shut(dst, fields), event), nil
 }
 
-// object reads an object and leaves out the member named skip.
-func (e *encoder) object(skip string) (*messages.Struct, error) {
-	if start, err := e.decoder.ReadToken(); err != nil || start.Kind() != '{' {
-		return nil, cmp.Or(err, errNoObject)
-	}
-	data := make(map[string]*messages.Value)
-	for e.decoder.PeekKind() == '"' {
-		raw, err := e.decoder.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		name := e.name(raw)
-		if name == skip {
-			if err := e.decoder.SkipValue(); err != nil {
-				return nil, err
-			}
+// object appends the members of the object that comes next to a Struct, but for
+// the one named skip.
+func (e *encoder) object(dst []byte, skip string) []byte {
+	for e.scanner.Enter(); e.scanner.More(); {
+		name := e.scanner.Value()
+		if string(name) == skip {
+			e.scanner.Value()
 			continue
 		}
-		if data[name], err = e.value(); err != nil {
-			return nil, err
-		}
+		var entry, value int
+		dst, entry = open(dst, structEntry)
+		dst = appendQuoted(dst, entryName, name)
+		dst, value = open(dst, entryValue)
+		dst = shut(shut(e.value(dst), value), entry)
 	}
-	_, err := e.decoder.ReadToken()
-	return &messages.Struct{Data: data}, err
+	return dst
 }
 
-func (e *encoder) list() (*messages.ListValue, error) {
-	if _, err := e.decoder.ReadToken(); err != nil {
-		return nil, err
+func (e *encoder) list(dst []byte) []byte {
+	for e.scanner.Enter(); e.scanner.More(); {
+		var element int
+		dst, element = open(dst, listElement)
+		dst = shut(e.value(dst), element)
 	}
-	list := &messages.ListValue{}
-	for k := e.decoder.PeekKind(); k != ']' && k != 0; k = e.decoder.PeekKind() {
-		v, err := e.value()
-		if err != nil {
-			return nil, err
-		}
-		list.Values = append(list.Values, v)
-	}
-	_, err := e.decoder.ReadToken()
-	return list, err
+	return dst
 }
 
-func (e *encoder) value() (*messages.Value, error) {
-	switch e.decoder.PeekKind() {
+// value appends the value that comes next to a Value.
+func (e *encoder) value(dst []byte) []byte {
+	var start int
+	switch e.scanner.Peek() {
 	case '{':
-		object, err := e.object("")
-		v := e.next()
-		v.Kind = &messages.Value_StructValue{StructValue: object}
-		return v, err
+		dst, start = open(dst, valueStruct)
+		return shut(e.object(dst, ""), start)
 	case '[':
-		list, err := e.list()
-		v := e.next()
-		v.Kind = &messages.Value_ListValue{ListValue: list}
-		return v, err
+		dst, start = open(dst, valueList)
+		return shut(e.list(dst), start)
 	}
-	raw, err := e.decoder.ReadValue()
-	if err != nil {
-		return nil, err
-	}
+	raw := e.scanner.Value()
 	switch raw.Kind() {
 	case '"':
-		return e.text(unquote(raw)), nil
+		return appendQuoted(dst, valueText, raw)
 	case '0':
-		return e.number(string(raw)), nil
-	}
-	v := e.next()
-	switch raw.Kind() {
-	case 't', 'f':
-		v.Kind = &messages.Value_BoolValue{BoolValue: raw.Kind() == 't'}
+		return appendNumber(dst, ecs.Alias(raw))
+	case 't':
+		return appendVarint(dst, valueBool, 1)
+	case 'f':
+		return appendVarint(dst, valueBool, 0)
 	default:
-		v.Kind = &messages.Value_NullValue{}
+		return appendVarint(dst, valueNull, 0)
 	}
-	return v, nil
 }
 
-func (e *encoder) next() *messages.Value {
-	if len(e.values) == 0 {
-		e.values = make([]messages.Value, slab)
-	}
-	v := &e.values[0]
-	e.values = e.values[1:]
-	return v
-}
-
-func (e *encoder) text(s string) *messages.Value {
-	if len(e.texts) == 0 {
-		e.texts = make([]messages.Value_StringValue, slab)
-	}
-	k := &e.texts[0]
-	e.texts = e.texts[1:]
-	k.StringValue = s
-	v := e.next()
-	v.Kind = k
-	return v
-}
-
-// number keeps an integer an integer; only what does not fit becomes a float.
-func (e *encoder) number(raw string) *messages.Value {
-	v := e.next()
+// appendNumber keeps an integer an integer; only what does not fit becomes a
+// float.
+func appendNumber(dst []byte, raw string) []byte {
 	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
-		if len(e.numbers) == 0 {
-			e.numbers = make([]messages.Value_Int64Value, slab)
-		}
-		k := &e.numbers[0]
-		e.numbers = e.numbers[1:]
-		k.Int64Value = n
-		v.Kind = k
-		return v
+		return appendVarint(dst, valueInt64, uint64(n))
 	}
 	if n, err := strconv.ParseUint(raw, 10, 64); err == nil {
-		v.Kind = &messages.Value_Uint64Value{Uint64Value: n}
-		return v
+		return appendVarint(dst, valueUint64, n)
 	}
 	n, err := strconv.ParseFloat(raw, 64)
 	if err != nil { // out of range: kept as text rather than lost
-		v.Kind = &messages.Value_StringValue{StringValue: raw}
-		return v
+		return appendText(dst, valueText, strings.ToValidUTF8(raw, "\uFFFD"))
 	}
-	v.Kind = &messages.Value_Float64Value{Float64Value: n}
-	return v
+	dst = protowire.AppendTag(dst, valueFloat64, protowire.Fixed64Type)
+	return protowire.AppendFixed64(dst, math.Float64bits(n))
 }
 
-// name is a member's name; equal names share their memory.
-func (e *encoder) name(raw jsontext.Value) string {
-	if name, ok := e.names[string(raw)]; ok {
-		return name
+// appendQuoted appends the text of a JSON string, with its UTF-8 repaired:
+// protobuf takes no other.
+func appendQuoted(dst []byte, number protowire.Number, raw jsontext.Value) []byte {
+	dst, start := open(dst, number)
+	if text := ecs.Unquote(raw); utf8.ValidString(text) {
+		dst = append(dst, text...)
+	} else {
+		dst = append(dst, strings.ToValidUTF8(text, "\uFFFD")...)
 	}
-	name := unquote(raw)
-	e.names[string(raw)] = name
-	return name
+	return shut(dst, start)
 }
 
-// unquote is the text of a JSON string, with its UTF-8 repaired: protobuf takes
-// no other.
-func unquote(raw jsontext.Value) string {
-	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
-		return string(raw[1 : len(raw)-1])
+// appendEntry appends a text to a Struct.
+func appendEntry(dst []byte, name, value string) []byte {
+	dst, entry := open(dst, structEntry)
+	dst = appendText(dst, entryName, name)
+	dst, start := open(dst, entryValue)
+	dst = appendText(dst, valueText, value)
+	return shut(shut(dst, start), entry)
+}
+
+// appendTexts appends a message of texts, numbered from 1.
+func appendTexts(dst []byte, number protowire.Number, texts ...string) []byte {
+	dst, start := open(dst, number)
+	for i, text := range texts {
+		dst = appendText(dst, protowire.Number(i+1), text)
 	}
-	out, _ := jsontext.AppendUnquote(nil, raw) // an error only tells that UTF-8 was repaired
-	return string(out)
+	return shut(dst, start)
+}
+
+func appendText(dst []byte, number protowire.Number, text string) []byte {
+	dst = protowire.AppendTag(dst, number, protowire.BytesType)
+	return protowire.AppendString(dst, text)
+}
+
+func appendVarint(dst []byte, number protowire.Number, n uint64) []byte {
+	dst = protowire.AppendTag(dst, number, protowire.VarintType)
+	return protowire.AppendVarint(dst, n)
+}
+
+// open begins a field of unknown length, which shut ends.
+func open(dst []byte, number protowire.Number) (out []byte, start int) {
+	dst = protowire.AppendTag(dst, number, protowire.BytesType)
+	dst = append(dst, 0) // the length, where it is below 128
+	return dst, len(dst)
+}
+
+func shut(dst []byte, start int) []byte {
+	n := len(dst) - start
+	if n < 0x80 {
+		dst[start-1] = byte(n)
+		return dst
+	}
+	var length [10]byte
+	size := len(protowire.AppendVarint(length[:0], uint64(n)))
+	dst = append(dst, length[:size-1]...) // room
+	copy(dst[start-1+size:], dst[start:start+n])
+	copy(dst[start-1:], length[:size])
+	return dst
 }

@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/elastic/elastic-agent-shipper-client/pkg/helpers"
+	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
@@ -41,14 +43,9 @@ func TestEventFields(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			event, err := newEncoder(target).event(inputs.Document{
-				ID: "id", Timestamp: base, JSON: []byte(`{"@timestamp":"2026-03-01T12:00:00.123Z","f":` + test.value + `}`),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := proto.Marshal(event); err != nil {
-				t.Fatal(err)
+			event := eventOf(t, []byte(`{"@timestamp":"2026-03-01T12:00:00.123Z","f":`+test.value+`}`))
+			if event == nil {
+				t.Fatal("no event")
 			}
 			if diff := cmp.Diff(map[string]any{"f": test.want}, helpers.AsMap(event.Fields)); diff != "" {
 				t.Error(diff)
@@ -65,14 +62,55 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte(`{"a":1`))
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, document []byte) {
-		event, err := newEncoder(target).event(inputs.Document{ID: "id", Timestamp: base, JSON: document})
-		if err != nil {
+		event := eventOf(t, document)
+		if event == nil {
 			return
 		}
 		if _, err := proto.Marshal(event); err != nil {
 			t.Errorf("%s: %v", document, err)
 		}
 	})
+}
+
+// eventOf is the event of a document as the shipper reads it, nil if there is
+// none.
+func eventOf(t *testing.T, document []byte) *messages.Event {
+	t.Helper()
+	encoder := newEncoder(target)
+	request := encoder.request(nil, "uuid")
+	request, err := encoder.event(request, inputs.Document{ID: "id", Timestamp: base, JSON: document})
+	if err != nil {
+		return nil
+	}
+	read := &messages.PublishRequest{}
+	if err := proto.Unmarshal(request, read); err != nil {
+		t.Fatalf("%s: %v", document, err)
+	}
+	if read.Uuid != "uuid" || len(read.Events) != 1 || len(read.ProtoReflect().GetUnknown()) > 0 {
+		t.Fatalf("%s: read as %v", document, read)
+	}
+	return read.Events[0]
+}
+
+// TestEventEnvelope: what an event holds beside the fields.
+func TestEventEnvelope(t *testing.T) {
+	event := eventOf(t, []byte(`{}`))
+	want := &messages.Event{
+		Timestamp:  timestamppb.New(base),
+		Source:     &messages.Source{InputId: "in", StreamId: "in-log"},
+		DataStream: &messages.DataStream{Type: "logs", Dataset: "microsoft_defender_endpoint.log", Namespace: "default"},
+		Metadata:   event.Metadata,
+		Fields:     &messages.Struct{},
+	}
+	if !proto.Equal(want, event) {
+		t.Errorf("got %v, want %v", event, want)
+	}
+	metadata := map[string]any{
+		"_id": "id", "raw_index": target.Name(), "op_type": "create", "input_id": "in", "stream_id": "in-log",
+	}
+	if diff := cmp.Diff(metadata, helpers.AsMap(event.Metadata)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // A call stays below what any gRPC server receives.
@@ -118,10 +156,12 @@ func large(n, size int) *inputs.Batch {
 func BenchmarkEvent(b *testing.B) {
 	d := large(1, 2500).At(0)
 	encoder := newEncoder(target)
+	var request []byte
 	b.ReportAllocs()
 	b.SetBytes(int64(len(d.JSON)))
 	for b.Loop() {
-		if _, err := encoder.event(d); err != nil {
+		var err error
+		if request, err = encoder.event(request[:0], d); err != nil {
 			b.Fatal(err)
 		}
 	}

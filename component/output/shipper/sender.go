@@ -10,9 +10,11 @@ import (
 
 	shipperproto "github.com/elastic/elastic-agent-shipper-client/pkg/proto"
 	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -36,12 +38,14 @@ const (
 
 // sender is the output.Sender over the Producer API.
 type sender struct {
-	client   shipperproto.ProducerClient
-	timeout  time.Duration
-	settle   time.Duration
-	reporter output.Reporter
-	log      *slog.Logger
-	builders chan struct{} // one element per call being built and sent
+	connection grpc.ClientConnInterface
+	client     shipperproto.ProducerClient // over connection
+	timeout    time.Duration
+	settle     time.Duration
+	reporter   output.Reporter
+	log        *slog.Logger
+	builders   chan struct{} // one element per call being built and sent
+	spare      chan encoded  // memory for the next calls
 
 	mu        sync.Mutex
 	session   *session
@@ -49,10 +53,11 @@ type sender struct {
 	followers sync.WaitGroup
 }
 
-func newSender(client shipperproto.ProducerClient, timeout time.Duration, r output.Reporter, log *slog.Logger) *sender {
+func newSender(connection grpc.ClientConnInterface, timeout time.Duration, r output.Reporter, log *slog.Logger) *sender {
 	return &sender{
-		client: client, timeout: timeout, settle: settle, reporter: r, log: log,
-		builders: make(chan struct{}, builders),
+		connection: connection, client: shipperproto.NewProducerClient(connection),
+		timeout: timeout, settle: settle, reporter: r, log: log,
+		builders: make(chan struct{}, builders), spare: make(chan encoded, builders),
 	}
 }
 
@@ -113,19 +118,17 @@ func (s *sender) publish(ctx context.Context, session *session, uuid string, b *
 	case <-ctx.Done():
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
 	}
-	request := &messages.PublishRequest{Uuid: uuid, Events: make([]*messages.Event, len(positions))}
-	encoder := newEncoder(b.Target)
-	for i, position := range positions {
-		d := b.At(position)
-		event, err := encoder.event(d)
-		if err != nil {
-			return 0, 0, &unreadable{i, d.ID}
-		}
-		request.Events[i] = event
+	request, bad := s.request(uuid, b, positions)
+	if bad != nil {
+		return 0, 0, bad
 	}
 	call, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	reply, err := s.client.PublishEvents(call, request)
+	reply := &messages.PublishReply{}
+	err := s.connection.Invoke(call, publishEvents, request, reply, grpc.ForceCodecV2(codec{}))
+	if err == nil {
+		s.keep(request) // after an error gRPC may still read it
+	}
 	if err == nil && reply.Uuid != uuid {
 		err = status.Error(codes.FailedPrecondition, "uuid")
 	}
@@ -137,11 +140,61 @@ func (s *sender) publish(ctx context.Context, session *session, uuid string, b *
 		return min(int(reply.AcceptedCount), len(positions)), reply.AcceptedIndex, nil
 	case ctx.Err() != nil:
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
-	case status.Code(err) == codes.ResourceExhausted && proto.Size(request) > everyoneTakes:
+	case status.Code(err) == codes.ResourceExhausted && len(*request) > everyoneTakes:
 		return 0, 0, &output.Error{Op: opPublish, Kind: output.TooLarge, Err: cause(err)}
 	default:
 		return 0, 0, failure(opPublish, err)
 	}
+}
+
+// request encodes documents for one call.
+func (s *sender) request(uuid string, b *inputs.Batch, positions []int) (*encoded, *unreadable) {
+	var request encoded
+	select {
+	case request = <-s.spare:
+	default:
+	}
+	encoder := newEncoder(b.Target)
+	request = encoder.request(request[:0], uuid)
+	for i, position := range positions {
+		d := b.At(position)
+		longer, err := encoder.event(request, d)
+		if err != nil {
+			return nil, &unreadable{i, d.ID}
+		}
+		request = longer
+	}
+	return &request, nil
+}
+
+// keep lets a later call use a request's memory.
+func (s *sender) keep(request *encoded) {
+	select {
+	case s.spare <- *request:
+	default:
+	}
+}
+
+// publishEvents is the method of the Producer service.
+const publishEvents = "/elastic.agent.shipper.v1.Producer/PublishEvents"
+
+// encoded is a PublishRequest as it goes over the wire.
+type encoded []byte
+
+// codec lets encoded requests through and leaves the rest to protobuf.
+type codec struct{}
+
+func (codec) Name() string { return "proto" }
+
+func (codec) Marshal(v any) (mem.BufferSlice, error) {
+	if request, ok := v.(*encoded); ok {
+		return mem.BufferSlice{mem.SliceBuffer(*request)}, nil
+	}
+	return encoding.GetCodecV2("proto").Marshal(v)
+}
+
+func (codec) Unmarshal(data mem.BufferSlice, v any) error {
+	return encoding.GetCodecV2("proto").Unmarshal(data, v)
 }
 
 // await returns nil when the persisted index has passed index, and an error

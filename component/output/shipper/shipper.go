@@ -7,7 +7,6 @@ import (
 	"net"
 	"time"
 
-	shipperproto "github.com/elastic/elastic-agent-shipper-client/pkg/proto"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
@@ -52,7 +51,7 @@ func New(settings map[string]any, unitID string, r output.Reporter, log *slog.Lo
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	sender := newSender(shipperproto.NewProducerClient(connection), s.call.Timeout, r, log)
+	sender := newSender(connection, s.call.Timeout, r, log)
 	loop := output.NewLoop(sender, output.Options{
 		BulkMax: s.bulk.Max, Workers: workers, BackoffInit: s.pause.Backoff.Init, BackoffMax: s.pause.Backoff.Max,
 	}, r)

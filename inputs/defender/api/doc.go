@@ -42,7 +42,8 @@
 // # Why a record that is too large does not end its page
 //
 // It would come back at every poll and stop the stream for good. The caller is
-// told, can make it visible, and goes on with the next one.
+// told, can make it visible, and goes on with the next one. Its end is looked
+// for byte by byte: the decoder would hold the longest string in it.
 //
 // # Why a call gives up after two minutes of waiting
 //

@@ -42,7 +42,7 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 	in := &allowance{r: x.decoded(h), left: envelopeLimit}
 	p := &Page{
 		x: x, in: in, scrub: scrub, maxRecord: maxRecord,
-		decoder: jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
+		decoder: newDecoder(in),
 	}
 	p.limits = limits(h)
 	p.media, _, _ = mime.ParseMediaType(h.Get("Content-Type"))
@@ -71,7 +71,8 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 // is an *Error, or wraps the cause of the context that Open was given.
 //
 // A record longer than Config.MaxRecord is an error too (IsTooLarge), but not
-// the end: the following call goes on behind it.
+// the end: the following call goes on behind it. What is in such a record is
+// neither held nor checked.
 func (p *Page) Next() (jsontext.Value, error) {
 	if p.err != nil {
 		return nil, p.err
@@ -87,9 +88,8 @@ func (p *Page) Next() (jsontext.Value, error) {
 
 func (p *Page) record() (jsontext.Value, error) {
 	if p.oversized {
-		p.allow(int64(p.maxRecord) * passOver)
-		if err := p.decoder.SkipValue(); err != nil {
-			return nil, p.broken(err)
+		if err := p.passOverRecord(); err != nil {
+			return nil, err
 		}
 		p.oversized = false
 	}

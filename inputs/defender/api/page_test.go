@@ -181,6 +181,11 @@ func TestHugeRecordIsRefusedWithoutAllocation(t *testing.T) {
 	if body.bytes > 70<<20 {
 		t.Errorf("read %d bytes", body.bytes)
 	}
+	before = after
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("passing over allocated %d bytes", n)
+	}
 }
 
 func TestPageGoesOnAfterHugeRecord(t *testing.T) {
