@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
@@ -36,7 +39,8 @@ type collector struct {
 	// late outlives a stop by the grace: for the batch in hand and the cursor.
 	late context.Context //nolint:containedctx // it is that of run
 
-	server  server            // what the server is known to take
+	server  server // what the server is known to take
+	hash    xxhash.Digest
 	pending map[uint64]uint32 // seen, but not acknowledged yet
 	met     map[uint64]uint32 // by the sweep under way, of a resource that is swept
 }
@@ -145,7 +149,7 @@ func (c *collector) restore(ctx context.Context) error {
 	case !errors.Is(err, inputs.ErrNoCursor):
 		return fmt.Errorf("load cursor: %w", err)
 	}
-	c.state = state{cursor: now.Add(-c.config.InitialInterval), seen: map[uint64]uint32{}}
+	c.state = state{cursor: now.Add(-c.config.InitialInterval), seed: rand.Uint64(), seen: map[uint64]uint32{}}
 	c.restored = true
 	c.save()
 	return nil

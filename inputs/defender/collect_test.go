@@ -320,17 +320,39 @@ func TestUnknownMembersAreKeptAndCounted(t *testing.T) {
 	}
 }
 
-func TestHugeRecordIsAccountedFor(t *testing.T) {
-	b := newBench(t, tenant.Options{Seed: 7, Alerts: 20}, nil)
-	b.tenant.Fail(tenant.Rule{Path: "/api/alerts", HugeRecord: 17 << 20, Times: 1})
-	b.mustPoll()
-	if b.counts.counts.Quarantined != 1 {
-		t.Errorf("%d records quarantined, want 1", b.counts.counts.Quarantined)
+// TestHugeRecordsAreAccountedFor: each is one document with its beginning, also
+// when two follow each other, and none when they are met again.
+func TestHugeRecordsAreAccountedFor(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 7, Alerts: 20, EvidencePerAlert: 1}, nil)
+	now := time.Now().UTC().Format(time.RFC3339Nano)
+	for _, id := range []string{"huge-1", "huge-2"} {
+		b.tenant.Add(tenant.Alerts, `{"id":"`+id+`","lastUpdateTime":"`+now+`","description":"`+strings.Repeat("x", 17<<20)+`"}`)
 	}
-	b.tenant.Heal()
 	b.mustPoll()
-	if got := len(b.sink.stored); got < 20 {
-		t.Errorf("%d documents", got)
+	b.mustPoll()
+	if b.counts.counts.Quarantined != 2 || len(b.sink.stored) != 22 || b.sink.duplicates != 0 {
+		t.Errorf("%d records quarantined, %d documents, %d sent twice; want 2, 22 and 0",
+			b.counts.counts.Quarantined, len(b.sink.stored), b.sink.duplicates)
+	}
+	found := 0
+	for _, d := range b.sink.stored {
+		if strings.Contains(d, `"kind":"pipeline_error"`) && strings.Contains(d, `huge-`) {
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d documents show the beginning of their record", found)
+	}
+}
+
+// TestFaultsOfEveryDocumentCount, not those of the last one of a record only.
+func TestFaultsOfEveryDocumentCount(t *testing.T) {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05Z")
+	b := newBench(t, tenant.Options{Seed: 6}, nil)
+	b.tenant.Add(tenant.Alerts, `{"id":"a","lastUpdateTime":"`+now+`","evidence":[{"entityType":"Ip","ipAddress":"nowhere"},{"entityType":"File"}]}`)
+	b.mustPoll()
+	if got := b.counts.counts.Quarantined; got != 1 {
+		t.Errorf("%d records quarantined, want 1", got)
 	}
 }
 

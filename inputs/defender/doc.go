@@ -90,18 +90,32 @@
 // not followed and tells nothing: with $top the service gives none, and there
 // are reports of links without end.
 //
+// # Why collecting goes on where the cursor cannot be saved
+//
+// A saved cursor that is too old loses nothing: a restart reads again, and the
+// data stream knows the ids. Alerts that stop because a disk is full are what
+// nobody wants. The poll's error tells of it, and every poll tries again.
+//
+// # Why fingerprints of 64 bits are enough
+//
+// Two records are taken for one if their fingerprints meet within the overlap:
+// with 50,000 records there, once in 10^10 polls. Nobody can make a record that
+// hides another one, because the hash has a seed that is drawn with the state.
+//
 // # Why machines are swept, and their ids hold the time of a sweep
 //
 // A machine's tags, risk and exposure change without its lastSeen, so there is
 // no time to read by. Every interval all are read, and those published whose
 // content is not what the sweep before met, or was published a full_interval
-// ago. A page begins behind the last id of the one before, not at $skip: a machine
-// that leaves the list meanwhile would hide its neighbour, which the next sweep
-// would then take for new. A 404 of the API is an empty list, and an empty list
-// does not make the machines of the sweep before new again. The id holds the content and the time of the last complete sweep, which
+// ago. The id holds the content and the time of the last complete sweep, which
 // is saved: a sweep repeated after a crash gives the same ids, and a machine
 // that changes back gives a new document. Where the cursor is lost, every
 // machine is published once more.
+//
+// A page begins behind the last id of the one before, not at $skip: a machine
+// that leaves the list meanwhile would hide its neighbour, which the next sweep
+// would then take for new. A 404 of the API is an empty list, and an empty list
+// does not make the machines of the sweep before new again.
 //
 // What is here must not know Elastic Agent, an output, or how a cursor is kept.
 package defender

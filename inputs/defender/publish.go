@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
@@ -23,7 +21,7 @@ func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *p
 			return nil
 		}
 		if e, ok := errors.AsType[*api.Error](err); ok && e.IsTooLarge() {
-			if err := c.oversized(e, p); err != nil {
+			if err := c.oversized(record, e, p); err != nil {
 				return err
 			}
 			continue
@@ -41,7 +39,7 @@ func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *p
 // record publishes one record unless it was seen.
 func (c *collector) record(record raw, w *walk, p *page) error {
 	record = repaired(record)
-	fingerprint := xxhash.Sum64(record)
+	fingerprint := c.fingerprint(record)
 	p.records++
 	p.digest = p.digest*31 + fingerprint
 	c.counts.Records++
@@ -99,25 +97,38 @@ func (c *collector) known(fingerprint uint64) (held uint32, seen bool) {
 	return held, seen
 }
 
-// oversized accounts for a record that is too large to be read. It is known by
-// the record before it, so that reading it again gives the same document.
-func (c *collector) oversized(e *api.Error, p *page) error {
+// oversized accounts for a record that is too large to be read, of which there
+// is the beginning.
+func (c *collector) oversized(beginning raw, e *api.Error, p *page) error {
+	fingerprint := c.fingerprint(beginning)
 	p.records++
+	p.digest = p.digest*31 + fingerprint
 	c.counts.Records++
-	place := raw(`"after ` + p.newest.Format(time.RFC3339Nano) + `"`)
-	fingerprint := xxhash.Sum64(place)
-	if _, seen := c.state.seen[fingerprint]; !seen {
-		if err := c.documents(place, errors.New(e.Message)); err != nil {
+	if _, seen := c.known(fingerprint); seen {
+		c.counts.Duplicates++
+	} else {
+		p.fresh++
+		c.changed = true
+		if err := c.documents(repaired(beginning), errors.New(e.Message)); err != nil {
 			return err
 		}
 	}
-	c.pending[fingerprint] = unix32(later(p.newest, time.Now()))
+	c.pending[fingerprint] = unix32(time.Now())
 	return nil
+}
+
+// fingerprint tells records apart, with a seed that nobody outside knows.
+func (c *collector) fingerprint(record raw) uint64 {
+	c.hash.ResetWithSeed(c.state.seed)
+	_, _ = c.hash.Write(record) // never fails
+	return c.hash.Sum64()
 }
 
 // documents maps a record into the batch, which it publishes when it is full.
 func (c *collector) documents(record raw, unreadable error) error {
+	faulty := unreadable != nil
 	emit := func() error {
+		faulty = faulty || len(c.envelope.faults) > 0
 		if !process(c.envelope.processors, &c.envelope.doc) {
 			c.counts.Dropped++
 			return nil
@@ -128,13 +139,14 @@ func (c *collector) documents(record raw, unreadable error) error {
 		}
 		return nil
 	}
+	var err error
 	if unreadable != nil {
-		c.counts.Quarantined++
 		c.envelope.quarantine(record, unreadable)
-		return emit()
+		err = emit()
+	} else {
+		err = c.mapper.documents(emit)
 	}
-	err := c.mapper.documents(emit)
-	if len(c.envelope.faults) > 0 {
+	if faulty {
 		c.counts.Quarantined++
 	}
 	c.counts.Unknown += c.envelope.unknown

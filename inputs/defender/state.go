@@ -24,6 +24,8 @@ type state struct {
 	// cursor is the largest update time of all records acknowledged, never in
 	// the future. Everything before it minus the overlap is done.
 	cursor time.Time
+	// seed is that of the fingerprints, drawn once.
+	seed uint64
 	// seen holds the fingerprints of acknowledged records that the overlap can
 	// return again, with their update times in Unix seconds.
 	seen map[uint64]uint32
@@ -34,6 +36,7 @@ type saved struct {
 	Version  int       `json:"version"`
 	Resource string    `json:"resource"`
 	Cursor   time.Time `json:"cursor"`
+	Seed     uint64    `json:"seed,string"`
 	// Seen is 12 bytes per record: fingerprint and time, little endian, by
 	// fingerprint.
 	Seen []byte `json:"seen"`
@@ -45,7 +48,7 @@ func (s *state) marshal(resource string) ([]byte, error) {
 		seen = binary.LittleEndian.AppendUint64(seen, print)
 		seen = binary.LittleEndian.AppendUint32(seen, s.seen[print])
 	}
-	return json.Marshal(saved{stateVersion, resource, s.cursor, seen})
+	return json.Marshal(saved{stateVersion, resource, s.cursor, s.seed, seen})
 }
 
 // unmarshalState reads a saved state. The error is an *inputs.UnusableCursor.
@@ -57,7 +60,7 @@ func unmarshalState(b []byte, resource string) (state, error) {
 	if f.Version != stateVersion || f.Resource != resource || f.Cursor.IsZero() || len(f.Seen)%12 != 0 {
 		return state{}, &inputs.UnusableCursor{Cause: fmt.Errorf("version %d for %q", f.Version, f.Resource)}
 	}
-	s := state{cursor: f.Cursor, seen: make(map[uint64]uint32, len(f.Seen)/12)}
+	s := state{cursor: f.Cursor, seed: f.Seed, seen: make(map[uint64]uint32, len(f.Seen)/12)}
 	for e := range slices.Chunk(f.Seen, 12) {
 		s.seen[binary.LittleEndian.Uint64(e)] = binary.LittleEndian.Uint32(e[8:])
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -16,6 +17,8 @@ const (
 	// passOver is how many times MaxRecord a record may be and still be passed
 	// over.
 	passOver = 64
+	// beginningLimit is how much is shown of a record that is too large.
+	beginningLimit = 64 << 10
 	// lookahead is read beyond a record: white space and a comma.
 	lookahead = 64
 )
@@ -72,7 +75,7 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 //
 // A record longer than Config.MaxRecord is an error too (IsTooLarge), but not
 // the end: the following call goes on behind it. What is in such a record is
-// neither held nor checked.
+// neither held nor checked; the value returned with the error is its beginning.
 func (p *Page) Next() (jsontext.Value, error) {
 	if p.err != nil {
 		return nil, p.err
@@ -80,10 +83,16 @@ func (p *Page) Next() (jsontext.Value, error) {
 	record, err := p.record()
 	if e, ok := errors.AsType[*Error](err); ok && e.IsTooLarge() && !p.oversized {
 		p.oversized = true
-		return nil, err
+		return p.beginning(), err
 	}
 	p.err = err
 	return record, err
+}
+
+// beginning is that of the record that comes next.
+func (p *Page) beginning() []byte {
+	unread := bytes.TrimLeft(p.decoder.UnreadBuffer(), " \t\r\n,")
+	return unread[:min(len(unread), beginningLimit)]
 }
 
 func (p *Page) record() (jsontext.Value, error) {
