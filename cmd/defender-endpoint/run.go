@@ -139,7 +139,7 @@ func (b *board) finish(ctx context.Context, c *component.Component, started time
 			}
 		}
 	}
-	if troubled := b.troubled(); len(troubled) > 0 {
+	if troubled := b.troubled(len(errs) > 0); len(troubled) > 0 {
 		errs = troubled // says the same with the remedy
 	}
 	fmt.Fprintln(b.stderr, b.summary(started))
@@ -147,13 +147,15 @@ func (b *board) finish(ctx context.Context, c *component.Component, started time
 	return errors.Join(errs...)
 }
 
-// troubled lists the units that are not green.
-func (b *board) troubled() []error {
+// troubled lists the units that failed or lost documents for good, and with all
+// every one that is not green. Records that were quarantined are stored.
+func (b *board) troubled(all bool) []error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var errs []error
 	for id, s := range b.states {
-		if s.state == client.UnitStateFailed || s.state == client.UnitStateDegraded {
+		rejected, _ := s.payload["rejected"].(int)
+		if s.state == client.UnitStateFailed || s.state == client.UnitStateDegraded && (all || rejected > 0) {
 			errs = append(errs, fmt.Errorf("unit %s: %s", id, s.message))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -105,6 +106,28 @@ func TestRunStoresAllThreeStreams(t *testing.T) {
 	}
 	if s := es.Stats(); s.Conflicts != 0 || s.Rejected != 0 {
 		t.Errorf("%d documents sent again, %d rejected", s.Conflicts, s.Rejected)
+	}
+}
+
+// TestRunOnceEndsByWhatBecameOfTheDocuments: one that was stored as a
+// pipeline_error is no failure, one that was refused for good is.
+func TestRunOnceEndsByWhatBecameOfTheDocuments(t *testing.T) {
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 5})
+	tenant.Add(defendertest.Alerts, `{"id":"odd","title":{"not":"text"},"evidence":[]}`)
+	es, url := newElasticsearch(t)
+	dir, file := writePolicy(t, policy(listen(t, tenant), url))
+	once := func(state string) (*os.ProcessState, string) {
+		return program(t, dir, "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, state))
+	}
+	if state, stderr := once("first"); state.ExitCode() != 0 || !strings.Contains(stderr, "quarantined 1") {
+		t.Errorf("exit code %d, want 0:\n%s", state.ExitCode(), stderr)
+	}
+	es.Rollover(dataStream)
+	es.Fault(componenttest.ElasticsearchFault{Item: func(componenttest.StoredDocument) componenttest.ItemFault {
+		return componenttest.ItemFault{Status: 400}
+	}})
+	if state, stderr := once("second"); state.ExitCode() == 0 || !strings.Contains(stderr, "rejected for good") {
+		t.Errorf("exit code %d although documents were refused:\n%s", state.ExitCode(), stderr)
 	}
 }
 

@@ -190,7 +190,7 @@ func throttleRows() []row {
 		throttled("429 with seconds", defendertest.Rule{Header: after("1"), After: 2, Times: 3}),
 		throttled("429 with a date", defendertest.Rule{Header: after(time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat)), After: 2, Times: 2}),
 		throttled("429 with an odd Retry-After", defendertest.Rule{Header: after("soon"), After: 2, Times: 1}),
-		{name: "e: hourly quota gone, process restarted", run: func(s *soak) {
+		{name: "e: hourly quota gone, process restarted", resends: true, run: func(s *soak) {
 			s.tenant.Fail(defendertest.Rule{Path: "/api/", Status: 429, Header: after("3600"), After: 4})
 			s.start()
 			s.wait("the unit tells", func(states componenttest.States) bool {
@@ -293,6 +293,7 @@ func elasticsearchRows() []row {
 		faulty("slow", componenttest.ElasticsearchFault{Delay: 400 * time.Millisecond}),
 		faulty("hangs", componenttest.ElasticsearchFault{Hang: true}),
 	}
+	rows[6].resends, rows[7].resends = true, true // their answers
 	for _, w := range []row{
 		faulty("400 for some documents", item(400, 4)),
 		faulty("some go to the failure store", aside),
@@ -306,7 +307,7 @@ func elasticsearchRows() []row {
 func shipperRows() []row {
 	shipping := func(name string, o componenttest.ShipperOptions, run func(*soak)) row {
 		o.TLS, o.Name = true, outputID
-		return row{name: "h: " + name, shipper: &o, run: run}
+		return row{name: "h: " + name, shipper: &o, resends: true, run: run}
 	}
 	return []row{
 		shipping("queue of 30 events", componenttest.ShipperOptions{Queue: 30, Delay: 10 * time.Millisecond}, collectAll),

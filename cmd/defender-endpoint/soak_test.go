@@ -41,6 +41,9 @@ type row struct {
 	// refused says that documents may be missing which the output refused for
 	// good, so that they are counted there.
 	refused bool
+	// resends says that documents may be sent again without a kill, because an
+	// answer or the state was lost.
+	resends bool
 	run     func(*soak)
 }
 
@@ -284,6 +287,9 @@ func (s *soak) prove() result {
 	r := result{
 		name: s.name, kills: s.kills, records: len(s.truth()), documents: len(s.documents()),
 		lost: max(missing-s.counted(), 0), twice: twice, refused: s.counted(), resent: s.resent(), drained: drained,
+	}
+	if r.resent > 0 && r.kills == 0 && !s.resends {
+		s.Errorf("%d documents were sent again", r.resent)
 	}
 	if r.lost > 0 || r.twice > 0 {
 		s.Errorf("%d documents lost, %d stored twice, %s after the faults had healed", r.lost, r.twice, drained)

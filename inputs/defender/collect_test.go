@@ -202,6 +202,9 @@ func TestTiesAcrossPages(t *testing.T) {
 			b := newBench(t, tenant.Options{Seed: 2, Alerts: 200, TieRun: run}, map[string]any{"batch_size": 25})
 			b.mustPoll()
 			b.expectAll()
+			if b.sink.duplicates != 0 {
+				t.Errorf("%d documents were sent twice", b.sink.duplicates)
+			}
 		})
 	}
 }

@@ -77,7 +77,7 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 		if w.repeat(p, ended) {
 			continue
 		}
-		c.acknowledge(w, ended)
+		c.acknowledge(w, p, ended)
 		if ended && w.upper.IsZero() {
 			return nil
 		}
@@ -89,13 +89,15 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 
 // acknowledge moves the cursor behind a page whose documents were taken, as far
 // as the walk allows.
-func (c *collector) acknowledge(w *walk, ended bool) {
+func (c *collector) acknowledge(w *walk, p page, ended bool) {
 	switch {
 	case c.resource.updated == "":
 		if ended {
 			c.complete()
 		}
-	case w.keyset && !ended, w.upper.IsZero() && ended:
+	case w.keyset && !ended: // an earlier pass may have seen later records
+		c.advance(p.newest)
+	case w.upper.IsZero() && ended:
 		c.advance(w.newest)
 	case ended: // the clock may be ahead of what is still to come
 		c.advance(earlier(w.upper, time.Now().Add(-maxClockSkew)))
