@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	// Tests of a process that polls wait more than they work.
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	os.Exit(func() int {
@@ -212,6 +212,7 @@ func (r *rig) stop() componenttest.Exit {
 }
 
 func TestElasticsearchLifecycle(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 1, Alerts: 300})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()
@@ -233,6 +234,7 @@ func TestElasticsearchLifecycle(t *testing.T) {
 }
 
 func TestConfigChangeKeepsThePlace(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 2, Alerts: 100})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()
@@ -268,6 +270,7 @@ func (r *rig) alertIDs() []string {
 // TestOutputChangeKeepsTheBatchInFlight swaps an output that hangs with a
 // batch in hand for one that works.
 func TestOutputChangeKeepsTheBatchInFlight(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 3, Alerts: 200})
 	first, firstURL := newElasticsearch(t)
 	first.Fault(componenttest.ElasticsearchFault{Hang: true})
@@ -283,6 +286,7 @@ func TestOutputChangeKeepsTheBatchInFlight(t *testing.T) {
 }
 
 func TestOutputChangeToShipper(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 4, Alerts: 150})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()
@@ -329,6 +333,7 @@ func (r *rig) newShipper(o componenttest.ShipperOptions) (*componenttest.Shipper
 }
 
 func TestShipperLifecycle(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 5, Alerts: 200})
 	shipper, unit := r.shipper()
 	r.set(r.input(nil), unit)
@@ -343,6 +348,7 @@ func TestShipperLifecycle(t *testing.T) {
 }
 
 func TestKillAndRestart(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 6, Alerts: 400})
 	r.es.Fault(componenttest.ElasticsearchFault{Delay: 30 * time.Millisecond})
 	r.set(r.input(map[string]any{"batch_size": 20.0}), elasticsearchUnit(r.esURL))
@@ -361,6 +367,7 @@ func TestKillAndRestart(t *testing.T) {
 }
 
 func TestBadConfigurationFailsItsUnitOnly(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 7, Alerts: 20})
 	r.set(r.input(map[string]any{"client_secret": "", "interval": "10ms"}), elasticsearchUnit(r.esURL))
 	r.start()
@@ -375,6 +382,7 @@ func TestBadConfigurationFailsItsUnitOnly(t *testing.T) {
 }
 
 func TestBadOutputConfigurationFailsTheOutput(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 8, Alerts: 20})
 	bad := elasticsearchUnit(r.esURL)
 	bad.Config["username"] = "both"
@@ -390,6 +398,7 @@ func TestBadOutputConfigurationFailsTheOutput(t *testing.T) {
 }
 
 func TestRemoteTroubleShowsOnTheRightUnit(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		spoil func(*rig)
 		unit  componenttest.UnitKey
@@ -402,6 +411,7 @@ func TestRemoteTroubleShowsOnTheRightUnit(t *testing.T) {
 		"key too narrow": {func(r *rig) { r.es.Fault(componenttest.ElasticsearchFault{Status: 403}) }, outputKey, client.UnitStateDegraded, "create_doc"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, defendertest.Options{Seed: 9, Alerts: 20})
 			c.spoil(r)
 			r.set(r.input(nil), elasticsearchUnit(r.esURL))
@@ -418,6 +428,7 @@ func TestRemoteTroubleShowsOnTheRightUnit(t *testing.T) {
 }
 
 func TestRemovedUnitStops(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 10, Alerts: 20})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()
@@ -436,6 +447,7 @@ func TestRemovedUnitStops(t *testing.T) {
 // TestStopWhileTheOutputHangs: the grace is used and then given up; the next
 // start stores what was in hand.
 func TestStopWhileTheOutputHangs(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 60})
 	r.es.Fault(componenttest.ElasticsearchFault{Hang: true})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
@@ -454,6 +466,7 @@ func TestStopWhileTheOutputHangs(t *testing.T) {
 // TestStopFinishesTheBatchInHand: a slow output is waited for, and the cursor
 // saved behind it, so that the next start sends nothing again.
 func TestStopFinishesTheBatchInHand(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 13, Alerts: 60})
 	r.es.Fault(componenttest.ElasticsearchFault{Delay: time.Second})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))

@@ -64,6 +64,7 @@ func writePolicy(t *testing.T, text string) (dir, file string) {
 }
 
 func TestRunOnce(t *testing.T) {
+	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 500, EvidencePerAlert: 3})
 	es, url := newElasticsearch(t)
 	dir, file := writePolicy(t, policy(listen(t, tenant), url))
@@ -84,6 +85,7 @@ func TestRunOnce(t *testing.T) {
 // TestRunStoresAllThreeStreams: what the tenant has is what is stored, and a
 // second run adds nothing.
 func TestRunStoresAllThreeStreams(t *testing.T) {
+	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 2, Alerts: 60, Machines: 250, Actions: 120, EvidencePerAlert: 2})
 	es, url := newElasticsearch(t)
 	dir, file := writePolicy(t, policy(listen(t, tenant), url)+`
@@ -112,6 +114,7 @@ func TestRunStoresAllThreeStreams(t *testing.T) {
 // TestRunOnceEndsByWhatBecameOfTheDocuments: one that was stored as a
 // pipeline_error is no failure, one that was refused for good is.
 func TestRunOnceEndsByWhatBecameOfTheDocuments(t *testing.T) {
+	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 5})
 	tenant.Add(defendertest.Alerts, `{"id":"odd","title":{"not":"text"},"evidence":[]}`)
 	es, url := newElasticsearch(t)
@@ -132,6 +135,7 @@ func TestRunOnceEndsByWhatBecameOfTheDocuments(t *testing.T) {
 }
 
 func TestRunTellsWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 5})
 	_, es := newElasticsearch(t)
 	good := policy(listen(t, tenant), es)
@@ -176,6 +180,7 @@ func TestVersion(t *testing.T) {
 // TestSecondProcessIsRefused: two collectors on one state directory would
 // overwrite each other's cursors.
 func TestSecondProcessIsRefused(t *testing.T) {
+	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 5})
 	_, es := newElasticsearch(t)
 	dir, file := writePolicy(t, policy(listen(t, tenant), es))

@@ -71,6 +71,7 @@ type result struct {
 // binary under every fault there is a name for. Each row ends with the tenant's
 // own records compared, byte for byte, with the originals that were stored.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	results := map[string]result{}
 	rows := soakRows()

@@ -60,23 +60,10 @@ func (c *collector) run(ctx context.Context) error {
 		if c.env.Once {
 			return err
 		}
-		if !c.rest(ctx, c.wait(err)-time.Since(started)) {
+		if !pause(ctx, c.wait(err)-time.Since(started), c.env.PollNow) {
 			return nil
 		}
 	}
-}
-
-// rest waits until the next poll is due or asked for.
-func (c *collector) rest(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-	case <-c.env.PollNow:
-	}
-	return true
 }
 
 // wait is the time from one poll's start to the next.
@@ -92,15 +79,17 @@ func (c *collector) wait(err error) time.Duration {
 	return wait
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits so long, or until it is woken; false means that ctx ended.
+func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 	timer := time.NewTimer(max(d, 0))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
 	case <-timer.C:
-		return true
+	case <-wake:
 	}
+	return true
 }
 
 // poll reads everything from the cursor minus the overlap to the present.
@@ -209,7 +198,7 @@ func (c *collector) report() {
 func graceful(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		if pause(out, grace) {
+		if pause(out, grace, nil) {
 			cancel()
 		}
 	})

@@ -183,6 +183,17 @@ func (b *bench) expectAll() {
 	}
 }
 
+// expectPresent checks that what the API shows now is stored.
+func (b *bench) expectPresent() {
+	b.Helper()
+	stored := b.stored()
+	for v := range b.tenant.Records(tenant.Alerts) {
+		if stored[versionOf(v)] == 0 {
+			b.Errorf("alert %s of %s is not stored", v.ID, v.Time)
+		}
+	}
+}
+
 func TestEveryAlertIsStoredOnce(t *testing.T) {
 	b := newBench(t, tenant.Options{Seed: 1, Alerts: 700}, map[string]any{"batch_size": 60})
 	b.mustPoll()
@@ -258,12 +269,7 @@ func TestAlertsChangedWhilePaging(t *testing.T) {
 	b.mustPoll()
 	// A version that was replaced before it was read cannot be stored; every
 	// one that the API still returns must be.
-	stored := b.stored()
-	for v := range b.tenant.Records(tenant.Alerts) {
-		if stored[versionOf(v)] == 0 {
-			t.Errorf("alert %s of %s is not stored", v.ID, v.Time)
-		}
-	}
+	b.expectPresent()
 }
 
 // TestCrashTable ends the process before and after every batch in turn: what
