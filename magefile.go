@@ -56,7 +56,7 @@ func Fuzz() error {
 }
 
 // Soak runs the long form of the proof that nothing is lost and nothing stored
-// twice, and prints its table. It takes about a quarter of an hour.
+// twice, and prints its table. It takes some minutes.
 func Soak() error {
 	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-long", "-count", "1", "-timeout", "60m", "-v")
 }
