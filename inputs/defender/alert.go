@@ -116,17 +116,17 @@ func newAlertMapper(e *envelope) mapper {
 	return m
 }
 
-func (m *alertMapper) read(record raw) (time.Time, error) {
+func (m *alertMapper) read(record raw) (string, time.Time, error) {
 	m.record, m.faults = record, m.faults[:0]
 	if err := m.alerts.decode(record); err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	if m.alert.Evidence.Kind() != '[' {
 		m.items = m.items[:0]
 		elements(m.alert.Evidence, func(item raw) { m.items = append(m.items, item) })
 	}
 	updated, _ := parseTime(m.alert.LastUpdateTime)
-	return updated, nil
+	return str(m.alert.ID), updated, nil
 }
 
 // documents maps what an alert's documents share once, and each evidence item

@@ -37,7 +37,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(record)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := m.read(record); err != nil {
+				if _, _, err := m.read(record); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -62,7 +62,7 @@ func benchmarkMap(b *testing.B, r *resource) {
 	b.ReportAllocs()
 	for b.Loop() {
 		batch.Reset()
-		if _, err := m.read(record); err != nil {
+		if _, _, err := m.read(record); err != nil {
 			b.Fatal(err)
 		}
 		if err := m.documents(func() error { batch.Add(&e.doc); documents++; return nil }); err != nil {
@@ -78,7 +78,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run(r.name, func(b *testing.B) {
 			e := newEnvelope(configOf(r), someAgent)
 			m := r.newMapper(e)
-			if _, err := m.read(largest(b, r)); err != nil {
+			if _, _, err := m.read(largest(b, r)); err != nil {
 				b.Fatal(err)
 			}
 			if err := m.documents(func() error { return nil }); err != nil {

@@ -51,7 +51,7 @@ func mapRecord(t testing.TB, r *resource, c Config, record []byte) []string {
 		return nil
 	}
 	record = repaired(compact(t, record))
-	if _, err := m.read(record); err != nil {
+	if _, _, err := m.read(record); err != nil {
 		e.quarantine(record, err)
 		_ = emit()
 		return documents

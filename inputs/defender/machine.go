@@ -91,13 +91,13 @@ func newMachineMapper(e *envelope) mapper {
 	return m
 }
 
-func (m *machineMapper) read(record raw) (time.Time, error) {
+func (m *machineMapper) read(record raw) (string, time.Time, error) {
 	m.record, m.faults = record, m.faults[:0]
 	if err := m.machines.decode(record); err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	seen, _ := parseTime(m.machine.LastSeen)
-	return seen, nil
+	return str(m.machine.ID), seen, nil
 }
 
 // documents makes the machine's one document. A machine has no version of its

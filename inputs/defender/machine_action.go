@@ -72,10 +72,10 @@ func newMachineActionMapper(e *envelope) mapper {
 	return m
 }
 
-func (m *machineActionMapper) read(record raw) (time.Time, error) {
+func (m *machineActionMapper) read(record raw) (string, time.Time, error) {
 	m.record, m.faults = record, m.faults[:0]
 	if err := m.actions.decode(record); err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	a := &m.action
 	if blank(a.LastUpdateDateTime) {
@@ -85,7 +85,7 @@ func (m *machineActionMapper) read(record raw) (time.Time, error) {
 		a.ExternalID = a.ExternalIDPage
 	}
 	updated, _ := parseTime(a.LastUpdateDateTime)
-	return updated, nil
+	return str(a.ID), updated, nil
 }
 
 func (m *machineActionMapper) documents(emit func() error) error {

@@ -210,7 +210,7 @@ func TestMachineActionRepairs(t *testing.T) {
 			t.Errorf("@timestamp %v", got)
 		}
 		m := newMachineActionMapper(newEnvelope(configOf(machineActionResource), someAgent))
-		if updated, err := m.read(raw(record)); err != nil || updated.Nanosecond() != 553242300 {
+		if _, updated, err := m.read(raw(record)); err != nil || updated.Nanosecond() != 553242300 {
 			t.Errorf("updated %v, %v", updated, err)
 		}
 	})

@@ -358,7 +358,7 @@ func machineLast(t *testing.T, records ...string) (document string) {
 	e := newEnvelope(configOf(machineResource), someAgent)
 	m := machineResource.newMapper(e)
 	for _, record := range records {
-		if _, err := m.read(compact(t, []byte(record))); err != nil {
+		if _, _, err := m.read(compact(t, []byte(record))); err != nil {
 			t.Fatal(err)
 		}
 		if err := m.documents(func() error {

@@ -66,7 +66,7 @@ func (m *Mapper) Map(record []byte, emit func(*ecs.Document) error) (clean bool,
 		m.envelope.quarantine(record, fmt.Errorf("not valid JSON"))
 		return false, each()
 	}
-	if _, unreadable := m.mapper.read(record); unreadable != nil {
+	if _, _, unreadable := m.mapper.read(record); unreadable != nil {
 		m.envelope.quarantine(record, unreadable)
 		return false, each()
 	}

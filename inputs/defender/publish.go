@@ -43,12 +43,12 @@ func (c *collector) record(record raw, w *walk, p *page) error {
 	p.records++
 	p.digest = p.digest*31 + fingerprint
 	c.counts.Records++
+	id, updated, unreadable := c.mapper.read(record)
 	if w.byID {
-		if err := p.follow(record); err != nil {
+		if err := p.follow(id); err != nil {
 			return err
 		}
 	}
-	updated, unreadable := c.mapper.read(record)
 	if !updated.IsZero() {
 		if w.keyset && updated.Before(w.lower.Truncate(tick)) {
 			return c.malformed("the server ignores $filter")
@@ -173,15 +173,9 @@ func (c *collector) publish() error {
 }
 
 // follow notes the id of a record, where pages go by id: it must be larger than
-// the one before it.
-func (p *page) follow(record raw) error {
-	var r struct {
-		ID raw `json:"id"`
-	}
-	if err := newObjectDecoder(&r).decode(record); err != nil {
-		return nil // it is published as it is; others tell where the page ends
-	}
-	id := str(r.ID)
+// the one before it. A record without one is published as it is; others tell
+// where the page ends.
+func (p *page) follow(id string) error {
 	if id == "" {
 		return nil
 	}

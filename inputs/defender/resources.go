@@ -42,10 +42,10 @@ type resource struct {
 
 // mapper decodes one record at a time and maps it to documents.
 type mapper interface {
-	// read decodes a record and returns its update time, zero where it has
-	// none. The record's values are valid until the next read or until its
-	// buffer is reused.
-	read(record raw) (updated time.Time, err error)
+	// read decodes a record and returns its id and its update time, each zero
+	// where it has none. The id and the record's values are valid until the next
+	// read or until its buffer is reused.
+	read(record raw) (id string, updated time.Time, err error)
 	// documents maps the record that was read, and calls emit for each
 	// document; the document is the mapper's again when emit returns.
 	documents(emit func() error) error

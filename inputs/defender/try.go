@@ -63,7 +63,7 @@ func newest(ctx context.Context, client *api.Client, r *resource, t *inputs.Tria
 		return err
 	}
 	if query.Has("$orderby") {
-		t.Newest, _ = r.newMapper(newEnvelope(defaults(), inputs.Agent{})).read(repaired(record))
+		_, t.Newest, _ = r.newMapper(newEnvelope(defaults(), inputs.Agent{})).read(repaired(record))
 	}
 	return nil
 }
