@@ -20,6 +20,7 @@ type Document struct {
 	objects []*Object // every object ever made; the first used ones are in use
 	used    int
 	values  []Value // elements of lists
+	stack   []Value // elements of lists that are not complete yet
 	encoded []byte  // kept objects as JSON; see Keep
 }
 
@@ -121,7 +122,7 @@ func (d *Document) listFrom(start int) Value {
 	if start == end {
 		return Value{}
 	}
-	return Value{kind: kindList, list: d.values[start:end:end]}
+	return listValue(d.values[start:end:end])
 }
 
 // JSON takes over any JSON value that is well-formed. Containers become objects
@@ -140,13 +141,15 @@ func (d *Document) decode(s *Scanner) Value {
 			name := s.Value()
 			o.Set(Unquote(name), d.decode(s))
 		}
-		return Value{kind: kindObject, object: o}
+		return objectValue(o)
 	case '[':
-		var list []Value
+		start := len(d.stack)
 		for s.Enter(); s.More(); {
-			list = append(list, d.decode(s))
+			d.stack = append(d.stack, d.decode(s))
 		}
-		return List(list...)
+		list := d.List(d.stack[start:]...)
+		d.stack = d.stack[:start]
+		return list
 	default:
 		return Scalar(s.Value())
 	}
@@ -182,9 +185,9 @@ func walkValue(path string, v Value, visit func(string, Value)) {
 	switch {
 	case !v.Present():
 	case v.kind == kindObject:
-		v.object.walk(path+".", visit)
-	case v.kind == kindList && v.list[0].kind == kindObject:
-		for _, element := range v.list {
+		v.object().walk(path+".", visit)
+	case v.kind == kindList && v.list()[0].kind == kindObject:
+		for _, element := range v.list() {
 			walkValue(path, element, visit)
 		}
 	default:
@@ -218,7 +221,7 @@ func (o *Object) Object(name string) *Object {
 	i := o.find(name)
 	if i < 0 {
 		child := o.doc.newObject()
-		o.add(name, Value{kind: kindObject, object: child})
+		o.add(name, objectValue(child))
 		return child
 	}
 	child := o.members[i].value.Object()
@@ -226,7 +229,7 @@ func (o *Object) Object(name string) *Object {
 		child = o.doc.newObject()
 	}
 	child = child.own()
-	o.replace(i, Value{kind: kindObject, object: child})
+	o.replace(i, objectValue(child))
 	return child
 }
 

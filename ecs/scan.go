@@ -1,7 +1,7 @@
 package ecs
 
 import (
-	"bytes"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -20,14 +20,24 @@ func NewScanner(value jsontext.Value) Scanner { return Scanner{src: value} }
 
 // Peek is the first byte of what comes next, 0 at the end.
 func (s *Scanner) Peek() byte {
+	const space = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\r' | 1<<',' | 1<<':'
 	for ; s.at < len(s.src); s.at++ {
-		switch c := s.src[s.at]; c {
-		case ' ', '\t', '\n', '\r', ',', ':':
-		default:
+		if c := s.src[s.at]; c > ':' || space>>c&1 == 0 {
 			return c
 		}
 	}
 	return 0
+}
+
+// Skip goes behind a string that is written like that, quotes included, if it
+// comes next.
+func (s *Scanner) Skip(quoted string) bool {
+	s.Peek()
+	if !strings.HasPrefix(Alias(s.src[s.at:]), quoted) {
+		return false
+	}
+	s.at += len(quoted)
+	return true
 }
 
 // Enter goes into the object or list that comes next.
@@ -80,26 +90,18 @@ func (s *Scanner) List(elements *[]jsontext.Value) jsontext.Value {
 	return s.src[start:s.at:s.at]
 }
 
-// text goes behind a string: to the first quote with an even number of
-// backslashes before it.
+// text goes behind a string: to the first quote that no backslash stands before.
 func (s *Scanner) text() {
-	start := s.at
-	for {
-		n := bytes.IndexByte(s.src[s.at+1:], '"')
-		if n < 0 {
-			s.at = len(s.src)
-			return
-		}
-		s.at += n + 1
-		i := s.at
-		for i > start+1 && s.src[i-1] == '\\' {
-			i--
-		}
-		if (s.at-i)%2 == 0 {
+	s.at++
+	for s.at < len(s.src) {
+		s.at += plainPrefix(s.src[s.at:])
+		if s.at < len(s.src) && s.src[s.at] == '"' {
 			s.at++
 			return
 		}
+		s.at += len(`\x`)
 	}
+	s.at = len(s.src)
 }
 
 // container goes behind an object or list.

@@ -29,19 +29,31 @@ const (
 
 // Value is one value of a field. The zero Value is absent.
 type Value struct {
-	kind   kind
-	num    int64
-	text   string
-	list   []Value
-	object *Object
+	kind kind
+	num  int64          // the number, or the length of what ref points to
+	ref  unsafe.Pointer // to the bytes of a text, the elements of a list, or an *Object
 }
+
+func textValue(k kind, s string) Value {
+	return Value{kind: k, num: int64(len(s)), ref: unsafe.Pointer(unsafe.StringData(s))}
+}
+
+func listValue(list []Value) Value {
+	return Value{kind: kindList, num: int64(len(list)), ref: unsafe.Pointer(unsafe.SliceData(list))}
+}
+
+func objectValue(o *Object) Value { return Value{kind: kindObject, ref: unsafe.Pointer(o)} }
+
+func (v *Value) text() string    { return unsafe.String((*byte)(v.ref), v.num) }
+func (v *Value) list() []Value   { return unsafe.Slice((*Value)(v.ref), v.num) }
+func (v *Value) object() *Object { return (*Object)(v.ref) }
 
 // Text is a string. The empty string is absent.
 func Text(s string) Value {
 	if s == "" {
 		return Value{}
 	}
-	return Value{kind: kindText, text: s}
+	return textValue(kindText, s)
 }
 
 // Int is a whole number.
@@ -87,7 +99,7 @@ func Scalar(raw jsontext.Value) Value {
 	default:
 		return Value{}
 	}
-	return Value{kind: kindRaw, text: Alias(raw)}
+	return textValue(kindRaw, Alias(raw))
 }
 
 // List is a list of the values that are present. It keeps a reference to values.
@@ -101,7 +113,7 @@ func List(values ...Value) Value {
 	if len(kept) == 0 {
 		return Value{}
 	}
-	return Value{kind: kindList, list: kept}
+	return listValue(kept)
 }
 
 // Texts is a list of strings.
@@ -122,7 +134,7 @@ func (v *Value) present() bool {
 	case kindNone:
 		return false
 	case kindObject:
-		return !v.object.Empty()
+		return !v.object().Empty()
 	default: // a list is never empty
 		return true
 	}
@@ -133,9 +145,9 @@ func (v *Value) present() bool {
 func (v Value) String() string {
 	switch v.kind {
 	case kindText:
-		return v.text
+		return v.text()
 	case kindRaw:
-		return unquote(v.text)
+		return unquote(v.text())
 	default:
 		return string(v.AppendJSON(nil))
 	}
@@ -145,7 +157,7 @@ func (v Value) String() string {
 func (v Value) Values() []Value {
 	switch {
 	case v.kind == kindList:
-		return v.list
+		return v.list()
 	case v.Present():
 		return []Value{v}
 	default:
@@ -159,7 +171,7 @@ func (v Value) Object() *Object {
 	if v.kind != kindObject {
 		return nil
 	}
-	return v.object
+	return v.object()
 }
 
 // AppendJSON appends the value as JSON. An absent value is null.
@@ -168,7 +180,7 @@ func (v Value) AppendJSON(dst []byte) []byte { return v.append(dst) }
 func (v *Value) append(dst []byte) []byte {
 	switch v.kind {
 	case kindText:
-		return appendText(dst, v.text)
+		return appendText(dst, v.text())
 	case kindInt:
 		return strconv.AppendInt(dst, v.num, 10)
 	case kindBool:
@@ -176,11 +188,11 @@ func (v *Value) append(dst []byte) []byte {
 	case kindTime:
 		return appendTime(dst, time.UnixMilli(v.num).UTC())
 	case kindRaw:
-		return append(dst, v.text...)
+		return append(dst, v.text()...)
 	case kindList:
-		return appendList(dst, v.list)
+		return appendList(dst, v.list())
 	case kindObject:
-		return v.object.AppendJSON(dst)
+		return v.object().AppendJSON(dst)
 	default:
 		return append(dst, "null"...)
 	}

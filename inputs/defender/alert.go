@@ -101,8 +101,9 @@ type alertMapper struct {
 	user     relatedUser
 
 	alerts, evidences, users *objectDecoder
-	items                    []raw // the alert's evidence
+	items, techniques        []raw // of the alert's evidence and mitreTechniques
 	id                       []byte
+	time                     time.Time // of all documents of the alert
 	relatedHash, relatedIP   union
 	categories, types        union
 }
@@ -111,6 +112,7 @@ func newAlertMapper(e *envelope) mapper {
 	m := &alertMapper{envelope: e}
 	m.alerts = newObjectDecoder(&m.alert)
 	m.alerts.list("evidence", &m.items)
+	m.alerts.list("mitreTechniques", &m.techniques)
 	m.evidences = newObjectDecoder(&m.evidence)
 	m.users = newObjectDecoder(&m.user)
 	return m
@@ -120,10 +122,6 @@ func (m *alertMapper) read(record raw) (string, time.Time, error) {
 	m.record, m.faults = record, m.faults[:0]
 	if err := m.alerts.decode(record); err != nil {
 		return "", time.Time{}, err
-	}
-	if m.alert.Evidence.Kind() != '[' {
-		m.items = m.items[:0]
-		elements(m.alert.Evidence, func(item raw) { m.items = append(m.items, item) })
 	}
 	updated, _ := parseTime(m.alert.LastUpdateTime)
 	return str(m.alert.ID), updated, nil
@@ -166,7 +164,7 @@ func occurrence(items []raw, i int) []byte {
 
 // shared maps what does not depend on the evidence.
 func (m *alertMapper) shared() {
-	m.id = append(m.id[:0], str(m.alert.ID)...)
+	m.id, m.time = append(m.id[:0], str(m.alert.ID)...), m.timestamp()
 	root, event := m.begin()
 	m.constants(root, event)
 	m.event(event)
@@ -198,7 +196,7 @@ func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
 	event.Set("category", m.doc.Texts(m.categories...))
 	event.Set("type", m.doc.Texts(m.types...))
 	m.related(root)
-	m.finish(m.timestamp(), m.id, a.LastUpdateTime, part, occurrence)
+	m.finish(m.time, m.id, a.LastUpdateTime, part, occurrence)
 }
 
 func (m *alertMapper) constants(root, event *ecs.Object) {
@@ -261,11 +259,7 @@ func (m *alertMapper) threat(root *ecs.Object) {
 		technique.Set("name", m.doc.List(category))
 		threat.Object("tactic").Set("name", m.doc.List(category))
 	}
-	var ids []ecs.Value
-	elements(a.MITRETechniques, func(id raw) {
-		ids = append(ids, m.faults.text("mitreTechniques", id))
-	})
-	technique.Set("id", ecs.List(ids...))
+	technique.Set("id", m.list(m.techniques, func(id raw) ecs.Value { return m.faults.text("mitreTechniques", id) }))
 }
 
 func (m *alertMapper) machine(root *ecs.Object) {

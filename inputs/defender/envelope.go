@@ -44,6 +44,7 @@ type envelope struct {
 	hash    hash.Hash
 	sum     []byte    // of hash; before that, the length of a part
 	source  [2][]byte // parts of every id: dataset and tenant
+	values  []ecs.Value
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {
@@ -136,6 +137,15 @@ func (e *envelope) withTag(tag string) ecs.Value {
 }
 
 func (e *envelope) originalText() ecs.Value { return ecs.Text(ecs.Alias(e.record)) }
+
+// list maps the elements of a list, of which those without a value are left out.
+func (e *envelope) list(elements []raw, value func(element raw) ecs.Value) ecs.Value {
+	e.values = e.values[:0]
+	for _, element := range elements {
+		e.values = append(e.values, value(element))
+	}
+	return e.doc.List(e.values...)
+}
 
 // duplicate sets a vendor field whose value also stands in an ECS field, where
 // the configuration asks for such.

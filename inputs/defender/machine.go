@@ -80,12 +80,15 @@ type machineMapper struct {
 	vm      machineVM
 
 	machines, addresses, vms *objectDecoder
-	relatedIP, macs          union
+	items, labels            []raw // of the machine's ipAddresses and machineTags
+	hosts, relatedIP, macs   union
 }
 
 func newMachineMapper(e *envelope) mapper {
 	m := &machineMapper{envelope: e}
 	m.machines = newObjectDecoder(&m.machine)
+	m.machines.list("ipAddresses", &m.items)
+	m.machines.list("machineTags", &m.labels)
 	m.addresses = newObjectDecoder(&m.address)
 	m.vms = newObjectDecoder(&m.vm)
 	return m
@@ -104,7 +107,8 @@ func (m *machineMapper) read(record raw) (string, time.Time, error) {
 // own, and lastSeen does not move with every change: the id is made of the
 // whole record.
 func (m *machineMapper) documents(emit func() error) error {
-	m.faults, m.relatedIP, m.macs = m.faults[:0], m.relatedIP[:0], m.macs[:0]
+	m.faults = m.faults[:0]
+	m.hosts, m.relatedIP, m.macs = m.hosts[:0], m.relatedIP[:0], m.macs[:0]
 	root, event := m.begin()
 	m.constants(root, event)
 	vendor := root.Object(module).Object("machine")
@@ -156,9 +160,8 @@ func (m *machineMapper) identity(root, vendor *ecs.Object) {
 	group := root.Object("group")
 	group.Set("id", groupID)
 	group.Set("name", groupName)
-	var hosts union
-	hosts.add(str(a.AADDeviceID), str(a.ComputerDNSName), str(a.ID))
-	root.Object("related").Set("hosts", m.doc.Texts(hosts...))
+	m.hosts.add(str(a.AADDeviceID), str(a.ComputerDNSName), str(a.ID))
+	root.Object("related").Set("hosts", m.doc.Texts(m.hosts...))
 
 	m.duplicate(vendor, "id", id)
 	m.duplicate(vendor, "aad_device_id", device)
@@ -208,22 +211,18 @@ func machineOSType(platform string) string {
 
 // interfaces maps the addresses of the machine's network interfaces.
 func (m *machineMapper) interfaces(host, vendor *ecs.Object) {
-	var kept []ecs.Value
-	elements(m.machine.IPAddresses, func(item raw) {
-		if blank(item) {
-			return
-		}
-		if err := m.addresses.decode(item); err != nil {
-			m.faults.add("ipAddresses", "an object", item)
-			return
-		}
-		kept = append(kept, m.networkInterface())
-	})
-	vendor.Set("ip_addresses", ecs.List(kept...))
+	vendor.Set("ip_addresses", m.list(m.items, m.networkInterface))
 	host.Set("mac", m.doc.Texts(m.macs...))
 }
 
-func (m *machineMapper) networkInterface() ecs.Value {
+func (m *machineMapper) networkInterface(element raw) ecs.Value {
+	if blank(element) {
+		return ecs.Value{}
+	}
+	if err := m.addresses.decode(element); err != nil {
+		m.faults.add("ipAddresses", "an object", element)
+		return ecs.Value{}
+	}
 	a, f := &m.address, &m.faults
 	item := m.doc.JSON(raw(`{}`))
 	o := item.Object()
@@ -324,9 +323,7 @@ func (m *machineMapper) state(vendor *ecs.Object) {
 	vendor.Set("onboarding_status", f.text("onboardingStatus", a.OnboardingStatus))
 	vendor.Set("managed_by", f.text("managedBy", a.ManagedBy))
 	vendor.Set("managed_by_status", f.text("managedByStatus", a.ManagedByStatus))
-	var tags []ecs.Value
-	elements(a.MachineTags, func(tag raw) { tags = append(tags, f.text("machineTags", tag)) })
-	vendor.Set("machine_tags", ecs.List(tags...))
+	vendor.Set("machine_tags", m.list(m.labels, func(tag raw) ecs.Value { return f.text("machineTags", tag) }))
 }
 
 // cloud keeps which cloud instance the machine is. Upstream looks for it under

@@ -63,11 +63,13 @@ type machineActionMapper struct {
 	file   actionFile
 
 	actions, files *objectDecoder
+	commands       []raw
 }
 
 func newMachineActionMapper(e *envelope) mapper {
 	m := &machineActionMapper{envelope: e}
 	m.actions = newObjectDecoder(&m.action)
+	m.actions.list("commands", &m.commands)
 	m.files = newObjectDecoder(&m.file)
 	return m
 }
@@ -217,24 +219,17 @@ func (m *machineActionMapper) vendor(vendor *ecs.Object) {
 	vendor.Set("cancellation_date_time_utc", m.faults.milliseconds("cancellationDateTimeUtc", a.CancellationTime))
 	vendor.Set("external_id", f.text("externalId", a.ExternalID))
 	vendor.Set("error_h_result", f.long("errorHResult", a.ErrorHResult))
-	vendor.Set("commands", actionCommands(a.Commands))
+	vendor.Set("commands", m.list(m.commands, jsonText))
 	if !blank(a.TroubleshootInfo) {
 		vendor.Set("troubleshoot_info", jsonText(a.TroubleshootInfo))
 	}
 }
 
-// actionCommands is the list of live-response commands, each as the compact
-// JSON it came as. The field's mapping is keyword: Elasticsearch refuses a
-// document that has objects there, and objects taken apart into lists would no
-// longer say which parameter belongs to which command.
-func actionCommands(list raw) ecs.Value {
-	var commands []ecs.Value
-	elements(list, func(command raw) { commands = append(commands, jsonText(command)) })
-	return ecs.List(commands...)
-}
-
 // jsonText is a container as the text of its JSON, and a scalar as text: one
-// type in Elasticsearch, whatever the API sends.
+// type in Elasticsearch, whatever the API sends. Live-response commands go there
+// each as the compact JSON it came as: the field's mapping is keyword, so that
+// Elasticsearch refuses a document that has objects there, and objects taken
+// apart into lists would no longer say which parameter belongs to which command.
 func jsonText(v raw) ecs.Value {
 	if k := v.Kind(); k != '{' && k != '[' {
 		return ecs.Text(str(v))

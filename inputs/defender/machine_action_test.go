@@ -191,7 +191,7 @@ func TestMachineActionCommandsAreKeywords(t *testing.T) {
 
 // Commands stay compact where the record is not.
 func TestMachineActionCommandsCompacted(t *testing.T) {
-	if got := actionCommands(raw("[{ \"a\" :\n1.0 }]")).Values()[0].String(); got != `{"a":1.0}` {
+	if got := jsonText(raw("{ \"a\" :\n1.0 }")).String(); got != `{"a":1.0}` {
 		t.Errorf("got %s", got)
 	}
 }
