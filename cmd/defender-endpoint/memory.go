@@ -10,14 +10,24 @@ import (
 	"strings"
 )
 
-// limitMemory makes Go's collector keep within the memory that the process is
-// allowed, such as the 512 MiB of an agentless pod, unless GOMEMLIMIT says what
-// to keep within. A tenth and more is left for what is not Go's heap.
+// gcPercent is how much garbage there may be for each byte that is in use, in
+// percent. Records leave little behind, so that Go's own 100 would double the
+// memory in use only to save what cannot be measured: with 50 the peak is 3 to 4
+// MB lower after some time, of 36 to 39.
+const gcPercent = 50
+
+// limitMemory makes Go's collector run more often, unless GOGC says how often,
+// and keep within the memory that the process is allowed, such as the 512 MiB of
+// an agentless pod, unless GOMEMLIMIT says what to keep within. A tenth and more
+// is left for what is not Go's heap.
 //
 // Where nothing limits the process there is no limit here either. What streams
 // hold is bounded by their batches, some 8 MiB each, and a fixed sum would make
 // the collector run all the time where an agent has many of them.
 func limitMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}

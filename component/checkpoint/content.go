@@ -3,9 +3,11 @@ package checkpoint
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -18,15 +20,15 @@ const maxSize = 64 << 20
 
 // content is a checkpoint as both stores keep it.
 type content struct {
-	Version int             `json:"version"`
-	Key     inputs.Key      `json:"key"`
-	Value   json.RawMessage `json:"value"`
+	Version int            `json:"version"`
+	Key     inputs.Key     `json:"key"`
+	Value   jsontext.Value `json:"value"`
 	// Sum is the hex SHA-256 of Value: a half-written or edited one is no cursor.
 	Sum string `json:"sum"`
 }
 
 func encode(key inputs.Key, value []byte) ([]byte, error) {
-	b, err := json.Marshal(content{version, key, value, sum(value)})
+	b, err := json.Marshal(content{version, key, value, sum(value)}, jsontext.PreserveRawStrings(true))
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint: %w", err)
 	}

@@ -100,19 +100,24 @@ func BenchmarkSeen(b *testing.B) {
 	for _, size := range []int{10_000, 50_000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			now := time.Now()
-			s := state{cursor: now, seen: make(map[uint64]uint32, size)}
-			for i := range uint64(size) {
-				s.seen[i*0x9e3779b97f4a7c15] = unix32(now)
-			}
-			b.ReportAllocs()
-			next := uint64(size)
-			for b.Loop() {
-				for range 1000 {
-					delete(s.seen, (next-uint64(size))*0x9e3779b97f4a7c15)
-					s.seen[next*0x9e3779b97f4a7c15] = unix32(now)
-					next++
+			s, page, record := state{cursor: now}, map[uint64]uint32{}, 0
+			meet := func(records int) {
+				clear(page)
+				for range records {
+					sum := uint64(record) * 0x9e3779b97f4a7c15
+					if _, seen := s.seen.find(sum); seen {
+						b.Fatal("seen")
+					}
+					page[sum] = uint32(record)
+					record++
 				}
-				s.prune(now.Add(-time.Minute))
+				s.seen.add(page)
+				s.seen.prune(uint32(max(0, record-size)), maxSeen)
+			}
+			meet(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				meet(1000)
 				if _, err := s.marshal("alert"); err != nil {
 					b.Fatal(err)
 				}

@@ -42,7 +42,7 @@ type collector struct {
 	server  server // what the server is known to take
 	hash    xxhash.Digest
 	pending map[uint64]uint32 // seen, but not acknowledged yet
-	met     map[uint64]uint32 // by the sweep under way, of a resource that is swept
+	met     prints            // by the sweep under way, of a resource that is swept
 }
 
 // run polls until ctx ends, or once with env.Once.
@@ -138,7 +138,7 @@ func (c *collector) restore(ctx context.Context) error {
 	case !errors.Is(err, inputs.ErrNoCursor):
 		return fmt.Errorf("load cursor: %w", err)
 	}
-	c.state = state{cursor: now.Add(-c.config.InitialInterval), seed: rand.Uint64(), seen: map[uint64]uint32{}}
+	c.state = state{cursor: now.Add(-c.config.InitialInterval), seed: rand.Uint64()}
 	c.restored = true
 	c.save()
 	return nil
@@ -168,7 +168,7 @@ func (c *collector) advance(to time.Time) {
 // met, and its cursor the time of its end. A list that was empty tells nothing
 // of the records that were in it before.
 func (c *collector) complete() {
-	if len(c.met) > 0 {
+	if len(c.met.sums) > 0 {
 		c.state.seen, c.met = c.met, c.state.seen
 	}
 	c.state.cursor = time.Now().UTC()

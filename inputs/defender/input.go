@@ -142,7 +142,6 @@ func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) 
 		batch:    inputs.NewBatch(target, inputs.BatchDocuments, inputs.BatchBytes),
 		server:   newServer(c.BatchSize),
 		pending:  map[uint64]uint32{},
-		met:      map[uint64]uint32{},
 	}
 }
 

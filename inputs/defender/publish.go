@@ -11,8 +11,12 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// tick is the precision of the API's times.
-const tick = 100 * time.Nanosecond
+const (
+	// tick is the precision of the API's times.
+	tick = 100 * time.Nanosecond
+	// maxPending is how many records are not settled at least.
+	maxPending = 1 << 12
+)
 
 func (c *collector) records(ctx context.Context, answer *api.Page, w *walk, p *page) error {
 	for ctx.Err() == nil {
@@ -81,6 +85,11 @@ func (c *collector) record(record raw, w *walk, p *page) error {
 	default:
 		c.pending[fingerprint] = unix32(time.Now())
 	}
+	// A page may have any number of records, and settling costs what the seen
+	// set holds.
+	if len(c.pending) >= max(maxPending, len(c.state.seen.sums)/32) {
+		return c.settle()
+	}
 	return nil
 }
 
@@ -90,7 +99,7 @@ func (c *collector) known(fingerprint uint64) (held uint32, seen bool) {
 	if held, seen = c.pending[fingerprint]; seen {
 		return held, true
 	}
-	held, seen = c.state.seen[fingerprint]
+	held, seen = c.state.seen.find(fingerprint)
 	if seen && c.resource.updated == "" {
 		seen = time.Since(time.Unix(int64(held), 0)) < c.config.FullInterval
 	}

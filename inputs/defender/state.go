@@ -1,10 +1,7 @@
 package defender
 
 import (
-	"encoding/binary"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -28,7 +25,7 @@ type state struct {
 	seed uint64
 	// seen holds the fingerprints of acknowledged records that the overlap can
 	// return again, with their update times in Unix seconds.
-	seen map[uint64]uint32
+	seen prints
 }
 
 // saved is a state as JSON.
@@ -37,47 +34,27 @@ type saved struct {
 	Resource string    `json:"resource"`
 	Cursor   time.Time `json:"cursor"`
 	Seed     uint64    `json:"seed,string"`
-	// Seen is 12 bytes per record: fingerprint and time, little endian, by
-	// fingerprint.
-	Seen []byte `json:"seen"`
+	Seen     *prints   `json:"seen"`
 }
 
 func (s *state) marshal(resource string) ([]byte, error) {
-	seen := make([]byte, 0, 12*len(s.seen))
-	for _, print := range slices.Sorted(maps.Keys(s.seen)) {
-		seen = binary.LittleEndian.AppendUint64(seen, print)
-		seen = binary.LittleEndian.AppendUint32(seen, s.seen[print])
-	}
-	return json.Marshal(saved{stateVersion, resource, s.cursor, s.seed, seen})
+	return json.Marshal(saved{stateVersion, resource, s.cursor, s.seed, &s.seen})
 }
 
 // unmarshalState reads a saved state. The error is an *inputs.UnusableCursor.
 func unmarshalState(b []byte, resource string) (state, error) {
-	var f saved
+	f := saved{Seen: &prints{}}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return state{}, &inputs.UnusableCursor{Cause: err}
 	}
-	if f.Version != stateVersion || f.Resource != resource || f.Cursor.IsZero() || len(f.Seen)%12 != 0 {
+	if f.Version != stateVersion || f.Resource != resource || f.Cursor.IsZero() || f.Seen == nil {
 		return state{}, &inputs.UnusableCursor{Cause: fmt.Errorf("version %d for %q", f.Version, f.Resource)}
 	}
-	s := state{cursor: f.Cursor, seed: f.Seed, seen: make(map[uint64]uint32, len(f.Seen)/12)}
-	for e := range slices.Chunk(f.Seen, 12) {
-		s.seen[binary.LittleEndian.Uint64(e)] = binary.LittleEndian.Uint32(e[8:])
-	}
-	return s, nil
+	return state{cursor: f.Cursor, seed: f.Seed, seen: *f.Seen}, nil
 }
 
 // prune forgets what lies before the time from which the next poll reads.
-func (s *state) prune(from time.Time) {
-	limit := unix32(from)
-	maps.DeleteFunc(s.seen, func(_ uint64, t uint32) bool { return t < limit })
-	if len(s.seen) <= maxSeen {
-		return
-	}
-	times := slices.Sorted(maps.Values(s.seen))
-	limit = times[len(times)-maxSeen]
-	maps.DeleteFunc(s.seen, func(_ uint64, t uint32) bool { return t < limit })
-}
+func (s *state) prune(from time.Time) { s.seen.prune(unix32(from), maxSeen) }
 
 func unix32(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }
 

@@ -2,16 +2,19 @@ package defender
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
 
 func stateOf(n int) *state {
 	random := rand.New(rand.NewPCG(1, 2))
-	s := &state{cursor: time.Now().UTC(), seen: make(map[uint64]uint32, n)}
-	for range n {
-		s.seen[random.Uint64()] = unix32(s.cursor)
+	s := &state{cursor: time.Now().UTC(), seen: prints{}}
+	more := map[uint64]uint32{}
+	for len(more) < n {
+		more[random.Uint64()] = unix32(s.cursor)
 	}
+	s.seen.add(more)
 	return s
 }
 
@@ -25,19 +28,19 @@ func TestStateIsSmall(t *testing.T) {
 	}
 	began := time.Now()
 	got, err := unmarshalState(b, "machine")
-	if took := time.Since(began); err != nil || took > time.Second || len(got.seen) != len(s.seen) {
-		t.Errorf("restored %d of %d records in %s: %v", len(got.seen), len(s.seen), took, err)
+	if took := time.Since(began); err != nil || took > time.Second || !slices.Equal(got.seen.sums, s.seen.sums) || !slices.Equal(got.seen.times, s.seen.times) {
+		t.Errorf("restored %d of %d records in %s: %v", len(got.seen.sums), len(s.seen.sums), took, err)
 	}
 	t.Logf("100,000 records: %d bytes, restored in %s", len(b), time.Since(began))
 }
 
 func TestSeenSetIsBounded(t *testing.T) {
 	s := stateOf(maxSeen + 1000)
-	for print := range s.seen {
-		s.seen[print] -= uint32(print % 100_000)
+	for i, sum := range s.seen.sums {
+		s.seen.times[i] -= uint32(sum % 100_000)
 	}
 	s.prune(time.Time{})
-	if n := len(s.seen); n > maxSeen+100 || n < maxSeen-1000 {
+	if n := len(s.seen.sums); n > maxSeen+100 || n < maxSeen-1000 {
 		t.Errorf("%d records kept, want about %d", n, maxSeen)
 	}
 }

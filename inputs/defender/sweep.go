@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -49,7 +48,7 @@ type page struct {
 // sweep reads page after page, window after window, to the present.
 func (c *collector) sweep(ctx context.Context, w *walk) error {
 	c.envelope.epoch = c.epoch()
-	clear(c.met)
+	c.met.reset()
 	var former page
 	for range maxPages {
 		w.top = c.server.top
@@ -129,10 +128,9 @@ func (c *collector) page(ctx context.Context, w *walk) (page, error) {
 	defer answer.Close()
 	err = c.records(ctx, answer, w, &p)
 	// What was read is published even when the page broke off.
-	if flushErr := c.publish(); flushErr != nil {
+	if flushErr := c.settle(); flushErr != nil {
 		return p, flushErr
 	}
-	c.keep()
 	w.newest = later(w.newest, p.newest)
 	c.counts.Newest = earlier(p.newest, time.Now())
 	c.report()
@@ -171,17 +169,21 @@ func (c *collector) request(w *walk) api.Request {
 	}
 }
 
-// keep puts what was published into the state. Only what can be met again is
-// kept: in a sweep what it met, else what lies behind the look-back.
-func (c *collector) keep() {
-	maps.Copy(c.state.seen, c.pending)
+// settle publishes what is in hand and puts it into the state. Only what can be
+// met again is kept: in a sweep what it met, else what lies behind the look-back.
+func (c *collector) settle() error {
+	if err := c.publish(); err != nil {
+		return err
+	}
+	c.state.seen.add(c.pending)
 	if c.resource.updated == "" {
-		maps.Copy(c.met, c.pending)
+		c.met.add(c.pending)
 		c.state.prune(time.Time{})
 	} else {
 		c.state.prune(c.lookback())
 	}
 	clear(c.pending)
+	return nil
 }
 
 // refusal tells what a server does not take of a query. A list of machines that

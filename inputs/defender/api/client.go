@@ -22,8 +22,10 @@ var DefaultLimit = Limit{PerMinute: 100, PerHour: 1500}
 
 // Defaults of a Config, for fields left zero.
 const (
-	defaultTimeout   = 30 * time.Second
-	defaultMaxRecord = 16 << 20
+	defaultTimeout = 30 * time.Second
+	// The decoder doubles its buffer when three quarters are full. This is where
+	// one of 16 MiB does not become one of 32.
+	defaultMaxRecord = 12<<20 - 1<<10
 	defaultUserAgent = "defender-endpoint"
 )
 
@@ -55,7 +57,7 @@ type Config struct {
 	// Pace is that of the tenant and application, shared with whoever else
 	// reads as them. Default: one of its own with the DefaultLimit.
 	Pace      *Pace
-	MaxRecord int // bytes of the longest record that is read; default 16 MiB
+	MaxRecord int // bytes of the longest record that is read; default 12 MiB
 
 	// TraceFile, if set, is where every request and answer is written to, without
 	// secrets: files of that name with a date and .ndjson, five at most.

@@ -1,0 +1,112 @@
+package defender
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"slices"
+)
+
+var errDamaged = errors.New("the seen set is damaged")
+
+// prints is a set of records' fingerprints, each with a time in Unix seconds. It
+// is two sorted lists: 12 bytes a record where a map takes three times as much,
+// and nothing needs to be sorted to be saved. The zero value is an empty set.
+type prints struct {
+	sums  []uint64 // ascending
+	times []uint32
+	fresh []uint64 // scratch of add
+}
+
+// find returns the time of a fingerprint.
+func (p *prints) find(sum uint64) (time uint32, found bool) {
+	i, found := slices.BinarySearch(p.sums, sum)
+	if !found {
+		return 0, false
+	}
+	return p.times[i], true
+}
+
+// add puts fingerprints in, or changes their times. What it costs is that of the
+// set, not of what is added.
+func (p *prints) add(more map[uint64]uint32) {
+	p.fresh = p.fresh[:0]
+	for sum, time := range more {
+		if i, found := slices.BinarySearch(p.sums, sum); found {
+			p.times[i] = time
+		} else {
+			p.fresh = append(p.fresh, sum)
+		}
+	}
+	slices.Sort(p.fresh)
+	// Merged from the end, so that it can be done in place.
+	old, to := len(p.sums)-1, len(p.sums)+len(p.fresh)-1
+	p.sums = slices.Grow(p.sums, len(p.fresh))[:to+1]
+	p.times = slices.Grow(p.times, len(p.fresh))[:to+1]
+	for i := len(p.fresh) - 1; i >= 0; to-- {
+		if old >= 0 && p.sums[old] > p.fresh[i] {
+			p.sums[to], p.times[to] = p.sums[old], p.times[old]
+			old--
+			continue
+		}
+		p.sums[to], p.times[to] = p.fresh[i], more[p.fresh[i]]
+		i--
+	}
+}
+
+// prune forgets fingerprints with a time before limit, and then the oldest ones
+// until there are at most so many, or a few more of the same second.
+func (p *prints) prune(limit uint32, most int) {
+	p.forget(limit)
+	if len(p.sums) > most {
+		times := slices.Sorted(slices.Values(p.times))
+		p.forget(times[len(times)-most])
+	}
+}
+
+func (p *prints) forget(limit uint32) {
+	kept := 0
+	for i, time := range p.times {
+		if time >= limit {
+			p.sums[kept], p.times[kept] = p.sums[i], time
+			kept++
+		}
+	}
+	p.sums, p.times = p.sums[:kept], p.times[:kept]
+}
+
+// reset empties the set and keeps its memory.
+func (p *prints) reset() { p.sums, p.times = p.sums[:0], p.times[:0] }
+
+// AppendText implements encoding.TextAppender: base64 of 12 bytes for each
+// fingerprint, itself and its time, little endian, in ascending order.
+func (p *prints) AppendText(b []byte) ([]byte, error) {
+	b = slices.Grow(b, base64.StdEncoding.EncodedLen(12*len(p.sums)))
+	part := make([]byte, 0, 12<<8) // a multiple of three: no padding but at the end
+	for i, sum := range p.sums {
+		part = binary.LittleEndian.AppendUint64(part, sum)
+		part = binary.LittleEndian.AppendUint32(part, p.times[i])
+		if len(part) == cap(part) || i == len(p.sums)-1 {
+			b = base64.StdEncoding.AppendEncode(b, part)
+			part = part[:0]
+		}
+	}
+	return b, nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *prints) UnmarshalText(text []byte) error {
+	b, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil || len(b)%12 != 0 {
+		return errDamaged
+	}
+	p.sums, p.times = make([]uint64, 0, len(b)/12), make([]uint32, 0, len(b)/12)
+	for entry := range slices.Chunk(b, 12) {
+		p.sums = append(p.sums, binary.LittleEndian.Uint64(entry))
+		p.times = append(p.times, binary.LittleEndian.Uint32(entry[8:]))
+	}
+	if !slices.IsSorted(p.sums) {
+		return errDamaged
+	}
+	return nil
+}
