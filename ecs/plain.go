@@ -9,11 +9,11 @@ import (
 // ones and highs have the lowest and the highest bit of each byte.
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// isPlain reports whether every byte of s stands for itself in a JSON string:
+// IsPlain reports whether every byte of s stands for itself in a JSON string:
 // ASCII but control characters, the quote and the backslash. It looks at eight
 // bytes at a time, since every name and text of a document goes through here: 8%
 // of the time of a job byte by byte, 3% this way.
-func isPlain(s string) bool {
+func IsPlain(s string) bool {
 	if len(s) < 8 {
 		for i := range len(s) {
 			if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x80 {

@@ -16,13 +16,13 @@ func TestPlain(t *testing.T) {
 				s := []byte(strings.Repeat("~", length))
 				s[place] = byte(c)
 				want := c >= ' ' && c < 0x80 && c != '"' && c != '\\'
-				if isPlain(string(s)) != want {
+				if IsPlain(string(s)) != want {
 					t.Fatalf("%q: plain is %t, want %t", s, !want, want)
 				}
 			}
 		}
 	}
-	if !isPlain("") {
+	if !IsPlain("") {
 		t.Error("the empty text is plain")
 	}
 }

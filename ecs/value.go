@@ -240,7 +240,7 @@ func appendTime(dst []byte, t time.Time) []byte {
 // appendText quotes s. Nearly always nothing needs an escape; jsontext does the
 // rest, invalid UTF-8 included.
 func appendText(dst []byte, s string) []byte {
-	if !isPlain(s) {
+	if !IsPlain(s) {
 		out, _ := jsontext.AppendQuote(dst, s) // an error only tells that UTF-8 was repaired
 		return out
 	}

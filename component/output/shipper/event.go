@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -29,8 +28,8 @@ const (
 )
 
 // encoder writes PublishRequest messages of documents, straight from their JSON,
-// which package ecs has encoded and is well-formed. What all events of a target share is encoded once. It is not safe for
-// concurrent use.
+// which package ecs has encoded and is well-formed. What all events of a target
+// share is encoded once. It is not safe for concurrent use.
 type encoder struct {
 	origin   []byte // source and data stream of an event
 	metadata []byte // but for _id
@@ -145,19 +144,20 @@ func appendNumber(dst []byte, raw string) []byte {
 	if err != nil { // out of range: kept as text rather than lost
 		return appendText(dst, valueText, strings.ToValidUTF8(raw, "\uFFFD"))
 	}
-	dst = protowire.AppendTag(dst, valueFloat64, protowire.Fixed64Type)
+	dst = appendTag(dst, valueFloat64, protowire.Fixed64Type)
 	return protowire.AppendFixed64(dst, math.Float64bits(n))
 }
 
 // appendQuoted appends the text of a JSON string, with its UTF-8 repaired:
 // protobuf takes no other.
 func appendQuoted(dst []byte, number protowire.Number, raw jsontext.Value) []byte {
-	dst, start := open(dst, number)
-	if text := ecs.Unquote(raw); utf8.ValidString(text) {
-		dst = append(dst, text...)
-	} else {
-		dst = append(dst, strings.ToValidUTF8(text, "\uFFFD")...)
+	if len(raw) >= len(`""`) {
+		if text := ecs.Alias(raw[1 : len(raw)-1]); ecs.IsPlain(text) {
+			return appendText(dst, number, text)
+		}
 	}
+	dst, start := open(dst, number)
+	dst, _ = jsontext.AppendUnquote(dst, raw) // an error only tells that UTF-8 was repaired
 	return shut(dst, start)
 }
 
@@ -180,18 +180,23 @@ func appendTexts(dst []byte, number protowire.Number, texts ...string) []byte {
 }
 
 func appendText(dst []byte, number protowire.Number, text string) []byte {
-	dst = protowire.AppendTag(dst, number, protowire.BytesType)
+	dst = appendTag(dst, number, protowire.BytesType)
 	return protowire.AppendString(dst, text)
 }
 
 func appendVarint(dst []byte, number protowire.Number, n uint64) []byte {
-	dst = protowire.AppendTag(dst, number, protowire.VarintType)
+	dst = appendTag(dst, number, protowire.VarintType)
 	return protowire.AppendVarint(dst, n)
+}
+
+// appendTag appends a field's number, which is below 16 for all of them, and type.
+func appendTag(dst []byte, number protowire.Number, t protowire.Type) []byte {
+	return append(dst, byte(number)<<3|byte(t))
 }
 
 // open begins a field of unknown length, which shut ends.
 func open(dst []byte, number protowire.Number) (out []byte, start int) {
-	dst = protowire.AppendTag(dst, number, protowire.BytesType)
+	dst = appendTag(dst, number, protowire.BytesType)
 	dst = append(dst, 0) // the length, where it is below 128
 	return dst, len(dst)
 }

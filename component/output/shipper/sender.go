@@ -109,8 +109,7 @@ func fit(b *inputs.Batch, positions []int, start int) int {
 }
 
 // publish makes one call and returns how many documents were accepted, and the
-// index of the last of them. Another uuid ends the
-// session.
+// index of the last of them. Another uuid ends the session.
 func (s *sender) publish(ctx context.Context, session *session, uuid string, b *inputs.Batch, positions []int) (int, uint64, error) {
 	select {
 	case s.builders <- struct{}{}:
