@@ -225,10 +225,14 @@ func (o *Object) Object(name string) *Object {
 		return child
 	}
 	child := o.members[i].value.Object()
-	if child == nil {
+	switch {
+	case child == nil:
 		child = o.doc.newObject()
+	case child.kept:
+		child = child.own()
+	default:
+		return child
 	}
-	child = child.own()
 	o.replace(i, objectValue(child))
 	return child
 }

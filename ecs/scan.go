@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -90,18 +91,26 @@ func (s *Scanner) List(elements *[]jsontext.Value) jsontext.Value {
 	return s.src[start:s.at:s.at]
 }
 
-// text goes behind a string: to the first quote that no backslash stands before.
+// text goes behind a string: to the first quote with an even number of
+// backslashes before it.
 func (s *Scanner) text() {
-	s.at++
-	for s.at < len(s.src) {
-		s.at += plainPrefix(s.src[s.at:])
-		if s.at < len(s.src) && s.src[s.at] == '"' {
+	start := s.at
+	for {
+		n := bytes.IndexByte(s.src[s.at+1:], '"')
+		if n < 0 {
+			s.at = len(s.src)
+			return
+		}
+		s.at += n + 1
+		i := s.at
+		for i > start+1 && s.src[i-1] == '\\' {
+			i--
+		}
+		if (s.at-i)%2 == 0 {
 			s.at++
 			return
 		}
-		s.at += len(`\x`)
 	}
-	s.at = len(s.src)
 }
 
 // container goes behind an object or list.

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -26,27 +25,6 @@ const (
 	kindList               // list
 	kindObject             // object
 )
-
-// Value is one value of a field. The zero Value is absent.
-type Value struct {
-	kind kind
-	num  int64          // the number, or the length of what ref points to
-	ref  unsafe.Pointer // to the bytes of a text, the elements of a list, or an *Object
-}
-
-func textValue(k kind, s string) Value {
-	return Value{kind: k, num: int64(len(s)), ref: unsafe.Pointer(unsafe.StringData(s))}
-}
-
-func listValue(list []Value) Value {
-	return Value{kind: kindList, num: int64(len(list)), ref: unsafe.Pointer(unsafe.SliceData(list))}
-}
-
-func objectValue(o *Object) Value { return Value{kind: kindObject, ref: unsafe.Pointer(o)} }
-
-func (v *Value) text() string    { return unsafe.String((*byte)(v.ref), v.num) }
-func (v *Value) list() []Value   { return unsafe.Slice((*Value)(v.ref), v.num) }
-func (v *Value) object() *Object { return (*Object)(v.ref) }
 
 // Text is a string. The empty string is absent.
 func Text(s string) Value {
@@ -262,11 +240,4 @@ func unquote(s string) string {
 	}
 	out, _ := jsontext.AppendUnquote(nil, s) // an error only tells that UTF-8 was repaired
 	return Alias(out)
-}
-
-// Alias is b as a string without a copy, valid for as long as b is not changed:
-// most values of a record are only compared, or copied once into the encoded
-// document.
-func Alias(b []byte) string {
-	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see "Why a Document is reused"
 }
