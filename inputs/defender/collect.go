@@ -41,7 +41,7 @@ type collector struct {
 
 	server  server // what the server is known to take
 	hash    xxhash.Digest
-	pending map[uint64]uint32 // seen, but not acknowledged yet
+	pending map[uint64]uint32 // met, but not in state.seen yet
 	met     prints            // by the sweep under way, of a resource that is swept
 }
 
@@ -157,7 +157,8 @@ func (c *collector) lookback() time.Time {
 func (c *collector) advance(to time.Time) {
 	if to = earlier(to, time.Now().UTC()); to.After(c.state.cursor) {
 		c.state.cursor, c.changed = to, true
-		c.state.prune(c.lookback())
+		c.keep()
+		c.state.prune(c.lookback()) // only what can be met again is kept
 	}
 	if c.changed {
 		c.save()
@@ -168,6 +169,7 @@ func (c *collector) advance(to time.Time) {
 // met, and its cursor the time of its end. A list that was empty tells nothing
 // of the records that were in it before.
 func (c *collector) complete() {
+	c.keep()
 	if len(c.met.sums) > 0 {
 		c.state.seen, c.met = c.met, c.state.seen
 	}
@@ -178,6 +180,7 @@ func (c *collector) complete() {
 // save keeps the state. Collecting goes on where that fails (see the package's
 // doc); the poll's error tells of it, and the next poll tries again.
 func (c *collector) save() {
+	c.keep()
 	b, err := c.state.marshal(c.resource.name)
 	if err == nil {
 		err = c.env.Cursors.Save(c.late, c.key, b)

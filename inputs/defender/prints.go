@@ -57,7 +57,9 @@ func (p *prints) add(more map[uint64]uint32) {
 // prune forgets fingerprints with a time before limit, and then the oldest ones
 // until there are at most so many, or a few more of the same second.
 func (p *prints) prune(limit uint32, most int) {
-	p.forget(limit)
+	if limit > 0 {
+		p.forget(limit)
+	}
 	if len(p.sums) > most {
 		times := slices.Sorted(slices.Values(p.times))
 		p.forget(times[len(times)-most])

@@ -14,7 +14,7 @@ import (
 const (
 	// tick is the precision of the API's times.
 	tick = 100 * time.Nanosecond
-	// maxPending is how many records are not settled at least.
+	// maxPending is how many records may be pending, or more where many are seen.
 	maxPending = 1 << 12
 )
 
@@ -85,9 +85,7 @@ func (c *collector) record(record raw, w *walk, p *page) error {
 	default:
 		c.pending[fingerprint] = unix32(time.Now())
 	}
-	// A page may have any number of records, and settling costs what the seen
-	// set holds.
-	if len(c.pending) >= max(maxPending, len(c.state.seen.sums)/32) {
+	if c.muchPending() { // a page may have any number of records
 		return c.settle()
 	}
 	return nil

@@ -169,21 +169,31 @@ func (c *collector) request(w *walk) api.Request {
 	}
 }
 
-// settle publishes what is in hand and puts it into the state. Only what can be
-// met again is kept: in a sweep what it met, else what lies behind the look-back.
+// settle publishes what is in hand, so that all that is pending may be kept.
 func (c *collector) settle() error {
 	if err := c.publish(); err != nil {
 		return err
 	}
+	if c.muchPending() {
+		c.keep()
+	}
+	return nil
+}
+
+// muchPending bounds what is pending, by what it costs to keep it: that grows
+// with the seen set.
+func (c *collector) muchPending() bool {
+	return len(c.pending) >= max(maxPending, len(c.state.seen.sums)/32)
+}
+
+// keep puts what was published into the state.
+func (c *collector) keep() {
 	c.state.seen.add(c.pending)
 	if c.resource.updated == "" {
 		c.met.add(c.pending)
-		c.state.prune(time.Time{})
-	} else {
-		c.state.prune(c.lookback())
 	}
+	c.state.prune(time.Time{})
 	clear(c.pending)
-	return nil
 }
 
 // refusal tells what a server does not take of a query. A list of machines that
