@@ -90,6 +90,10 @@
 // not followed and tells nothing: with $top the service gives none, and there
 // are reports of links without end.
 //
+// Where alerts never stop there is no empty page, and a poll that waits for one
+// uses up the calls of the whole tenant. A sorted page that goes beyond the
+// poll's begin has all there was then; what is newer is for the next poll.
+//
 // # Why collecting goes on where the cursor cannot be saved
 //
 // A saved cursor that is too old loses nothing: a restart reads again, and the

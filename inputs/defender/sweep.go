@@ -77,7 +77,7 @@ func (c *collector) sweep(ctx context.Context, w *walk) error {
 			continue
 		}
 		c.acknowledge(w, p, ended)
-		if ended && w.upper.IsZero() {
+		if ended && w.upper.IsZero() || w.caughtUp(p) {
 			return nil
 		}
 		w.advance(p, ended, &c.server)

@@ -219,3 +219,28 @@ func lowerBound(r tenant.Request) time.Time {
 	at, _ := time.Parse(time.RFC3339Nano, text)
 	return at
 }
+
+// TestAlwaysSomethingNew: where alerts never stop, a poll ends with what there
+// was when it began. One that goes on to an empty page never ends, and uses up
+// the calls of the whole tenant.
+func TestAlwaysSomethingNew(t *testing.T) {
+	b := newBench(t, tenant.Options{Seed: 21, Alerts: 300, EvidencePerAlert: 1, Live: 2000}, map[string]any{"batch_size": 2000})
+	var begun time.Time
+	for range 3 {
+		begun = time.Now()
+		calls := len(b.tenant.Requests())
+		b.mustPoll()
+		if calls = len(b.tenant.Requests()) - calls; calls > 20 {
+			t.Fatalf("%d calls for one poll", calls)
+		}
+	}
+	stored := b.stored()
+	for v := range b.tenant.Records(tenant.Alerts) {
+		if n := stored[versionOf(v)]; n > 1 || n == 0 && v.Time.Before(begun) {
+			t.Errorf("alert %s of %s: %d documents", v.ID, v.Time, n)
+		}
+	}
+	if b.sink.duplicates != 0 {
+		t.Errorf("%d documents sent twice", b.sink.duplicates)
+	}
+}

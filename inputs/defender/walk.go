@@ -15,6 +15,9 @@ const (
 	minWindow = time.Second
 	// maxClockSkew is how far ahead of the server's our clock may be.
 	maxClockSkew = 24 * time.Hour
+	// maxAhead is how far ahead of ours the server's clock may be for its times to
+	// tell that a poll has caught up.
+	maxAhead = time.Minute
 	// fallbackWindow is how long after its creation a record that cannot be read
 	// by update time may still change: a machine action times out after 3 days
 	// and 14 minutes (defender-api.md 3.5).
@@ -88,6 +91,7 @@ type walk struct {
 	skip     int
 	top      int       // records asked for
 	newest   time.Time // largest update time of the sweep
+	begun    time.Time
 
 	inside int // fresh records within the bounds in this pass
 	passes int // over the same bounds, before this one
@@ -96,7 +100,7 @@ type walk struct {
 
 // walk plans a sweep with what the server is known to take.
 func (c *collector) walk() *walk {
-	w := &walk{resource: c.resource, property: c.resource.updated}
+	w := &walk{resource: c.resource, property: c.resource.updated, begun: time.Now()}
 	if w.property == "" {
 		if w.byID = !c.server.bySkip; !c.server.unsorted {
 			w.order = "id"
@@ -150,6 +154,14 @@ func (w *walk) repeat(p page, ended bool) bool {
 	w.skip, w.inside = 0, 0
 	w.passes++
 	return true
+}
+
+// caughtUp reports whether a page goes beyond the sweep's begin: what else is
+// new is for the next poll. A full page may stand in front of a backlog all the
+// same, and times far ahead tell that the server's clock is not ours.
+func (w *walk) caughtUp(p page) bool {
+	return w.keyset && w.upper.IsZero() && p.records < w.top &&
+		p.newest.After(w.begun) && p.newest.Before(time.Now().Add(maxAhead))
 }
 
 // stands reports whether the server does not move although more is skipped.
