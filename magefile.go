@@ -70,7 +70,7 @@ var benchmarks = []string{
 
 // Bench runs the benchmarks and the long forms of the jobs, prints the table of
 // the README, and names what is slower than the baseline by more than the noise.
-// On Linux only, with an idle machine; it takes a quarter of an hour.
+// On Linux only, with an idle machine; it takes ten minutes.
 func Bench() error {
 	if err := benchmark(); err != nil {
 		return err
