@@ -91,7 +91,7 @@ type walk struct {
 	skip     int
 	top      int       // records asked for
 	newest   time.Time // largest update time of the sweep
-	begun    time.Time
+	begun    time.Time // by our clock
 
 	inside int // fresh records within the bounds in this pass
 	passes int // over the same bounds, before this one

@@ -144,7 +144,7 @@ func appendNumber(dst []byte, raw string) []byte {
 	if err != nil { // out of range: kept as text rather than lost
 		return appendText(dst, valueText, strings.ToValidUTF8(raw, "\uFFFD"))
 	}
-	dst = appendTag(dst, valueFloat64, protowire.Fixed64Type)
+	dst = protowire.AppendTag(dst, valueFloat64, protowire.Fixed64Type)
 	return protowire.AppendFixed64(dst, math.Float64bits(n))
 }
 
@@ -180,23 +180,18 @@ func appendTexts(dst []byte, number protowire.Number, texts ...string) []byte {
 }
 
 func appendText(dst []byte, number protowire.Number, text string) []byte {
-	dst = appendTag(dst, number, protowire.BytesType)
+	dst = protowire.AppendTag(dst, number, protowire.BytesType)
 	return protowire.AppendString(dst, text)
 }
 
 func appendVarint(dst []byte, number protowire.Number, n uint64) []byte {
-	dst = appendTag(dst, number, protowire.VarintType)
+	dst = protowire.AppendTag(dst, number, protowire.VarintType)
 	return protowire.AppendVarint(dst, n)
-}
-
-// appendTag appends a field's number, which is below 16 for all of them, and type.
-func appendTag(dst []byte, number protowire.Number, t protowire.Type) []byte {
-	return append(dst, byte(number)<<3|byte(t))
 }
 
 // open begins a field of unknown length, which shut ends.
 func open(dst []byte, number protowire.Number) (out []byte, start int) {
-	dst = appendTag(dst, number, protowire.BytesType)
+	dst = protowire.AppendTag(dst, number, protowire.BytesType)
 	dst = append(dst, 0) // the length, where it is below 128
 	return dst, len(dst)
 }
