@@ -25,7 +25,7 @@ func newCheck() *cobra.Command {
 		Long: `check asks for a token, makes one cheap call per stream and looks at the output, with the
 settings of a policy. It writes nothing anywhere. Exit code 0 means that every stream can
 collect and that the output would take its documents.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" {
 				return &exitError{2, errors.New("check: -c policy.yml is required: a standalone elastic-agent.yml")}

@@ -39,7 +39,7 @@ func newDemo() *cobra.Command {
 		Long: `demo starts a simulated Defender tenant, an Elasticsearch or shipper in memory and the
 agent's end of the control protocol, spawns this program as Elastic Agent would, and
 prints every document that arrives to standard output, one JSON object a line.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.alerts < 0 || o.machines < 0 || o.actions < 0 {
 				return &exitError{2, errors.New("--alerts, --machines and --actions: want 0 or more")}

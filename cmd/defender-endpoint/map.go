@@ -31,7 +31,7 @@ as Elastic's fixtures hold them, and writes their documents to standard output, 
 A line that cannot be mapped gives a pipeline_error document with the original.`,
 		Example: `  defender-endpoint map --resource alert < alerts.ndjson > documents.ndjson
   defender-endpoint map --resource alert --option evidence=whole --option preserve_original_event=true < alerts.ndjson`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := optionsOf(options)
 			if err != nil {

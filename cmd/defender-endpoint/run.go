@@ -25,7 +25,7 @@ func newRun(settings *[]string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -c policy.yml",
 		Short: "Collect with a policy file in place of an agent",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		Example: `  defender-endpoint run -c elastic-agent.yml
   defender-endpoint run -c elastic-agent.yml --once -E path.data=/var/lib/defender-endpoint`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
