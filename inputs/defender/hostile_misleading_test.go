@@ -45,7 +45,7 @@ func misleading() []hostile {
 				rules[i].Path = list.path
 			}
 			rows = append(rows, hostile{name: list.resource.String() + ": " + name, resource: list.resource, options: list.options,
-				settings: map[string]any{"batch_size": 100}, rules: rules})
+				settings: map[string]any{"batch_size": 100}, rules: rules, twin: list.resource == tenant.MachineActions})
 			return &rows[len(rows)-1]
 		}
 		for _, o := range []tenant.Option{tenant.Filter, tenant.OrderBy, tenant.Top, tenant.Skip, tenant.Expand, tenant.IDAfter,

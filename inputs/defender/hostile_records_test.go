@@ -27,6 +27,7 @@ func poisonous() []hostile {
 			rows = append(rows, hostile{
 				name: res.String() + ", one poisoned record: " + name, resource: res, options: options, rules: []tenant.Rule{rule},
 				settings: map[string]any{"batch_size": 50}, during: addOne("poison"), poisoned: true,
+				twin: res == tenant.MachineActions || name == "cut cleanly" || name == "NaN",
 			})
 		}
 	}
@@ -159,6 +160,7 @@ func versioned() []hostile {
 				continue
 			}
 			rows = append(rows, hostile{name: res.String() + " written otherwise: " + name, resource: res, options: recent, healthy: true,
+				twin: res == tenant.MachineActions,
 				during: func(h *hostileRun) {
 					time.Sleep(3 * time.Minute)
 					h.tenant.Fail(tenant.Rule{Writing: w})

@@ -3,6 +3,7 @@ package defender_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
@@ -44,6 +45,9 @@ func refusing() []hostile {
 			hostile{name: "$orderby of actions refused, " + wording, resource: tenant.MachineActions, options: actions, settings: few, rules: no(tenant.Rule{Path: actionList, With: tenant.OrderBy})},
 		)
 	}
+	for i := range rows {
+		rows[i].twin = !strings.HasSuffix(rows[i].name, "BadRequest")
+	}
 	return append(rows, largePages()...)
 }
 
@@ -60,6 +64,9 @@ func largePages() []hostile {
 			hostile{name: "alerts, large pages: " + name, options: tenant.Options{Alerts: 500, EvidencePerAlert: 1}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}},
 			hostile{name: "machines, large pages: " + name, resource: tenant.Machines, options: tenant.Options{Machines: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}},
 			hostile{name: "actions, large pages: " + name, resource: tenant.MachineActions, options: tenant.Options{Actions: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}})
+	}
+	for i := range rows {
+		rows[i].twin = rows[i].resource == tenant.MachineActions
 	}
 	one := func(name string, rule tenant.Rule) hostile {
 		rule.Path, rule.With = alertList, tenant.Expand
