@@ -26,7 +26,7 @@ func poisonous() []hostile {
 			rule.Serves = "poison"
 			rows = append(rows, hostile{
 				name: res.String() + ", one poisoned record: " + name, resource: res, options: options, rules: []tenant.Rule{rule},
-				settings: map[string]any{"batch_size": 50}, during: addOne("poison"), poisoned: true,
+				settings: map[string]any{"batch_size": 50}, during: addOne("poison"), poisoned: true, length: time.Hour,
 				twin: res == tenant.MachineActions || name == "cut cleanly" || name == "NaN",
 			})
 		}
@@ -41,7 +41,7 @@ func poisonous() []hostile {
 func untimely() []hostile {
 	quiet := tenant.Options{Alerts: 100, EvidencePerAlert: 1, Live: 0.01}
 	day := 24 * time.Hour
-	return []hostile{
+	rows := []hostile{
 		{name: "a poll longer than the overlap, late records", options: quiet, during: func(h *hostileRun) {
 			blockOnce(16 * time.Minute)(h)
 			addLate(10 * time.Minute)(h)
@@ -80,6 +80,10 @@ func untimely() []hostile {
 		{name: "the server's clock jumps a month back and on", options: quiet, during: jump(-30 * day)},
 		{name: "no Date", options: quiet, rules: []tenant.Rule{{Header: map[string][]string{"Date": nil}}}, healthy: true},
 	}
+	for i := range rows {
+		rows[i].length = max(rows[i].length, 70*time.Minute)
+	}
+	return rows
 }
 
 // addLate adds a record of so long ago every minute for an hour.
@@ -144,7 +148,7 @@ func versioned() []hostile {
 		}},
 		{name: "a quiet hour of alerts", options: tenant.Options{Alerts: 60, EvidencePerAlert: 1}, length: time.Hour, healthy: true, calls: 72},
 		{name: "12,000 machines in pages of 10,000", resource: tenant.Machines, options: tenant.Options{Machines: 12_000}, settings: map[string]any{"interval": "3h"}, healthy: true, calls: 3},
-		{name: "429 of this list for an hour", options: recent, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: 20 * time.Minute, Times: 2}}, healthy: true},
+		{name: "429 of this list for an hour", options: recent, length: 70 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: 20 * time.Minute, Times: 2}}, healthy: true},
 		{name: "429 with a date, the server's clock behind", options: recent, ahead: -50 * time.Minute, length: 30 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: time.Minute, RetryDate: true, Times: 2}}, healthy: true},
 		{name: "429 with a date, the server's clock ahead", options: recent, ahead: 50 * time.Minute, length: 30 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: time.Minute, RetryDate: true, Times: 2}}, healthy: true},
 		{name: "429 of machines alone, alerts beside", beside: []tenant.Resource{tenant.Machines}, options: tenant.Options{Alerts: 60, EvidencePerAlert: 1, Live: 0.01}, length: 30 * time.Minute, rules: []tenant.Rule{{Path: machineList, Status: 429, RetryAfter: time.Hour}}, healthy: true},

@@ -66,11 +66,11 @@ func largePages() []hostile {
 			hostile{name: "actions, large pages: " + name, resource: tenant.MachineActions, options: tenant.Options{Actions: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}})
 	}
 	for i := range rows {
-		rows[i].twin = rows[i].resource == tenant.MachineActions
+		rows[i].twin, rows[i].length = rows[i].resource == tenant.MachineActions, time.Hour
 	}
 	one := func(name string, rule tenant.Rule) hostile {
 		rule.Path, rule.With = alertList, tenant.Expand
-		return hostile{name: name, options: tenant.Options{Alerts: 60, EvidencePerAlert: 2}, rules: []tenant.Rule{rule},
+		return hostile{name: name, options: tenant.Options{Alerts: 60, EvidencePerAlert: 2}, length: time.Hour, rules: []tenant.Rule{rule},
 			settings: map[string]any{"batch_size": 50}, during: addOne("unexpandable")}
 	}
 	return append(rows,

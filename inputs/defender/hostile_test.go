@@ -33,7 +33,7 @@ type hostile struct {
 	// during runs beside the stream, which has started; run is over when it
 	// returns and length has passed.
 	during func(h *hostileRun)
-	length time.Duration // of the run, by a clock that costs no time; default 70m
+	length time.Duration // of the run, by a clock that costs no time; default 30m
 	ahead  time.Duration // of the server's clock, against ours
 
 	unreadable bool // nothing can be read: an error must say so, and nothing else is asked
@@ -291,7 +291,7 @@ func (row hostile) run(t *testing.T) (faults []string) {
 		}
 		length := row.length
 		if length == 0 {
-			length = 70 * time.Minute
+			length = 30 * time.Minute
 		}
 		time.Sleep(length - lastPolls - time.Since(began))
 		due := slices.Collect(h.tenant.Bodies(row.resource))
