@@ -34,7 +34,7 @@ func (t *Tenant) Add(res Resource, records ...string) {
 		if n, found := c.number(w.id); found && w.id != "" {
 			r.revision = c.latest(n).revision + 1
 		}
-		c.schedule(change{now + t.delay, -1, r}, now)
+		c.schedule(change{now + t.delays[res], -1, r}, now)
 	}
 }
 
@@ -54,6 +54,21 @@ func (t *Tenant) Amend(res Resource, ids ...string) error {
 	})
 }
 
+// TouchAt is Touch with a version time of the caller's choice: in the future, as
+// of a device whose clock is wrong, or in the past.
+func (t *Tenant) TouchAt(res Resource, at time.Time, ids ...string) error {
+	return t.change(res, ids, func(c *collection, r *record, _ ticks) {
+		r.time = c.now(toTicks(at))
+	})
+}
+
+// Revise changes generated records in the way an analyst does, status, verdict
+// and comments, and leaves their version time and evidence. Whether the service
+// moves the time of an alert with each of these is not documented.
+func (t *Tenant) Revise(res Resource, ids ...string) error {
+	return t.change(res, ids, func(*collection, *record, ticks) {})
+}
+
 func (t *Tenant) change(res Resource, ids []string, f func(*collection, *record, ticks)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +85,7 @@ func (t *Tenant) change(res Resource, ids []string, f func(*collection, *record,
 		}
 		r.revision++
 		f(c, &r, now)
-		c.schedule(change{now + t.delay, n, r}, now)
+		c.schedule(change{now + t.delays[res], n, r}, now)
 	}
 	return nil
 }
@@ -156,7 +171,7 @@ func (t *Tenant) version(res Resource, s source) Version {
 
 // settle brings the tenant up to the present time and returns it.
 func (t *Tenant) settle() ticks {
-	now := toTicks(t.clock())
+	now := toTicks(t.Now())
 	for t.interval > 0 {
 		due := t.started + ticks(float64(t.arrived+1)*t.interval)
 		if due > now {
@@ -165,7 +180,7 @@ func (t *Tenant) settle() ticks {
 		c := t.collections[Alerts]
 		at := c.now(due)
 		r := record{time: at, created: at, sequence: uint32(t.options.Alerts + t.arrived)}
-		c.schedule(change{due + t.delay, -1, r}, now)
+		c.schedule(change{due + t.delays[Alerts], -1, r}, now)
 		t.arrived++
 	}
 	for _, c := range t.collections {

@@ -19,6 +19,7 @@ type collection struct {
 	numbers map[string]uint32 // from id to index in records; nil until asked for
 	old     []record          // versions that another one replaced
 	pending []change          // versions not visible yet, in the order they were made
+	sent    numberSet         // records whose present version went out whole
 }
 
 // change is a version that becomes visible later.
@@ -159,6 +160,7 @@ func (c *collection) replace(n uint32, r record) {
 	c.byTime = slices.Delete(c.byTime, i, i+1)
 	c.old = append(c.old, c.records[n])
 	c.records[n] = r
+	c.sent.clear(n)
 	c.byTime = insert(c.byTime, n, c.inTime)
 }
 
@@ -180,15 +182,24 @@ func (c *collection) latest(n int) record {
 // source encodes one record; it needs no lock.
 type source struct {
 	record
-	raw *raw // hand-written
+	number uint32 // in the collection
+	raw    *raw   // hand-written
 }
 
 func (c *collection) source(n uint32) source {
 	r := c.records[n]
 	if r.written {
-		return source{r, c.raws[r.sequence]}
+		return source{r, n, c.raws[r.sequence]}
 	}
-	return source{r, nil}
+	return source{r, n, nil}
+}
+
+// is reports whether the record has this id.
+func (s source) is(kind *resource, w *world, id string) bool {
+	if s.raw != nil {
+		return s.raw.id == id
+	}
+	return string(kind.appendID(w, nil, s.sequence)) == id
 }
 
 func (s source) append(kind *resource, w *world, b []byte, expand bool) []byte {

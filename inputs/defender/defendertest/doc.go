@@ -6,11 +6,15 @@
 // # What a test can do with it
 //
 //   - New makes a tenant whose records follow from a seed alone.
-//   - Add, Touch and Amend change it while it is read; AfterPage does so
+//   - Add, Touch, Amend and Revise change it while it is read; AfterPage does so
 //     between two pages; Options.Live makes alerts keep coming.
-//   - Fail breaks it by rule, Heal repairs it.
-//   - Records and Versions tell the truth to compare with; Requests tells what
-//     was asked.
+//   - Fail breaks it by rule, Heal repairs it. A Rule says which requests, by
+//     path, query, the size of the page or a record on it, and what becomes of
+//     them: refused in any wording, an option ignored, the page sorted, cut,
+//     slowed or written otherwise. Rules are joined by giving several.
+//   - MoveClock, TouchAt and SetVisibilityDelay part its time from the client's.
+//   - Records and Versions tell the truth to compare with; Requests, Counts and
+//     Unread tell what was asked and what never was.
 //
 // # Invariants
 //
@@ -24,7 +28,8 @@
 //     the order in time, so that a million alerts fit in some 40 MB. The order
 //     by id, and with Add, Touch and Amend a map of ids, are made when first
 //     needed.
-//   - Every time that the service decides on comes from Options.Now.
+//   - Every time that the service decides on comes from Now: Options.Now, moved
+//     by MoveClock.
 //
 // # What it must not know
 //
@@ -38,6 +43,13 @@
 // measure this package's memory. Here a record is a sequence number and a few
 // counters; its content is drawn from (seed, sequence number) each time. It
 // costs some microseconds, because constant text is appended as such.
+//
+// # Why a fault may be worse than anything seen
+//
+// A double that behaves only as well as its author thinks of the service proves
+// that the author agrees with himself. So each option can be refused, in each
+// wording, and ignored. What real behaviour or which guess a fault stands for is
+// said beside it.
 //
 // # Why filters other than time and id read the encoded record
 //

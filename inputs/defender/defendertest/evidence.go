@@ -44,7 +44,7 @@ func appendItem(b []byte, d *dice, created ticks) []byte {
 	switch {
 	case kind == 1:
 		b = appendTime(append(b, `SomethingNew"`...), "evidenceCreationTime", at)
-		b = append(b, `,"futureProperty":{"nested":true,"list":[1,2.5,"three"]}`...)
+		b = append(b, `,"futureProperty":{"nested":true,"list":["one","two","three"]}`...)
 	case kind < 12:
 		b = appendTime(append(b, `Process"`...), "evidenceCreationTime", at)
 		b = appendFile(b, d)

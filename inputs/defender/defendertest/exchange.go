@@ -15,6 +15,10 @@ type exchange struct {
 	request *http.Request
 	rules   []Rule
 	entry   Request
+	kind    *resource // of the list asked for; nil where it is none
+	asked   asked     // and asks for this
+	looked  bool      // the page was looked up
+	found   found     // and holds this
 }
 
 // path is the request's path without the API's version.
@@ -66,6 +70,20 @@ func APIError(code, message string) string {
 
 func apiError(code, message, target string) string {
 	return `{"error":{"code":` + quote(code) + `,"message":` + quote(message) + `,"target":` + quote(target) + `}}`
+}
+
+// Wordings are the ways in which a refusal is worded, by name, for Rule.Body.
+// The code ODataError is in Microsoft's page of common errors, and so is
+// BadRequest; the empty code and those that are no JSON were reported from
+// gateways in front of such services (guess for this one).
+func Wordings(message string) map[string]string {
+	return map[string]string{
+		"ODataError": APIError("ODataError", message),
+		"BadRequest": APIError("BadRequest", message),
+		"no code":    APIError("", message),
+		"plain text": message,
+		"HTML":       "<html><body><h1>Bad Request</h1><p>" + message + "</p></body></html>",
+	}
 }
 
 // TokenError is an error body of the token service, for Rule.Body: kind is the

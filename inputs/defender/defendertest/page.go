@@ -1,6 +1,7 @@
 package defendertest
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,10 +19,7 @@ func (t *Tenant) serveList(e *exchange, res Resource) {
 	if !t.authorize(e, kind) || !t.admit(e) {
 		return
 	}
-	q, err := parseQuery(e.request.URL.RawQuery, kind)
-	for i := 0; i < len(e.rules) && err == nil; i++ {
-		err = e.rules[i].check(q, kind)
-	}
+	q, err := e.query(kind)
 	if err != nil {
 		e.fail(http.StatusBadRequest, "ODataError", "The query specified in the URI is not valid. "+err.Error())
 		return
@@ -30,16 +28,20 @@ func (t *Tenant) serveList(e *exchange, res Resource) {
 	if q.top >= 0 {
 		limit = q.top
 	}
-	for _, r := range e.rules {
-		if r.ClampTop > 0 {
-			limit = min(limit, r.ClampTop)
-		}
+	if q.clamp > 0 {
+		limit = min(limit, q.clamp)
 	}
 	t.mu.Lock()
 	now := t.settle()
-	f := t.collections[res].find(q, limit)
+	f := t.collections[res].look(q, limit)
 	hook := t.afterPage
 	t.mu.Unlock()
+	e.looked, e.found = true, f
+	late := t.matching(e)
+	e.rules = append(e.rules, late...)
+	if e.spoil(late) {
+		return
+	}
 	if kind.emptyIsMissing && !f.any {
 		e.fail(http.StatusNotFound, "ResourceNotFound", "No machines found matching the request.")
 		return
@@ -48,14 +50,29 @@ func (t *Tenant) serveList(e *exchange, res Resource) {
 	if f.more && q.top < 0 {
 		next = e.nextLink(q.skip + limit)
 	}
-	e.page(kind, q, f, next, now)
+	if e.page(kind, q, f, next, now) {
+		t.sent(res, f.rows)
+	}
 	if hook != nil {
 		hook(e.entry)
 	}
 }
 
-// page streams the envelope around the records.
-func (e *exchange) page(kind *resource, q query, f found, next string, now ticks) {
+// query is what the request asks for, as the rules refuse and bend it.
+func (e *exchange) query(kind *resource) (query, error) {
+	q, err := parseQuery(e.request.URL.RawQuery, kind)
+	for i := 0; i < len(e.rules) && err == nil; i++ {
+		err = e.rules[i].check(q, kind)
+	}
+	for i := 0; i < len(e.rules) && err == nil; i++ {
+		err = e.rules[i].bend(&q, kind)
+	}
+	return q, err
+}
+
+// page streams the envelope around the records, and reports whether it was sent
+// whole.
+func (e *exchange) page(kind *resource, q query, f found, next string, now ticks) bool {
 	h := e.Header()
 	h.Set("Content-Type", "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8")
 	h.Set("OData-Version", "4.0")
@@ -63,10 +80,7 @@ func (e *exchange) page(kind *resource, q query, f found, next string, now ticks
 	b := body{exchange: e, buffer: make([]byte, 0, 2*flushAt)}
 	huge := 0
 	for _, r := range e.rules {
-		if r.CutAfter > 0 && b.cutAfter == 0 {
-			b.cutAfter, b.clean = r.CutAfter, r.CutClean
-		}
-		b.slow += r.SlowPerRecord
+		b.obey(r)
 		huge = max(huge, r.HugeRecord)
 		switch r.NextLink {
 		case "":
@@ -86,7 +100,7 @@ func (e *exchange) page(kind *resource, q query, f found, next string, now ticks
 		if !b.next() {
 			break
 		}
-		b.buffer = row.append(kind, &e.tenant.world, b.buffer, q.expand)
+		b.record(row, kind, q.expand)
 	}
 	b.text("]")
 	if next != "" {
@@ -94,6 +108,7 @@ func (e *exchange) page(kind *resource, q query, f found, next string, now ticks
 	}
 	b.text("}")
 	b.flush()
+	return !b.done
 }
 
 // origin is the address by which the client knows this server.
@@ -126,9 +141,43 @@ type body struct {
 	buffer   []byte
 	sent     int
 	slow     time.Duration
+	drip     int // bytes a second; 0 = as fast as they are read
 	cutAfter int // 0 = never
 	clean    bool
 	done     bool // cut off, or the client went away
+	writing  Writing
+	damages  []Rule
+}
+
+// obey takes in how a rule spoils bodies.
+func (b *body) obey(r Rule) {
+	if r.CutAfter > 0 && b.cutAfter == 0 {
+		b.cutAfter, b.clean = r.CutAfter, r.CutClean
+	}
+	b.slow += r.SlowPerRecord
+	b.drip = max(b.drip, r.BytesPerSecond)
+	b.writing |= r.Writing
+	if r.Damage != 0 {
+		b.damages = append(b.damages, r)
+	}
+}
+
+// record writes one record, otherwise or damaged where a rule says so.
+func (b *body) record(row source, kind *resource, expand bool) {
+	start := len(b.buffer)
+	b.buffer = row.append(kind, &b.tenant.world, b.buffer, expand)
+	if b.writing != 0 {
+		b.buffer = append(b.buffer[:start], rewrite(bytes.Clone(b.buffer[start:]), b.writing)...)
+	}
+	for _, r := range b.damages {
+		switch {
+		case r.Serves != "" && !row.is(kind, &b.tenant.world, r.Serves):
+		case r.Damage == CutInside:
+			b.cutAfter, b.clean = b.sent+(start+len(b.buffer))/2, r.CutClean
+		default:
+			b.buffer = append(b.buffer[:start], damage(bytes.Clone(b.buffer[start:]), r.Damage)...)
+		}
+	}
 }
 
 func (b *body) text(s string) { b.buffer = append(b.buffer, s...) }
@@ -161,13 +210,35 @@ func (b *body) flush() {
 	if cut {
 		out = out[:b.cutAfter-b.sent]
 	}
-	n, err := b.Write(out)
-	b.sent += n
+	err := b.write(out)
 	b.done = cut || err != nil
 	if cut && !b.clean {
 		_ = http.NewResponseController(b.ResponseWriter).Flush()
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// write sends bytes, a second's worth at a time where they drip.
+func (b *body) write(out []byte) error {
+	for len(out) > 0 {
+		piece := out
+		if b.drip > 0 {
+			piece = out[:min(b.drip, len(out))]
+		}
+		n, err := b.Write(piece)
+		b.sent += n
+		if err != nil {
+			return err
+		}
+		if out = out[n:]; b.drip == 0 {
+			continue
+		}
+		_ = http.NewResponseController(b.ResponseWriter).Flush()
+		if !b.wait(time.Second) {
+			return b.request.Context().Err()
+		}
+	}
+	return nil
 }
 
 // huge writes a record of some n bytes without holding it.

@@ -18,6 +18,13 @@ type query struct {
 	top    int // -1 when absent
 	skip   int
 	expand bool
+
+	// How rules bend it.
+	clamp    int    // largest page; 0 = none
+	within   []term // the order within the page
+	shuffled bool
+	endless  bool
+	empty    bool
 }
 
 type term struct {
@@ -109,6 +116,20 @@ type found struct {
 	more bool // something follows
 }
 
+// count is how many of the rows are of this id; of any where it is empty.
+func (f found) count(kind *resource, w *world, id string) int {
+	if id == "" {
+		return len(f.rows)
+	}
+	n := 0
+	for _, row := range f.rows {
+		if row.is(kind, w, id) {
+			n++
+		}
+	}
+	return n
+}
+
 // find selects at most limit records. Ordered by time or id, as collectors ask
 // for it, it reads no more of the index than it has to.
 func (c *collection) find(q query, limit int) found {
@@ -157,6 +178,8 @@ func (c *collection) find(q query, limit int) found {
 func (c *collection) base(q query) (order []uint32, sorted bool) {
 	one := len(q.order) == 1
 	switch {
+	case q.shuffled:
+		return shuffle(c.byTime), true
 	case len(q.order) == 0, one && q.order[0].property == "id":
 		return c.ids(), true
 	case one && q.order[0].property == c.version,

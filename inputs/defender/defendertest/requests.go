@@ -22,9 +22,13 @@ func (t *Tenant) Requests() []Request {
 	return append(log, t.log[:t.oldest]...)
 }
 
-func (t *Tenant) remember(r Request) {
+// remember notes a request; list is below 0 where it was none for a list.
+func (t *Tenant) remember(r Request, list Resource, options Option) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if list >= 0 {
+		t.counts[list].count(r, options)
+	}
 	if len(t.log) < t.options.RequestLog {
 		t.log = append(t.log, r)
 		return

@@ -2,8 +2,10 @@ package defendertest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,13 +41,13 @@ type Options struct {
 // any time from any goroutine.
 type Tenant struct {
 	options Options
-	clock   func() time.Time
+	moved   atomic.Int64 // how far the clock was moved, in nanoseconds
 	world   world
 	started ticks
 
 	mu          sync.Mutex
 	collections []*collection // by Resource
-	delay       ticks
+	delays      [len(resources)]ticks
 	interval    float64 // ticks from one live alert to the next; 0 = none
 	arrived     int     // live alerts so far
 	entra       entra
@@ -54,6 +56,7 @@ type Tenant struct {
 	afterPage   func(Request)
 	log         []Request
 	oldest      int // in log, once it is full
+	counts      [len(resources)]Counts
 }
 
 // New makes a tenant. The times of its records end at Options.Now.
@@ -61,15 +64,14 @@ func New(o Options) *Tenant {
 	o = withDefaults(o)
 	t := &Tenant{
 		options: o,
-		clock:   o.Now,
 		world: world{
 			seed: o.Seed, tenant: quote(o.TenantID), evidence: o.EvidencePerAlert,
 			machines: o.Machines,
 		},
 		started: toTicks(o.Now()),
-		delay:   toDelay(o.VisibilityDelay),
 		entra:   entra{secret: o.ClientSecret, roles: o.Roles, granted: map[string]grant{}},
 	}
+	t.SetVisibilityDelay(o.VisibilityDelay)
 	if t.world.machines == 0 {
 		t.world.machines = 200
 	}
@@ -135,7 +137,7 @@ func (t *Tenant) fill(c *collection, res Resource, count int) {
 			at = max(at, c.now(next))
 		}
 		r := record{time: at, created: at, sequence: uint32(i)}
-		if visible := at + t.delay; visible > t.started {
+		if visible := at + t.delays[res]; visible > t.started {
 			c.pending = append(c.pending, change{visible, -1, r})
 			continue
 		}
@@ -144,12 +146,28 @@ func (t *Tenant) fill(c *collection, res Resource, count int) {
 	c.load(records)
 }
 
-// SetVisibilityDelay changes the delay of changes made from now on.
-func (t *Tenant) SetVisibilityDelay(d time.Duration) {
+// SetVisibilityDelay changes the delay of changes made from now on, of the
+// resources named or of all. How late the service shows a record is not known;
+// minutes were reported.
+func (t *Tenant) SetVisibilityDelay(d time.Duration, of ...Resource) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.delay = toDelay(d)
+	if len(of) == 0 {
+		of = Resources()
+	}
+	for _, res := range of {
+		t.delays[res] = toDelay(d)
+	}
 }
+
+// Now is the tenant's time: it decides which records exist, stands in the Date
+// of every answer and in tokens.
+func (t *Tenant) Now() time.Time { return t.options.Now().Add(time.Duration(t.moved.Load())) }
+
+// MoveClock moves the tenant's clock against the one it was given: on, or with a
+// negative d back. What was visible stays so. Clocks of customers are off by
+// minutes as a rule, by years after a battery ran out.
+func (t *Tenant) MoveClock(d time.Duration) { t.moved.Add(int64(d)) }
 
 // AfterPage sets a function that runs after each page of records was written
 // and before the answer ends, nil for none. It may change the tenant.
@@ -161,27 +179,28 @@ func (t *Tenant) AfterPage(f func(Request)) {
 
 // ServeHTTP serves the token endpoint and the API.
 func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := t.Now()
+	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	e := &exchange{ResponseWriter: w, tenant: t, request: r}
 	e.entry = Request{
-		Time: t.clock(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
+		Time: now, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
 		Authorized: r.Header.Get("Authorization") != "",
 	}
-	defer func() { t.remember(e.entry) }()
+	path := e.path()
+	i := slices.IndexFunc(resources[:], func(kind resource) bool { return path == "/api/"+kind.path })
+	if i >= 0 {
+		e.kind, e.asked = &resources[i], readAsked(r.URL.RawQuery)
+	}
+	defer func() { t.remember(e.entry, Resource(i), e.asked.options) }()
 
 	e.rules = t.matching(e)
-	if e.spoil() {
-		return
-	}
-	path := e.path()
-	if strings.HasSuffix(path, TokenPath) {
+	switch {
+	case e.spoil(e.rules):
+	case strings.HasSuffix(path, TokenPath):
 		t.serveToken(e)
-		return
+	case e.kind != nil:
+		t.serveList(e, Resource(i))
+	default:
+		e.fail(http.StatusNotFound, "NotFound", "No HTTP resource was found that matches the request URI.")
 	}
-	for i := range resources {
-		if path == "/api/"+resources[i].path {
-			t.serveList(e, Resource(i))
-			return
-		}
-	}
-	e.fail(http.StatusNotFound, "NotFound", "No HTTP resource was found that matches the request URI.")
 }

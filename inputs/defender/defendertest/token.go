@@ -74,7 +74,7 @@ func (t *Tenant) guid() string {
 
 func (e *exchange) failToken(status int, kind string, code int, message string) {
 	t := e.tenant
-	e.text(status, "application/json; charset=utf-8", tokenError(kind, code, message, t.guid(), t.guid(), t.clock()))
+	e.text(status, "application/json; charset=utf-8", tokenError(kind, code, message, t.guid(), t.guid(), t.Now()))
 }
 
 // serveToken checks in the order in which the real service is thought to.
@@ -130,7 +130,7 @@ func unescape(s string) string {
 }
 
 func (t *Tenant) grant(e *exchange, audience string) {
-	d, now := t.dice(), t.clock()
+	d, now := t.dice(), t.Now()
 	lifetime := t.options.TokenLifetime
 	expires := now.Add(lifetime)
 	t.mu.Lock()
@@ -179,7 +179,7 @@ func (t *Tenant) authorize(e *exchange, kind *resource) bool {
 	t.mu.Lock()
 	g, known := t.entra.granted[token]
 	t.mu.Unlock()
-	if !bearer || !known || !t.clock().Before(g.expires) {
+	if !bearer || !known || !t.Now().Before(g.expires) {
 		e.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		e.fail(http.StatusUnauthorized, "Unauthorized", "Unauthorized")
 		return false
@@ -201,7 +201,7 @@ type quota struct {
 // admit counts a call, or answers 429 and returns false. Calls that were
 // refused do not count.
 func (t *Tenant) admit(e *exchange) bool {
-	now := toTicks(t.clock())
+	now := toTicks(t.Now())
 	var wait ticks
 	t.mu.Lock()
 	for i := range t.quota {

@@ -1,0 +1,120 @@
+package defender_test
+
+import (
+	"fmt"
+	"time"
+
+	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+// addOne adds an alert in the middle of the others' times.
+func addOne(id string) func(*hostileRun) {
+	return func(h *hostileRun) {
+		at := h.tenant.Now().Add(-2 * time.Hour)
+		h.tenant.Add(h.row.resource, recordAt(h.row.resource, id, at))
+	}
+}
+
+// recordAt is a hand-written record of a time.
+func recordAt(res tenant.Resource, id string, at time.Time) string {
+	when := at.UTC().Format("2006-01-02T15:04:05.9999999Z")
+	switch res {
+	case tenant.Machines:
+		return fmt.Sprintf(`{"id":%q,"computerDnsName":"ws-1","firstSeen":%q,"lastSeen":%q,"osPlatform":"Windows11"}`, id, when, when)
+	case tenant.MachineActions:
+		return fmt.Sprintf(`{"id":%q,"type":"Isolate","status":"Succeeded","creationDateTimeUtc":%q,"lastUpdateDateTimeUtc":%q}`, id, when, when)
+	}
+	return fmt.Sprintf(`{"id":%q,"title":"by hand","severity":"Low","alertCreationTime":%q,"lastUpdateTime":%q,"evidence":[]}`, id, when, when)
+}
+
+// misleading are servers that answer, and not what was asked.
+func misleading() []hostile {
+	lists := []struct {
+		resource tenant.Resource
+		path     string
+		options  tenant.Options
+	}{
+		{tenant.Alerts, alertList, tenant.Options{Alerts: 350, EvidencePerAlert: 1}},
+		{tenant.Machines, machineList, tenant.Options{Machines: 350}},
+		{tenant.MachineActions, actionList, tenant.Options{Actions: 350}},
+	}
+	var rows []hostile
+	for _, list := range lists {
+		add := func(name string, rules ...tenant.Rule) *hostile {
+			for i := range rules {
+				rules[i].Path = list.path
+			}
+			rows = append(rows, hostile{name: list.resource.String() + ": " + name, resource: list.resource, options: list.options,
+				settings: map[string]any{"batch_size": 100}, rules: rules, twin: list.resource == tenant.MachineActions})
+			return &rows[len(rows)-1]
+		}
+		for _, o := range []tenant.Option{tenant.Filter, tenant.OrderBy, tenant.Top, tenant.Skip, tenant.Expand, tenant.IDAfter,
+			tenant.Filter | tenant.OrderBy, tenant.OrderBy | tenant.IDAfter} {
+			add(o.String()+" ignored", tenant.Rule{Ignore: o})
+		}
+		// One page again and again is all that such a server shows: what is behind
+		// cannot be read, and an error must say so.
+		add("the same page again", tenant.Rule{Ignore: tenant.Filter | tenant.Skip}).unreadable = true
+		add("$top clamped to 7", tenant.Rule{ClampTop: 7})
+		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60})
+		add("pages that never end", tenant.Rule{Endless: true})
+		add("sorted within the page", tenant.Rule{SortPage: true})
+		add("ids not rising", tenant.Rule{Sort: tenant.Shuffled})
+		add("sorted down", tenant.Rule{Sort: versionTimes[list.resource] + " desc"})
+		add("sorted by another property", tenant.Rule{Sort: map[tenant.Resource]string{
+			tenant.Alerts: "severity", tenant.Machines: "riskScore", tenant.MachineActions: "status",
+		}[list.resource]})
+		add("one empty page in the middle", tenant.Rule{EmptyPage: true, After: 1, Times: 1})
+		add("404 behind the first page once", tenant.Rule{Status: 404, After: 1, Times: 1})
+		add("one empty page in the second poll", tenant.Rule{EmptyPage: true, After: 6, Times: 1})
+		add("404 in the second poll", tenant.Rule{Status: 404, After: 6, Times: 1})
+		add("HTML once", tenant.Rule{NotJSON: true, After: 1, Times: 3})
+		add("404", tenant.Rule{Status: 404}).unreadable = list.resource != tenant.Machines
+		add("HTML", tenant.Rule{NotJSON: true}).unreadable = true
+		add("whole seconds", tenant.Rule{WholeSeconds: true})
+		add("times without zone", tenant.Rule{Writing: tenant.WithoutZone})
+		add("whole seconds, times without zone", tenant.Rule{WholeSeconds: true, Writing: tenant.WithoutZone})
+	}
+	dense := tenant.Options{Alerts: 2000, Actions: 2000, EvidencePerAlert: 1, Span: 25 * time.Minute, Live: 0.5}
+	whole := []tenant.Rule{{WholeSeconds: true}}
+	return append(dropImpossible(rows),
+		hostile{name: "whole seconds, several alerts in each", options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
+		hostile{name: "whole seconds, several actions in each", resource: tenant.MachineActions, options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
+		hostile{name: "machines: 404 behind the first page, always", resource: tenant.Machines, options: tenant.Options{Machines: 350}, settings: map[string]any{"batch_size": 100}, unreadable: true,
+			rules: []tenant.Rule{{With: tenant.Skip, Status: 404}, {With: tenant.IDAfter, Status: 404}}},
+		hostile{name: "404 on every list, machines alone", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: "/api/", Status: 404}}},
+		hostile{name: "404 on machines alone", resource: tenant.Machines, healthy: true},
+		hostile{name: "one alert sorted before its time", settings: map[string]any{"batch_size": 100}, rules: []tenant.Rule{{Path: alertList, Sort: "alertCreationTime"}}, during: outOfPlace},
+	)
+}
+
+// outOfPlace adds alerts a minute apart. The last of the first page shows an
+// update an hour later than the place that the server sorts it in.
+func outOfPlace(h *hostileRun) {
+	from := h.tenant.Now().Add(-8 * time.Hour)
+	for i := range 300 {
+		at := from.Add(time.Duration(i) * time.Minute)
+		shown := at
+		if i == 99 {
+			shown = at.Add(time.Hour)
+		}
+		h.tenant.Add(tenant.Alerts, fmt.Sprintf(`{"id":"a-%d","title":"by hand","severity":"Low","alertCreationTime":%q,"lastUpdateTime":%q,"evidence":[]}`,
+			i, at.UTC().Format(time.RFC3339), shown.UTC().Format(time.RFC3339)))
+	}
+}
+
+var versionTimes = map[tenant.Resource]string{
+	tenant.Alerts: "lastUpdateTime", tenant.Machines: "lastSeen", tenant.MachineActions: "lastUpdateDateTimeUtc",
+}
+
+// dropImpossible leaves out what no client can tell: 404 on machines alone is an
+// empty tenant.
+func dropImpossible(rows []hostile) []hostile {
+	kept := rows[:0]
+	for _, row := range rows {
+		if row.name != "machines: 404" {
+			kept = append(kept, row)
+		}
+	}
+	return kept
+}
