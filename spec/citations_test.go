@@ -36,6 +36,19 @@ func TestCitationsResolve(t *testing.T) {
 	}
 }
 
+// TestPagesKeepTheirOwnReferences: "section 9.1" inside a page is one of its own.
+func TestPagesKeepTheirOwnReferences(t *testing.T) {
+	files := texts(t)
+	pages := readPages(t, files)
+	for _, name := range factPages {
+		for _, m := range ownSection.FindAllStringSubmatch(files[name], -1) {
+			if !pages[path.Base(name)].sections[m[1]] {
+				t.Errorf("%s: no %s", name, m[0])
+			}
+		}
+	}
+}
+
 // TestCitedDocumentsExist: a document that is named is in the repository, or is
 // a source that section 0 of a page of facts lists.
 func TestCitedDocumentsExist(t *testing.T) {
@@ -101,9 +114,10 @@ type page struct {
 }
 
 var (
-	heading  = regexp.MustCompile(`^#+ (\d+(?:\.\d+)*)\.? `)
-	item     = regexp.MustCompile(`^(\d+)\. `)
-	document = regexp.MustCompile(`[\w./-]*[\w-]\.md\b`)
+	heading    = regexp.MustCompile(`^#+ (\d+(?:\.\d+)*)\.? `)
+	item       = regexp.MustCompile(`^(\d+)\. `)
+	document   = regexp.MustCompile(`[\w./-]*[\w-]\.md\b`)
+	ownSection = regexp.MustCompile(`\bsections?\s(\d+(?:\.\d+)*)`)
 	// A citation may go on in the next line of a comment.
 	citation = regexp.MustCompile(strings.ReplaceAll(
 		`\b(API|MAPPING|AGENT)\.md_(?:section_)?(\d+(?:\.\d+)*)(?:_(?:rule|trap|item)_(\d+))?`, "_", `(?:\s|//|#)+`))
