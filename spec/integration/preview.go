@@ -53,6 +53,11 @@ func previewHeight(d *dashboard) int {
 }
 
 // preview draws a dashboard as it would show the documents.
+//
+// It is drawn by hand because most of it is no chart: frames, controls, banner,
+// figures, tables and notes. With github.com/go-analyze/charts v0.6.4 for all of
+// it this file has 197 lines in place of 295, names run into bars and legends
+// into donuts, and the pictures are twice as large.
 func (d *dashboard) preview(documents []document) []byte {
 	var s drawing
 	height := previewHeight(d)
