@@ -254,8 +254,10 @@ const module = "github.com/defender-endpoint/defender-endpoint/"
 var layers = map[string][]string{
 	"ecs":                            {},
 	"inputs":                         {"ecs"},
+	"inputs/collect":                 {"inputs", "ecs"},
 	"inputs/defender/api":            {"inputs"},
-	"inputs/defender":                {"inputs", "inputs/defender/api", "ecs"},
+	"inputs/defender/odata":          {"inputs/collect", "inputs/defender/api"},
+	"inputs/defender":                {"inputs", "inputs/collect", "inputs/defender/odata", "inputs/defender/api", "ecs"},
 	"inputs/defender/defendertest":   {},
 	"component/checkpoint":           {"inputs"},
 	"component/output":               {"inputs"},

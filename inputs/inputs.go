@@ -102,6 +102,9 @@ type Env struct {
 	// PollNow asks a stream that waits for its next poll not to wait. It may be
 	// nil.
 	PollNow <-chan struct{}
+	// FirstPoll is the time before which the first poll does not begin; zero
+	// means at once. A restarted stream keeps the rhythm of its polls by it.
+	FirstPoll time.Time
 	// Grace is how long a stopping stream may take to publish the batch in
 	// hand and save its cursor.
 	Grace time.Duration

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 )
 
 // alertResource reads /api/alerts [get-alerts.md].
@@ -14,6 +15,7 @@ var alertResource = &resource{
 	name:       "alert",
 	dataset:    "microsoft_defender_endpoint.log",
 	path:       "/api/alerts",
+	pager:      odata.Timeline,
 	expand:     "evidence",
 	updated:    "lastUpdateTime",
 	permission: "Alert.Read.All",

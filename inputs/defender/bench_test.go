@@ -1,12 +1,10 @@
 package defender
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -90,38 +88,6 @@ func BenchmarkEncode(b *testing.B) {
 				body = e.doc.AppendJSON(body[:0])
 			}
 			b.SetBytes(int64(len(body)))
-		})
-	}
-}
-
-// BenchmarkSeen is the seen set at size: a page of 1,000 records is looked up
-// and added, old ones are forgotten and the state is encoded.
-func BenchmarkSeen(b *testing.B) {
-	for _, size := range []int{10_000, 50_000, 100_000} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			now := time.Now()
-			s, page, record := state{cursor: now}, map[uint64]uint32{}, 0
-			meet := func(records int) {
-				clear(page)
-				for range records {
-					sum := uint64(record) * 0x9e3779b97f4a7c15
-					if _, seen := s.seen.find(sum); seen {
-						b.Fatal("seen")
-					}
-					page[sum] = uint32(record)
-					record++
-				}
-				s.seen.add(page)
-				s.seen.prune(uint32(max(0, record-size)), maxSeen)
-			}
-			meet(size)
-			b.ReportAllocs()
-			for b.Loop() {
-				meet(1000)
-				if _, err := s.marshal("alert"); err != nil {
-					b.Fatal(err)
-				}
-			}
 		})
 	}
 }

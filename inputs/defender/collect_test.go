@@ -93,7 +93,8 @@ type bench struct {
 	counts   tally
 	settings map[string]any
 	dataset  string
-	stream   inputs.Stream // of the last poll
+	now      func() time.Time // the program's clock, unless it is nil
+	stream   inputs.Stream    // of the last poll
 }
 
 func newBench(t *testing.T, o tenant.Options, settings map[string]any) *bench {
@@ -117,7 +118,9 @@ func (b *bench) poll() error {
 	for name, v := range b.settings {
 		source[name] = v
 	}
-	streams, err := defender.New("test").Streams(inputs.Unit{ID: "in", Source: source})
+	in := defender.New("test")
+	in.Now = b.now
+	streams, err := in.Streams(inputs.Unit{ID: "in", Source: source})
 	if err != nil {
 		b.Fatal(err)
 	}

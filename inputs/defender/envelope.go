@@ -48,7 +48,7 @@ type envelope struct {
 	// unknown counts members kept without being known, until it is taken.
 	unknown int
 	drift   *drift // of the stream; nil outside of one
-	epoch   []byte // part of every id; see collector.epoch
+	epoch   []byte // part of every id; see collect.Place
 	hash    hash.Hash
 	sum     []byte    // of hash; before that, the length of a part
 	source  [2][]byte // parts of every id: dataset and tenant

@@ -22,7 +22,7 @@ func refusedAlert(t *testing.T, record string) inputs.Document {
 	if _, _, err := m.read(raw(record)); err != nil {
 		t.Fatal(err)
 	}
-	b := newBatch(inputs.Target{})
+	b := inputs.NewBatch(inputs.Target{}, inputs.BatchDocuments, inputs.BatchBytes)
 	if err := m.documents(func() error { b.Add(&e.doc, e.record); return nil }); err != nil {
 		t.Fatal(err)
 	}

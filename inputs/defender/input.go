@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
@@ -24,6 +25,8 @@ type Input struct {
 	userAgent string
 	// Traces is the folder for request traces; without one there are none.
 	Traces string
+	// Now is the clock; nil is that of the system.
+	Now func() time.Time
 
 	mu      sync.Mutex
 	clients []*shared
@@ -49,6 +52,13 @@ func New(version string) *Input {
 
 // Type implements inputs.Input.
 func (in *Input) Type() string { return Type }
+
+func (in *Input) now() func() time.Time {
+	if in.Now == nil {
+		return time.Now
+	}
+	return in.Now
+}
 
 // Streams implements inputs.Input.
 func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
@@ -110,39 +120,13 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 			defer release()
 			env = w.attach(client, env)
 			defer w.detach()
-			collector := newCollector(c, key, client, env)
-			collector.envelope.drift = &w.drift
-			return collector.run(ctx)
+			return newLoop(c, key, client, in.now(), &w.drift, env).Run(ctx)
 		},
 	}
 	if c.EnableRequestTracer {
 		stream.Notice = "the request tracer writes requests and answers to disk; set enable_request_tracer to false when done"
 	}
 	return stream
-}
-
-func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) *collector {
-	r := resourceOf(c.DataStream.Dataset)
-	e := newEnvelope(c, env.Agent)
-	target := inputs.Target{
-		InputID: key.Input, StreamID: key.Stream,
-		DataStream: inputs.DataStream(c.DataStream),
-		Pipeline:   c.Pipeline,
-		Index:      c.Index,
-	}
-	return &collector{
-		resource: r,
-		config:   c,
-		client:   client,
-		env:      env,
-		key:      key,
-		log:      env.Log,
-		envelope: e,
-		mapper:   r.newMapper(e),
-		batch:    newBatch(target),
-		server:   newServer(c.BatchSize),
-		pending:  map[uint64]uint32{},
-	}
 }
 
 // client returns the API client for a configuration; release gives it back.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 )
 
 // machineResource reads /api/machines [get-machines.md].
@@ -12,6 +14,8 @@ var machineResource = &resource{
 	name:       "machine",
 	dataset:    "microsoft_defender_endpoint.machine",
 	path:       "/api/machines",
+	pager:      odata.Snapshot,
+	retention:  collect.Retention{Snapshot: true},
 	permission: "Machine.Read.All",
 	priority:   2,
 	interval:   time.Hour,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 )
 
 // machineActionResource reads /api/machineactions
@@ -13,6 +14,7 @@ var machineActionResource = &resource{
 	name:       "machine_action",
 	dataset:    "microsoft_defender_endpoint.machine_action",
 	path:       "/api/machineactions",
+	pager:      odata.Timeline,
 	updated:    "lastUpdateDateTimeUtc",
 	created:    "creationDateTimeUtc",
 	permission: "Machine.Read.All",

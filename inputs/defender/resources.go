@@ -5,7 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 )
 
 // resources are the Defender collections this input reads. A stream finds its
@@ -22,12 +24,15 @@ type resource struct {
 	dataset string // data_stream.dataset
 	path    string // of the list
 	expand  string // $expand, or ""
-	// updated is the property by which records are read incrementally; a
-	// resource without one is swept.
-	updated string
-	// created takes its place, with a re-read window of fallbackWindow, where
-	// the server refuses to filter by updated. Empty: there is no such place.
-	created string
+	// pager is the way to page through the list: odata.Timeline by the time of
+	// the last update, or odata.Snapshot.
+	pager func(odata.Options) collect.Strategy
+	// updated is the property of a timeline by which records are read; created
+	// takes its place where the server refuses that (see odata.Options).
+	updated, created string
+	// retention is how long published records count as seen: those of a snapshot
+	// for the setting full_interval.
+	retention collect.Retention
 	// permission is the application permission that is enough to read it.
 	permission string
 	priority   api.Priority

@@ -107,7 +107,13 @@ func checkpointOf(head []byte) map[string]any {
 		if err != nil {
 			return out // cut here
 		}
-		if len(value) <= 64 {
+		if member == "place" { // the pager's own members beside those of the state
+			for name, value := range checkpointOf(value) {
+				if _, taken := out[name]; !taken {
+					out[name] = value
+				}
+			}
+		} else if len(value) <= 64 {
 			out[member] = json.RawMessage(bytes.Clone(value))
 		}
 	}

@@ -1,4 +1,4 @@
-package defender
+package collect
 
 import (
 	"encoding/base64"
@@ -9,17 +9,17 @@ import (
 
 var errDamaged = errors.New("the seen set is damaged")
 
-// prints is a set of records' fingerprints, each with a time in Unix seconds. It
+// fingerprints is a set of records' fingerprints, each with a time in Unix seconds. It
 // is two sorted lists: 12 bytes a record where a map takes three times as much,
 // and nothing needs to be sorted to be saved. The zero value is an empty set.
-type prints struct {
+type fingerprints struct {
 	sums  []uint64 // ascending
 	times []uint32
 	fresh []uint64 // scratch of add
 }
 
 // find returns the time of a fingerprint.
-func (p *prints) find(sum uint64) (time uint32, found bool) {
+func (p *fingerprints) find(sum uint64) (time uint32, found bool) {
 	i, found := slices.BinarySearch(p.sums, sum)
 	if !found {
 		return 0, false
@@ -29,7 +29,7 @@ func (p *prints) find(sum uint64) (time uint32, found bool) {
 
 // add puts fingerprints in, or changes their times. What it costs is that of the
 // set, not of what is added.
-func (p *prints) add(more map[uint64]uint32) {
+func (p *fingerprints) add(more map[uint64]uint32) {
 	p.fresh = p.fresh[:0]
 	for sum, time := range more {
 		if i, found := slices.BinarySearch(p.sums, sum); found {
@@ -56,7 +56,7 @@ func (p *prints) add(more map[uint64]uint32) {
 
 // prune forgets fingerprints with a time before limit, and then the oldest ones
 // until there are at most so many, or a few more of the same second.
-func (p *prints) prune(limit uint32, most int) {
+func (p *fingerprints) prune(limit uint32, most int) {
 	if limit > 0 {
 		p.forget(limit)
 	}
@@ -66,7 +66,7 @@ func (p *prints) prune(limit uint32, most int) {
 	}
 }
 
-func (p *prints) forget(limit uint32) {
+func (p *fingerprints) forget(limit uint32) {
 	kept := 0
 	for i, time := range p.times {
 		if time >= limit {
@@ -78,11 +78,11 @@ func (p *prints) forget(limit uint32) {
 }
 
 // reset empties the set and keeps its memory.
-func (p *prints) reset() { p.sums, p.times = p.sums[:0], p.times[:0] }
+func (p *fingerprints) reset() { p.sums, p.times = p.sums[:0], p.times[:0] }
 
 // AppendText implements encoding.TextAppender: base64 of 12 bytes for each
 // fingerprint, itself and its time, little endian, in ascending order.
-func (p *prints) AppendText(b []byte) ([]byte, error) {
+func (p *fingerprints) AppendText(b []byte) ([]byte, error) {
 	b = slices.Grow(b, base64.StdEncoding.EncodedLen(12*len(p.sums)))
 	part := make([]byte, 0, 12<<8) // a multiple of three: no padding but at the end
 	for i, sum := range p.sums {
@@ -97,7 +97,7 @@ func (p *prints) AppendText(b []byte) ([]byte, error) {
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (p *prints) UnmarshalText(text []byte) error {
+func (p *fingerprints) UnmarshalText(text []byte) error {
 	b, err := base64.StdEncoding.AppendDecode(nil, text)
 	if err != nil || len(b)%12 != 0 {
 		return errDamaged

@@ -1,4 +1,4 @@
-package defender
+package collect
 
 import (
 	"maps"
@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestPrints compares the set with a map, whatever is done to it.
-func TestPrints(t *testing.T) {
+// TestFingerprints compares the set with a map, whatever is done to it.
+func TestFingerprints(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	var set prints
+	var set fingerprints
 	want := map[uint64]uint32{}
 	for round := range 500 {
 		more := map[uint64]uint32{}
@@ -19,12 +19,12 @@ func TestPrints(t *testing.T) {
 		set.add(more)
 		maps.Copy(want, more)
 		if limit := random.Uint32N(300); random.IntN(3) == 0 {
-			set.prune(limit, maxSeen)
+			set.prune(limit, defaultSeen)
 			maps.DeleteFunc(want, func(_ uint64, time uint32) bool { return time < limit })
 		}
 		if round%7 == 0 {
 			text, _ := set.AppendText(nil)
-			set = prints{}
+			set = fingerprints{}
 			if err := set.UnmarshalText(text); err != nil {
 				t.Fatal(err)
 			}
@@ -43,11 +43,11 @@ func TestPrints(t *testing.T) {
 	}
 }
 
-func TestPrintsDamaged(t *testing.T) {
+func TestDamagedFingerprints(t *testing.T) {
 	for name, text := range map[string]string{
 		"cut": "AAAAAAAAAAAAAAA=", "unsorted": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "no base64": "AAAAAAAA!AAAAAAA",
 	} {
-		if err := new(prints).UnmarshalText([]byte(text)); err == nil {
+		if err := new(fingerprints).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}

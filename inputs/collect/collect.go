@@ -1,0 +1,134 @@
+package collect
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+)
+
+// Strategy is how a resource is paged through. It lives as long as the stream:
+// it keeps the place and what the source is known not to take. It does no I/O.
+type Strategy interface {
+	// Restore continues from a place that was saved, or sets the first one where
+	// saved is nil. It upgrades the places of its former versions. The error says
+	// why a place cannot be used; Restore is then called again with nil.
+	Restore(saved jsontext.Value) error
+	// Begin starts a sweep from the place.
+	Begin() Pager
+	// Place is where the next sweep would begin now.
+	Place() Place
+}
+
+// Pager asks for one page after the other of one sweep.
+type Pager interface {
+	// Request asks for the next page. It changes nothing.
+	Request() Request
+	// Next is told what the page showed, every document of which is
+	// acknowledged. It returns the pager that continues the sweep, normally
+	// itself, and nil where the sweep is complete.
+	//
+	// An error and a pager mean that the source did not take what was asked, or
+	// ignored it: the pager begins the sweep again in another way. An error
+	// alone ends the poll.
+	Next(page PageStats) (Pager, error)
+}
+
+// Request is what a pager asks for.
+type Request struct {
+	Query url.Values
+	// From and To bound the times of the records that are asked for: from From,
+	// and before To. A zero To is the present and what comes meanwhile; a zero
+	// From means that records are not asked for by time.
+	From, To time.Time
+	// Backlog is set by the loop: what is new goes before this.
+	Backlog bool
+}
+
+// PageStats are what the loop saw of a page. Records that the source sent
+// before a page broke off count and are published too.
+type PageStats struct {
+	Records int
+	// Fresh are the records that had to be published, and FreshAtFrom those of
+	// them whose time is not after Request.From.
+	Fresh, FreshAtFrom int
+	// Oldest and Newest of the records' times; zero where none has one.
+	Oldest, Newest time.Time
+	// LastID is the last id of a record; empty where none has one.
+	LastID string
+	// Unsorted tells that a record's time was before that of a record in front of
+	// it, and UnsortedIDs that an id was not larger than the one before. Records
+	// without time or id do not count.
+	Unsorted, UnsortedIDs bool
+	// Digest is equal for pages of equal records in equal order.
+	Digest uint64
+	// Opened tells that the source began to answer with records.
+	Opened bool
+	// Err is what kept the page from being read to its end: an error of the
+	// Source or its Page, or that of the context. Nil for a whole page.
+	Err error
+}
+
+// Place is how far a resource was read.
+type Place struct {
+	// JSON is the strategy's own, an object of at most a few KiB. The loop saves
+	// it when it changes, and understands nothing of it.
+	JSON jsontext.Value
+	// From is the earliest time of records that the next sweep asks for. Their
+	// fingerprints are kept. Zero for snapshots.
+	From time.Time
+	// Epoch tells a snapshot from the one before. It is part of the ids of its
+	// documents. Empty where the records have times to be read by.
+	Epoch []byte
+}
+
+// Source gives pages.
+type Source interface {
+	// Open sends a request and returns the answer. It waits for its turn and
+	// tries again by itself.
+	Open(ctx context.Context, r Request) (Page, error)
+	// RetryAfter is how long the source wants to be left alone after this error;
+	// 0 where it does not say.
+	RetryAfter(err error) time.Duration
+}
+
+// Page is an answer while it is being read.
+type Page interface {
+	// Next returns the next record, valid until the next call, and io.EOF after a
+	// whole answer. An *OversizedError is not the end.
+	Next() (jsontext.Value, error)
+	Close() error
+}
+
+// OversizedError is that of a record which is too large to be read. Page.Next
+// returns the beginning of the record with it, and then the next record.
+type OversizedError struct{ Cause error }
+
+func (e *OversizedError) Error() string { return e.Cause.Error() }
+
+// Unwrap is the cause.
+func (e *OversizedError) Unwrap() error { return e.Cause }
+
+// Mapper turns one record after the other into documents.
+type Mapper interface {
+	// Begin starts a sweep. The epoch is that of the place where it begins.
+	Begin(epoch []byte)
+	// Read decodes a record. It returns the id and the time by which records of
+	// the resource are read, zero where there is none; the id is valid until the
+	// next Read. With unreadable the record is only a beginning.
+	Read(record jsontext.Value, unreadable error) (id string, updated time.Time)
+	// Documents maps the record that was read and calls emit for each of its
+	// documents; the document is the mapper's again when emit returns. A record
+	// that cannot be mapped is a document too. The error is emit's.
+	Documents(emit func(*ecs.Document) error) (Mapped, error)
+}
+
+// Mapped counts what became of a record.
+type Mapped struct {
+	Dropped int  // documents that the policy's processors dropped
+	Unknown int  // members that are not known here, counted per document
+	Faulty  bool // something could not be mapped, and the documents say so
+}

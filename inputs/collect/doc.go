@@ -1,0 +1,69 @@
+// Package collect is the poll loop of every source.
+//
+// A record comes as raw JSON from a Source, page by page. The loop asks the seen
+// set whether it was published before; if not, the Mapper makes documents of it,
+// which join a batch; the Publisher delivers the batch, and its nil is the
+// acknowledgement. Then the Pager is told what the page showed, and names the
+// next page and the place to be saved.
+//
+// Begin with Loop.sweep (loop.go): it is that way on one screen. Then read the
+// interfaces in collect.go, which a source implements, Loop.read (page.go) for
+// what happens to a page, and seenSet (seen.go). What a place is, which query
+// comes next and what the source refuses are matters of a pager alone.
+//
+// # Invariants
+//
+//   - A place is saved only after every document of the pages before it was
+//     acknowledged: Pager.Next is not called for a page that was not.
+//   - A record counts as seen only when its documents are acknowledged, too.
+//   - One record and at most one batch are held, never a page.
+//   - The seen set is bounded: 12 bytes a record, and Retention.Limit records.
+//   - The clock is Config.Now. Nothing here or in a pager reads another one.
+//
+// The package must not know a vendor, a protocol, a resource, an output, or how
+// a state is kept.
+//
+// # Why a fallback is another pager
+//
+// A source that refuses a way of paging is asked in another one, with bounds,
+// order and a notion of progress of its own. As flags of one pager they meet in
+// every line; as types each can be read, and tested, alone. The loop sees only
+// that Next returned another pager, and why.
+//
+// # Why a pager hears of a page and not of each record
+//
+// What tells a page from an answer to another question can be said in a few
+// numbers: PageStats. A pager is then a function from numbers to a query, needs
+// no network to be tested, and costs nothing for each record. A page that shows
+// itself as wrong at its end was published already, which is harmless: its
+// records are records of the source, and the seen set knows them.
+//
+// # Why the place is saved at the end of a page, not of a batch
+//
+// Only a whole page proves that it was sorted. Saving inside a page would trust
+// the order before it was seen.
+//
+// # Why a place belongs to the strategy
+//
+// One strategy needs a time, another one an id, a link or a list of gaps. The
+// loop saves what it is given, as JSON with a version of its own, and never
+// decides by it. Version 1 of a state, in which the place was a cursor, is read.
+//
+// # Why collecting continues where the state cannot be saved
+//
+// A saved place that is too old loses nothing: a restart reads again, and the
+// data stream knows the ids. Alerts that stop because a disk is full are what
+// nobody wants. The poll's error tells of it, and every poll tries again.
+//
+// # Why the state is saved where the place moved
+//
+// And at the end of a sweep in which something was published. In between only
+// the seen set changes; a crash then costs a re-read with equal ids, and saving
+// a set of a million records after every page of a snapshot costs more.
+//
+// # Why fingerprints of 64 bits are enough
+//
+// Two records are taken for one if their fingerprints meet within the overlap:
+// with 50,000 records there, once in 10^10 polls. Nobody can make a record that
+// hides another one, because the hash has a seed that is drawn with the state.
+package collect

@@ -1,0 +1,251 @@
+package collect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+const (
+	// retryAfter is the pause after a failed poll, where the interval is longer.
+	retryAfter = 30 * time.Second
+	// backlogAge is how old records are that make a poll a backlog, which gives
+	// way to polls of what is new.
+	backlogAge = time.Hour
+)
+
+// Config says what a loop collects, how, and where to.
+type Config struct {
+	Resource  string // in the saved state and in log lines
+	Key       inputs.Key
+	Target    inputs.Target
+	Interval  time.Duration // from one poll's start to the next
+	Source    Source
+	Strategy  Strategy
+	Mapper    Mapper
+	Retention Retention
+	Fallback  inputs.Fallback  // makes what replaces a refused document; see inputs.Batch
+	Now       func() time.Time // the clock
+	Env       inputs.Env
+}
+
+// Loop collects one stream. It is used by one goroutine.
+type Loop struct {
+	Config
+
+	seen     *seenSet
+	batch    *inputs.Batch
+	original jsontext.Value            // the record being mapped
+	emit     func(*ecs.Document) error // add, bound once
+	counts   inputs.Counts
+	backlog  time.Duration // see inputs.Counts
+	restored bool
+	saved    jsontext.Value // the place that was saved
+	unsaved  error          // why the state could not be saved
+
+	// grace outlives a stop by Env.Grace: for the batch in hand and the cursor.
+	grace context.Context //nolint:containedctx // it is that of Run
+}
+
+// New makes a loop.
+func New(c Config) *Loop {
+	l := &Loop{
+		Config: c,
+		seen:   newSeenSet(c.Retention, c.Now),
+		batch:  inputs.NewBatch(c.Target, inputs.BatchDocuments, inputs.BatchBytes),
+	}
+	l.batch.Fallback = c.Fallback
+	l.emit = l.add
+	return l
+}
+
+// Run polls until ctx ends, or once with Env.Once.
+func (l *Loop) Run(ctx context.Context) error {
+	grace, cancel := graceful(ctx, l.Env.Grace)
+	defer cancel()
+	l.grace = grace
+	if wait := l.Env.FirstPoll.Sub(l.Now()); wait > 0 && !pause(ctx, wait, l.Env.PollNow) {
+		return nil
+	}
+	for {
+		started := l.Now()
+		err := l.poll(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		l.Env.Reporter.Report(err)
+		if l.Env.Once {
+			return err
+		}
+		if !pause(ctx, l.wait(err)-l.Now().Sub(started), l.Env.PollNow) {
+			return nil
+		}
+	}
+}
+
+// wait is the time from one poll's start to the next.
+func (l *Loop) wait(err error) time.Duration {
+	if err == nil {
+		return l.Interval
+	}
+	return max(min(l.Interval, retryAfter), l.Source.RetryAfter(err))
+}
+
+// poll reads everything from the place to the present.
+func (l *Loop) poll(ctx context.Context) error {
+	if !l.restored {
+		if err := l.restore(ctx); err != nil {
+			return err
+		}
+	}
+	if l.unsaved != nil {
+		l.save()
+	}
+	err := l.sweep(ctx)
+	l.report()
+	return errors.Join(err, l.unsaved)
+}
+
+// sweep asks for page after page until the pager has no more to ask for. This
+// is the one way that a record takes, whatever its source.
+func (l *Loop) sweep(ctx context.Context) error {
+	l.begin()
+	var page PageStats
+	for pager := l.Strategy.Begin(); pager != nil; {
+		// Ask. The pager knows what was read and what the source takes.
+		request := pager.Request()
+		request.Backlog = l.behind(request, page)
+
+		// Read: each record is mapped, and published with its batch. When read
+		// returns, all documents of the page are acknowledged.
+		var err error
+		if page, err = l.read(ctx, request); err != nil {
+			return err
+		}
+
+		// Tell the pager what the page showed. It moves the place, and returns
+		// itself, another pager where the source refused, or nil at the end.
+		next, err := pager.Next(page)
+		if next == nil {
+			return l.end(err)
+		}
+		if err != nil {
+			l.Env.Log.Warn("query refused, asking another way", "resource", l.Resource, "error", err.Error())
+			l.begin()
+		}
+
+		// Save the place, where it moved.
+		l.settle()
+		pager = next
+	}
+	return nil
+}
+
+// begin starts a sweep from the place, for the first time or again.
+func (l *Loop) begin() {
+	l.Mapper.Begin(l.Strategy.Place().Epoch)
+	l.seen.begin()
+}
+
+// end ends a sweep: complete without an error, else broken off.
+func (l *Loop) end(err error) error {
+	if err == nil {
+		l.backlog = 0
+		l.seen.complete()
+	}
+	if !l.settle() && l.seen.changed {
+		l.save() // the place did not move, but something was published
+	}
+	return err
+}
+
+// settle saves the place where it moved, and forgets what lies behind it.
+func (l *Loop) settle() (moved bool) {
+	place := l.Strategy.Place()
+	if bytes.Equal(place.JSON, l.saved) {
+		return false
+	}
+	l.seen.forget(place.From)
+	l.save()
+	return true
+}
+
+// behind notes how far behind the present reading is while it still finds what
+// is new to us, or has whole windows before it. It reports whether this is a
+// backlog.
+func (l *Loop) behind(r Request, former PageStats) bool {
+	switch {
+	case !former.Opened: // nothing is known: as before
+	case r.From.IsZero():
+		l.backlog = 0
+	default:
+		l.backlog = l.Now().Sub(later(r.From, former.Newest))
+		if l.backlog <= backlogAge || former.Fresh == 0 && r.To.IsZero() {
+			l.backlog = 0
+		}
+	}
+	return l.backlog > 0
+}
+
+// restore loads the state, or makes a first one. It is saved at once, so that a
+// crash before the first page does not move the first look-back.
+func (l *Loop) restore(ctx context.Context) error {
+	b, err := l.Env.Cursors.Load(ctx, l.Key)
+	var s *state
+	if err == nil {
+		s, err = unmarshalState(b, l.Resource)
+	}
+	if err == nil {
+		if err = l.Strategy.Restore(s.Place); err != nil {
+			err = &inputs.UnusableCursor{Cause: err}
+		}
+	}
+	var unusable *inputs.UnusableCursor
+	switch {
+	case err == nil:
+		l.seen.seed, l.seen.kept, l.saved = s.Seed, *s.Seen, s.Place
+	case errors.As(err, &unusable) || errors.Is(err, inputs.ErrNoCursor):
+		if err := l.Strategy.Restore(nil); err != nil {
+			return fmt.Errorf("first cursor: %w", err)
+		}
+		if unusable != nil {
+			l.Env.Log.Warn("cursor not usable, starting afresh", "error", err.Error(), "place", string(l.Strategy.Place().JSON))
+		}
+		l.seen.seed = rand.Uint64()
+	default:
+		return fmt.Errorf("load cursor: %w", err)
+	}
+	l.restored = true
+	l.settle()
+	return nil
+}
+
+// save keeps the state. Collecting continues where that fails (see the
+// package's doc); the poll's error tells of it, and the next poll tries again.
+func (l *Loop) save() {
+	l.seen.merge()
+	s := state{Resource: l.Resource, Place: l.Strategy.Place().JSON, Seed: l.seen.seed, Seen: &l.seen.kept}
+	l.saved = s.Place
+	b, err := s.marshal()
+	if err == nil {
+		err = l.Env.Cursors.Save(l.grace, l.Key, b)
+	}
+	l.seen.changed, l.unsaved = false, nil
+	if err != nil {
+		l.unsaved = fmt.Errorf("save cursor: %w", err)
+	}
+}
+
+func (l *Loop) report() {
+	l.counts.Backlog = l.backlog
+	l.Env.Reporter.Count(l.counts)
+	l.counts = inputs.Counts{}
+}

@@ -1,0 +1,181 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+)
+
+// reading is a page while it is being read.
+type reading struct {
+	PageStats
+	from time.Time // of the request
+	last []byte    // id
+}
+
+// read reads one page and publishes what is new in it. The error is that of
+// publishing, after which nothing that is pending counts; what is wrong with
+// the page stands in PageStats.Err.
+func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
+	answer, err := l.Source.Open(ctx, r)
+	if err != nil {
+		return PageStats{Err: err}, nil
+	}
+	defer answer.Close()
+	page := reading{PageStats: PageStats{Opened: true}, from: r.From}
+	if err := l.records(ctx, answer, &page); err != nil {
+		return page.PageStats, err
+	}
+	// What was read is published even when the page broke off.
+	if err := l.acknowledge(); err != nil {
+		return page.PageStats, err
+	}
+	page.LastID = string(page.last)
+	l.counts.Newest = earlier(page.Newest, l.Now())
+	l.report()
+	return page.PageStats, nil
+}
+
+// records reads the records of a page, up to its end or to what is wrong with it.
+func (l *Loop) records(ctx context.Context, answer Page, page *reading) error {
+	for ctx.Err() == nil {
+		record, err := answer.Next()
+		switch {
+		case err == nil || isOversized(err):
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			page.Err = err
+			return nil
+		}
+		if err := l.record(record, err, page); err != nil {
+			return err
+		}
+	}
+	page.Err = ctx.Err()
+	return nil
+}
+
+// record publishes one record unless it was seen.
+func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) error {
+	fingerprint := l.seen.fingerprint(record)
+	id, updated := l.Mapper.Read(record, unreadable)
+	page.note(fingerprint, id, updated)
+	l.counts.Records++
+	entry, met := l.seen.find(fingerprint)
+	if met {
+		l.counts.Duplicates++
+	} else {
+		page.fresh(updated)
+		l.original = record
+		if err := l.documents(); err != nil {
+			return err
+		}
+	}
+	l.seen.keep(fingerprint, entry, met, updated, page.from)
+	if l.seen.crowded() { // a page may have any number of records
+		return l.acknowledge()
+	}
+	return nil
+}
+
+// acknowledge publishes what is in hand, so that all that is pending was
+// published.
+func (l *Loop) acknowledge() error {
+	if err := l.publish(); err != nil {
+		return err
+	}
+	if l.seen.crowded() {
+		l.seen.merge()
+	}
+	return nil
+}
+
+// documents maps the record that was read into the batch.
+func (l *Loop) documents() error {
+	mapped, err := l.Mapper.Documents(l.emit)
+	l.counts.Dropped += mapped.Dropped
+	l.counts.Unknown += mapped.Unknown
+	if mapped.Faulty {
+		l.counts.Quarantined++
+	}
+	return err
+}
+
+// add puts a document into the batch, which it publishes when it is full.
+func (l *Loop) add(d *ecs.Document) error {
+	l.batch.Add(d, l.original)
+	if l.batch.Full() {
+		return l.publish()
+	}
+	return nil
+}
+
+// publish delivers the batch. A stream that is being stopped still has the
+// grace to do so.
+func (l *Loop) publish() error {
+	if l.batch.Len() == 0 {
+		return nil
+	}
+	if err := l.Env.Publisher.Publish(l.grace, l.batch); err != nil {
+		l.batch.Reset()
+		l.seen.discard()
+		return fmt.Errorf("publish: %w", err)
+	}
+	l.counts.Documents += l.batch.Len()
+	l.counts.Published.Add(l.batch.Result)
+	l.batch.Reset()
+	l.report()
+	return nil
+}
+
+// note adds a record to what the page shows.
+func (p *reading) note(fingerprint uint64, id string, updated time.Time) {
+	p.Records++
+	p.Digest = p.Digest*31 + fingerprint
+	if id != "" {
+		p.UnsortedIDs = p.UnsortedIDs || id <= string(p.last)
+		p.last = append(p.last[:0], id...) // the record is overwritten by the next one
+	}
+	if updated.IsZero() {
+		return
+	}
+	p.Unsorted = p.Unsorted || updated.Before(p.Newest)
+	p.Newest = later(p.Newest, updated)
+	if p.Oldest.IsZero() || updated.Before(p.Oldest) {
+		p.Oldest = updated
+	}
+}
+
+// fresh counts a record that has to be published.
+func (p *reading) fresh(updated time.Time) {
+	p.Fresh++
+	if !updated.After(p.from) {
+		p.FreshAtFrom++
+	}
+}
+
+func isOversized(err error) bool {
+	_, is := errors.AsType[*OversizedError](err)
+	return is
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

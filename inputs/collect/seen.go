@@ -1,0 +1,124 @@
+package collect
+
+import (
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Retention says how long a record that was published counts as seen.
+type Retention struct {
+	// Snapshot keeps what the last complete snapshot held, whatever its time.
+	// Without it a record is kept while the next sweep can meet it again, by its
+	// time: from Place.From on.
+	Snapshot bool
+	// Refresh is how long after it was published a record of a snapshot is
+	// published again although nothing changed.
+	Refresh time.Duration
+	// Limit is the number of records above which those with the oldest times are
+	// forgotten, at 12 bytes each. 0 means 1<<20, a tenant of a million machines.
+	Limit int
+}
+
+const (
+	defaultSeen = 1 << 20
+	// minPending is how many acknowledged records wait to be merged into the set,
+	// or more where the set is large: see crowded.
+	minPending = 1 << 12
+)
+
+// seenSet answers for every record: was it published, and until when is that
+// remembered? It keeps the fingerprints of records with a time: of the record
+// itself or, in snapshots, of when it was published.
+type seenSet struct {
+	retention Retention
+	now       func() time.Time
+	seed      uint64 // of the fingerprints, drawn with the state
+	hash      xxhash.Digest
+
+	kept    fingerprints      // published; this is what is saved
+	pending map[uint64]uint32 // met, and not merged yet: published or in the batch
+	met     fingerprints      // by the snapshot under way, as kept
+	changed bool              // a record was published since the set was saved
+}
+
+func newSeenSet(r Retention, now func() time.Time) *seenSet {
+	if r.Limit == 0 {
+		r.Limit = defaultSeen
+	}
+	return &seenSet{retention: r, now: now, pending: map[uint64]uint32{}}
+}
+
+// fingerprint tells records apart, with a seed that nobody outside knows.
+func (s *seenSet) fingerprint(record []byte) uint64 {
+	s.hash.ResetWithSeed(s.seed)
+	_, _ = s.hash.Write(record) // never fails
+	return s.hash.Sum64()
+}
+
+// find reports whether a record need not be published. The time is for keep.
+func (s *seenSet) find(fingerprint uint64) (entry uint32, met bool) {
+	if entry, met = s.pending[fingerprint]; met {
+		return entry, true
+	}
+	entry, met = s.kept.find(fingerprint)
+	if met && s.retention.Snapshot {
+		met = s.now().Sub(time.Unix(int64(entry), 0)) < s.retention.Refresh
+	}
+	return entry, met
+}
+
+// keep remembers a record after find gave entry and met. Its time is zero where
+// it has none; it is met again for as long as from is asked for.
+func (s *seenSet) keep(fingerprint uint64, entry uint32, met bool, updated, from time.Time) {
+	switch {
+	case s.retention.Snapshot && met: // since it was published
+	case s.retention.Snapshot, updated.IsZero(): // without a time it can be met again for as long
+		entry = unix32(s.now())
+	default:
+		entry = unix32(later(updated, from))
+	}
+	s.pending[fingerprint] = entry
+	s.changed = s.changed || !met
+}
+
+// crowded bounds what is pending, by what it costs to merge it: that grows with
+// the set.
+func (s *seenSet) crowded() bool {
+	return len(s.pending) >= max(minPending, len(s.kept.sums)/32)
+}
+
+// merge puts what is pending into the set: all of its documents are published.
+func (s *seenSet) merge() {
+	s.kept.add(s.pending)
+	if s.retention.Snapshot {
+		s.met.add(s.pending)
+	}
+	s.kept.prune(0, s.retention.Limit)
+	clear(s.pending)
+}
+
+// discard forgets what is pending, where it could not be published.
+func (s *seenSet) discard() { clear(s.pending) }
+
+// begin starts a snapshot.
+func (s *seenSet) begin() { s.met.reset() }
+
+// complete ends a snapshot: what it did not meet is forgotten. One that was
+// empty tells nothing of the records that were there before.
+func (s *seenSet) complete() {
+	s.merge()
+	if s.retention.Snapshot && len(s.met.sums) > 0 {
+		s.kept, s.met = s.met, s.kept
+	}
+}
+
+// forget drops what cannot be met again, where records are kept by their times.
+func (s *seenSet) forget(before time.Time) {
+	if !s.retention.Snapshot {
+		s.merge()
+		s.kept.prune(unix32(before), s.retention.Limit)
+	}
+}
+
+func unix32(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }

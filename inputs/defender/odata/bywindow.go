@@ -1,0 +1,68 @@
+package odata
+
+import (
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+)
+
+// byWindow reads a timeline that the server does not sort: each window to its
+// end by $skip. The cursor moves only then.
+type byWindow struct {
+	sweep
+	window
+	line     *timeline
+	property string    // by which windows are bounded
+	newest   time.Time // update time of the sweep
+}
+
+// Request implements collect.Pager.
+func (p *byWindow) Request() collect.Request {
+	return collect.Request{Query: p.query(p.filter(p.property), ""), From: p.from, To: p.to}
+}
+
+// Next implements collect.Pager.
+func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
+	switch {
+	case p.tooDeep(page):
+		if p.narrow() {
+			return p, nil
+		}
+		return p.line.deeper(because(errTooDeep, page.Err))
+	case refused(page):
+		return p.line.without(timeFilter, because(errUnfiltered, page.Err))
+	case page.Err != nil:
+		return nil, p.failed(page)
+	}
+	if err := p.check(page); err != nil {
+		return nil, err
+	}
+	p.newest = later(p.newest, page.Newest)
+	ended := page.Records == 0
+	switch {
+	case p.again(page.Fresh, ended):
+	case !ended:
+		p.skip += page.Records
+	case p.last():
+		p.line.advance(p.newest)
+		return p.line.complete()
+	default: // the clock may be ahead of what is still to come
+		p.line.advance(earlier(p.to, p.Now().Add(-maxClockSkew)))
+		p.can.widen()
+		p.open(p.to, p.can.window)
+		p.restart()
+	}
+	return p, nil
+}
+
+// narrow halves a window that holds more records than may be skipped, and
+// begins it again.
+func (p *byWindow) narrow() bool {
+	if p.can.window <= minWindow {
+		return false
+	}
+	p.can.window = max(min(p.can.window, p.Now().Sub(p.from))/2, minWindow)
+	p.open(p.from, p.can.window)
+	p.restart()
+	return true
+}

@@ -1,0 +1,229 @@
+package odata
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+// MaxPage is the largest $top that the service takes (defender-api.md 3.1).
+const MaxPage = 10_000
+
+const (
+	// maxPages ends a poll that a server would keep going for ever; the next
+	// poll continues from there.
+	maxPages = 10_000
+	// maxPasses is how often the same bounds are read by $skip while records
+	// that are new keep turning up in them.
+	maxPasses = 5
+	// maxSame is how often a page may follow itself though more was skipped:
+	// what arrives between two pages can move it behind itself.
+	maxSame = 10
+)
+
+// What a server may refuse of a query, or ignore.
+var (
+	errUnordered  = errors.New("the server does not sort as asked")
+	errUnfiltered = errors.New("the server does not filter as asked")
+	errTooDeep    = errors.New("the server does not skip as many records as asked")
+)
+
+// Options say what to page through.
+type Options struct {
+	List string // its path, for errors
+	// Updated is the property by which a Timeline is read.
+	Updated string
+	// Created takes its place, with a re-read window of fallbackWindow, where the
+	// server does not filter by Updated. Empty: there is no such place.
+	Created string
+	Expand  string // $expand, or ""
+	// PageSize is the number of records asked for, $top; at most MaxPage.
+	PageSize int
+	// InitialInterval is how far the first sweep looks back, and Overlap how far
+	// each later one does before the cursor.
+	InitialInterval, Overlap time.Duration
+	Now                      func() time.Time // the clock
+	Log                      *slog.Logger
+}
+
+// place is what is saved of both strategies.
+type place struct {
+	Version int `json:"version"`
+	// Cursor is, of a Timeline, the largest update time of all records
+	// acknowledged, never in the future; of a Snapshot, when the last complete
+	// one ended. Before the first one it lies InitialInterval before the start.
+	Cursor time.Time `json:"cursor"`
+}
+
+const placeVersion = 1
+
+func (o *Options) restore(saved jsontext.Value) (cursor time.Time, err error) {
+	now := o.Now().UTC()
+	if saved == nil {
+		return now.Add(-o.InitialInterval), nil
+	}
+	p, err := readPlace(saved)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if now.Before(p.Cursor) { // the clock was set back
+		o.Log.Warn("cursor lies in the future, set back to the present")
+		return now, nil
+	}
+	return p.Cursor, nil
+}
+
+// readPlace decodes a place, and upgrades one of a former version as soon as
+// there is one.
+func readPlace(saved jsontext.Value) (p place, err error) {
+	if err := json.Unmarshal(saved, &p); err != nil {
+		return p, fmt.Errorf("place: %w", err)
+	}
+	if p.Version != placeVersion || p.Cursor.IsZero() {
+		return p, fmt.Errorf("place: version %d with cursor %s", p.Version, p.Cursor.Format(time.RFC3339))
+	}
+	return p, nil
+}
+
+func writePlace(cursor time.Time) jsontext.Value {
+	b, err := json.Marshal(place{placeVersion, cursor})
+	if err != nil {
+		panic(err) // a year above 9999: no cursor lies in the future
+	}
+	return b
+}
+
+// sweep is what the pagers of one sweep share: how far they skipped, and the
+// guard against a server that does not move.
+type sweep struct {
+	Options
+	can *capabilities
+
+	skip   int
+	fresh  int // records within the bounds, in this pass over them by $skip
+	passes int // over the same bounds, before this one
+
+	former collect.PageStats
+	same   int // pages in a row that were the one before
+	pages  int
+}
+
+// query asks for a page. Whole numbers carry no exponent.
+func (s *sweep) query(filter, order string) url.Values {
+	q := url.Values{"$top": {strconv.Itoa(s.can.top)}}
+	if filter != "" {
+		q.Set("$filter", filter)
+	}
+	if order != "" {
+		q.Set("$orderby", order+" asc")
+	}
+	if s.Expand != "" {
+		q.Set("$expand", s.Expand)
+	}
+	if s.skip > 0 {
+		q.Set("$skip", strconv.Itoa(s.skip))
+	}
+	return q
+}
+
+// check looks whether a whole page is one that a server gives again and again.
+func (s *sweep) check(page collect.PageStats) error {
+	s.can.largest = max(s.can.largest, page.Records)
+	if page.Records == 0 || s.skip == 0 || page.Digest != s.former.Digest {
+		s.same = 0
+	} else {
+		s.same++
+	}
+	s.former = page
+	s.pages++
+	switch {
+	case s.same == maxSame:
+		return s.malformed("the server gives the same page again and again")
+	case s.pages == maxPages:
+		return s.malformed("the answers do not end")
+	}
+	return nil
+}
+
+// again begins the same bounds again after a pass over them by $skip in which
+// something new was met. An update takes a record out of the bounds; all behind
+// it move up by one, and $skip passes over one that nobody has seen.
+func (s *sweep) again(fresh int, passed bool) bool {
+	s.fresh += fresh
+	if !passed || s.skip == 0 || s.fresh == 0 || s.passes == maxPasses {
+		return false
+	}
+	s.skip, s.fresh = 0, 0
+	s.passes++
+	return true
+}
+
+// restart begins to skip in other bounds.
+func (s *sweep) restart() { s.skip, s.fresh, s.passes = 0, 0, 0 }
+
+// failed is the error of a page that was not read to its end, and for which
+// there is no other way to ask. A smaller one may get through.
+func (s *sweep) failed(page collect.PageStats) error {
+	if _, broke := errors.AsType[*api.Error](page.Err); broke && page.Opened {
+		s.can.shrink()
+	}
+	return page.Err
+}
+
+func (s *sweep) malformed(message string) error {
+	return &api.Error{Op: "list " + s.List, Kind: api.Malformed, Message: message}
+}
+
+// tooDeep reports whether the server refuses to skip that far: it took the
+// query without $skip.
+func (s *sweep) tooDeep(page collect.PageStats) bool {
+	refused, ok := errors.AsType[*api.Error](page.Err)
+	return ok && !page.Opened && refused.Status == http.StatusBadRequest && s.skip > 0
+}
+
+// refused reports whether the server refuses the query.
+func refused(page collect.PageStats) bool {
+	refused, ok := errors.AsType[*api.Error](page.Err)
+	return ok && !page.Opened && refused.IsOData()
+}
+
+// noRecords reports whether the API says with a 404 of its own that a list is
+// empty (defender-api.md 3.4).
+func noRecords(page collect.PageStats) bool {
+	refused, ok := errors.AsType[*api.Error](page.Err)
+	return ok && !page.Opened && refused.Status == http.StatusNotFound && refused.Code != ""
+}
+
+func because(why, err error) error {
+	if err == nil {
+		return why
+	}
+	return fmt.Errorf("%w: %w", why, err)
+}
+
+// literal writes a time with at most 7 fractional digits (defender-api.md 3.2).
+func literal(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999Z") }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

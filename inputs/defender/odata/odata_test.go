@@ -1,0 +1,267 @@
+package odata_test
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
+)
+
+func has(option string) func(url.Values) bool {
+	return func(q url.Values) bool { return q.Has(option) }
+}
+
+func filters(property string) func(url.Values) bool {
+	return func(q url.Values) bool { return strings.HasPrefix(q.Get("$filter"), property+" ") }
+}
+
+func without(option string) func(url.Values) {
+	return func(q url.Values) { q.Del(option) }
+}
+
+// shape is a query without its values.
+func shape(q url.Values) string {
+	names := make([]string, 0, len(q))
+	for name := range q {
+		if name == "$filter" {
+			property, _, _ := strings.Cut(q.Get(name), " ")
+			name += "(" + property + ")"
+		}
+		if name != "$top" && name != "$skip" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// shapes are the shapes of queries in the order in which they were asked first.
+func (r *rig) shapes() string {
+	var seen []string
+	for _, q := range r.asked {
+		if s := shape(q); !slices.Contains(seen, s) {
+			seen = append(seen, s)
+		}
+	}
+	return strings.Join(seen, ", ")
+}
+
+// TestWaysToAsk: whatever a server refuses of a query, or ignores, there is
+// another way to ask, all is read by it, and nothing is published twice.
+func TestWaysToAsk(t *testing.T) {
+	const byTime, byWindow = "$filter(updated) $orderby", "$filter(updated)"
+	snapshot := collect.Retention{Snapshot: true, Refresh: 24 * time.Hour}
+	for name, c := range map[string]struct {
+		pager     func(odata.Options) collect.Strategy
+		retention collect.Retention
+		list      list
+		created   string
+		shapes    string
+	}{
+		"timeline": {pager: odata.Timeline, shapes: byTime},
+		"timeline, order refused": {
+			pager: odata.Timeline, list: list{refuse: has("$orderby")}, shapes: byTime + ", " + byWindow,
+		},
+		"timeline, order ignored": {
+			pager: odata.Timeline, list: list{ignore: without("$orderby")}, shapes: byTime + ", " + byWindow,
+		},
+		"timeline, update time refused": {
+			pager: odata.Timeline, list: list{refuse: filters("updated")}, created: "created",
+			shapes: byTime + ", " + byWindow + ", $filter(created)",
+		},
+		"timeline, order and deep skip refused": {
+			pager: odata.Timeline, list: list{refuse: has("$orderby"), maxSkip: 30}, shapes: byTime + ", " + byWindow,
+		},
+		"snapshot": {pager: odata.Snapshot, retention: snapshot, shapes: "$orderby, $filter(id) $orderby"},
+		"snapshot, ids refused": {
+			pager: odata.Snapshot, retention: snapshot, list: list{refuse: filters("id")},
+			shapes: "$orderby, $filter(id) $orderby",
+		},
+		"snapshot, ids ignored": {
+			pager: odata.Snapshot, retention: snapshot, list: list{ignore: without("$filter")},
+			shapes: "$orderby, $filter(id) $orderby",
+		},
+		"snapshot, order refused": {
+			pager: odata.Snapshot, retention: snapshot, list: list{refuse: has("$orderby")}, shapes: "$orderby, ",
+		},
+		"snapshot, order ignored": {
+			pager: odata.Snapshot, retention: snapshot, list: list{ignore: without("$orderby")}, shapes: "$orderby, ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(c.pager, 100)
+			c.list.things = r.things
+			r.list, r.retention, r.options.Created = &c.list, c.retention, c.created
+			if err := r.poll(t); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.shapes(); got != c.shapes {
+				t.Errorf("asked %q, want %q", got, c.shapes)
+			}
+			r.expectOnce(t)
+			warned := strings.Count(r.warnings.String(), "query refused, asking another way")
+			r.restart()
+			if err := r.poll(t); err != nil {
+				t.Fatal(err)
+			}
+			r.expectOnce(t)
+			if fallback := c.list.refuse != nil || c.list.ignore != nil; fallback != (warned > 0) {
+				t.Errorf("%d warnings", warned)
+			}
+		})
+	}
+}
+
+// TestServersThatGoInCircles: the poll ends, and says why.
+func TestServersThatGoInCircles(t *testing.T) {
+	for name, c := range map[string]struct {
+		list list
+		want string
+	}{
+		"filter ignored": {list{ignore: without("$filter")}, "the server ignores $filter"},
+		"skip ignored": {list{ignore: without("$skip"), page: func(p []thing) []thing {
+			for i := range p {
+				p[i].Updated = noon.Add(-time.Hour)
+			}
+			return p
+		}}, "the server gives the same page again and again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(odata.Timeline, 300)
+			c.list.things = r.things
+			r.list, r.options.InitialInterval = &c.list, 3*time.Hour
+			err := r.poll(t)
+			if e, ok := errors.AsType[*api.Error](err); !ok || e.Kind != api.Malformed || e.Message != c.want {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if len(r.asked) > 100 {
+				t.Errorf("%d requests", len(r.asked))
+			}
+		})
+	}
+}
+
+// TestAnswersWithoutEnd: the same for a server that always has another page.
+func TestAnswersWithoutEnd(t *testing.T) {
+	s := odata.Timeline(odata.Options{Updated: "updated", PageSize: 1, Now: func() time.Time { return noon }})
+	if err := s.Restore(nil); err != nil {
+		t.Fatal(err)
+	}
+	pager, err := s.Begin(), error(nil)
+	for n := uint64(1); pager != nil; n++ {
+		pager, err = pager.Next(collect.PageStats{Opened: true, Records: 1, Digest: n, Oldest: noon, Newest: noon})
+	}
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Message != "the answers do not end" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRefusalIsForgottenAfterAnHour: it may have been an odd one.
+func TestRefusalIsForgottenAfterAnHour(t *testing.T) {
+	r := newRig(odata.Timeline, 50)
+	r.refuse = has("$orderby")
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	r.refuse = nil
+	for _, minutes := range []time.Duration{59, 61} { // the poll at 61 forgets when it is complete
+		r.now = noon.Add(minutes * time.Minute)
+		if err := r.poll(t); err != nil || r.asked[0].Has("$orderby") {
+			t.Errorf("sorted after %d minutes (%v)", minutes, err)
+		}
+	}
+	if err := r.poll(t); err != nil || !r.asked[0].Has("$orderby") {
+		t.Errorf("still not sorted: %v, %v", r.asked[0], err)
+	}
+	r.expectOnce(t)
+}
+
+// TestPagesThatBreakOff get smaller until they come through, and grow back.
+func TestPagesThatBreakOff(t *testing.T) {
+	r := newRig(odata.Timeline, 300)
+	r.options.PageSize, r.cut = 80, 25
+	var tops []string
+	for range 6 {
+		err := r.poll(t)
+		tops = append(tops, r.asked[0].Get("$top"))
+		if err == nil {
+			break
+		}
+	}
+	if got := strings.Join(tops, " "); got != "80 40 20" {
+		t.Errorf("pages of %s", got)
+	}
+	r.expectOnce(t)
+	r.cut = 0
+	for _, want := range []string{"40", "80"} {
+		if err := r.poll(t); err != nil || r.asked[0].Get("$top") != want {
+			t.Errorf("asks for %s, want %s (%v)", r.asked[0].Get("$top"), want, err)
+		}
+	}
+}
+
+// TestTiesDeeperThanSkip: more records share one time than may be skipped. The
+// largest page there is gets over them.
+func TestTiesDeeperThanSkip(t *testing.T) {
+	r := newRig(odata.Timeline, 300)
+	for i := range r.things[100:] {
+		r.things[100+i].Updated = noon.Add(-4 * time.Hour)
+	}
+	r.maxSkip = 40
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	r.expectOnce(t)
+	if top := r.asked[len(r.asked)-1].Get("$top"); top != "10000" {
+		t.Errorf("the last page asks for %s", top)
+	}
+}
+
+// TestCursorInTheFuture is set back to the present, and that is saved.
+func TestCursorInTheFuture(t *testing.T) {
+	r := newRig(odata.Timeline, 50)
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	r.restart()
+	r.now = noon.Add(-time.Hour)
+	saves := r.cursors.Saves()
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	if want := "updated ge 2026-03-02T10:45:00Z"; r.asked[0].Get("$filter") != want {
+		t.Errorf("reads %s, want %s", r.asked[0].Get("$filter"), want)
+	}
+	if r.cursors.Saves() == saves || !strings.Contains(r.warnings.String(), "cursor lies in the future") {
+		t.Errorf("%d saves, warnings %s", r.cursors.Saves()-saves, r.warnings.String())
+	}
+}
+
+// TestEmptySnapshotKeepsWhatWasSeen: a 404 of the API is an empty list.
+func TestEmptySnapshotKeepsWhatWasSeen(t *testing.T) {
+	r := newRig(odata.Snapshot, 50)
+	r.retention = collect.Retention{Snapshot: true, Refresh: 24 * time.Hour}
+	for _, empty := range []bool{false, true, false} {
+		r.empty = empty
+		if err := r.poll(t); err != nil {
+			t.Fatal(err)
+		}
+		r.now = r.now.Add(time.Hour)
+	}
+	r.expectOnce(t)
+	r.now = noon.Add(25 * time.Hour) // a refresh later all are published again
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	for id, n := range r.published {
+		if n != 2 {
+			t.Errorf("%s published %d times in 25 hours", id, n)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package odata
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+)
+
+// snapshot reads a whole list at every sweep.
+type snapshot struct {
+	Options
+	can *capabilities
+	// completed is when the last complete snapshot ended. It is part of the ids
+	// of the next one, and saved: a snapshot that is read again after a crash
+	// gives the same ids, and a record that changes back, or is published again
+	// after the retention's Refresh, is a new document.
+	completed time.Time
+}
+
+// Snapshot pages through a list whose records have no time to be read by: by id,
+// and by $skip where the server does not filter by ids.
+func Snapshot(o Options) collect.Strategy {
+	return &snapshot{Options: o, can: newCapabilities(o)}
+}
+
+// Restore implements collect.Strategy.
+func (s *snapshot) Restore(saved jsontext.Value) (err error) {
+	s.completed, err = s.restore(saved)
+	return err
+}
+
+// Place implements collect.Strategy.
+func (s *snapshot) Place() collect.Place {
+	return collect.Place{JSON: writePlace(s.completed), Epoch: strconv.AppendInt(nil, s.completed.UnixNano(), 10)}
+}
+
+// Begin implements collect.Strategy.
+func (s *snapshot) Begin() collect.Pager {
+	w := sweep{Options: s.Options, can: s.can}
+	switch {
+	case !s.can.takes(orderBy):
+		return &bySkip{sweep: w, list: s}
+	case !s.can.takes(idFilter):
+		return &bySkip{sweep: w, list: s, order: "id"}
+	default:
+		return &byID{sweep: w, list: s}
+	}
+}
+
+// without begins a snapshot again without an option, where that is another way.
+func (s *snapshot) without(o option, why error) (collect.Pager, error) {
+	if !s.can.takes(o) {
+		return nil, why
+	}
+	s.can.refuse(o)
+	return s.Begin(), why
+}
+
+// complete ends a snapshot.
+func (s *snapshot) complete() (collect.Pager, error) {
+	s.completed = s.Now().UTC()
+	s.can.relax()
+	return nil, nil
+}
