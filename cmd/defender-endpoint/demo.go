@@ -100,9 +100,9 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 		waitErr = out.wait(ctx, want)
 	}
 	printStates(stderr, agent)
+	minimal, bare := lesserForms(agent)
 	exit, stopErr := agent.Stop(ctx)
 	stored, duplicates := out.result()
-	minimal, bare := lesserForms(agent)
 	fmt.Fprintf(stderr, "records offered %d, documents expected %d, documents stored %d (in full %d, minimal %d, bare %d), already there %d, %.1f s\n",
 		records, want, stored, stored-minimal-bare, minimal, bare, duplicates, time.Since(started).Seconds())
 	if exit.Code != 0 && stopErr == nil {
