@@ -19,7 +19,7 @@ var shapes = map[string]string{
 	"empty text": `""`, "text": `"text"`, "number as text": `"17"`, "dash": `"-"`, "40,000 bytes": `"` + strings.Repeat("é", 20_000) + `"`,
 	"100 KB": `"` + strings.Repeat("x y ", 25_000) + `"`, "escapes": `"\u0000\ud800\"\\\ud83d\ude00"`,
 	"half a surrogate at the cut": `"` + strings.Repeat("x", maxText-1) + `\ud83d\ude00"`,
-	"date": `"2026-03-02T08:00:00.1234567Z"`, "year 1": `"0001-01-01T00:00:00Z"`, "year 0": `"0000-01-01T00:00:00Z"`,
+	"date":                        `"2026-03-02T08:00:00.1234567Z"`, "year 1": `"0001-01-01T00:00:00Z"`, "year 0": `"0000-01-01T00:00:00Z"`,
 	"year 9999": `"9999-12-31T23:59:59.9999999Z"`, "year 10000": `"10000-01-01T00:00:00Z"`, "year 10000 in UTC": `"9999-12-31T23:59:59-10:00"`,
 	"year 0 in UTC": `"0001-01-01T00:00:00+10:00"`, "date with one digit an hour": `"2026-03-02T8:00:00Z"`, "date with a comma": `"2026-03-02T08:00:00,5Z"`,
 	"date with 20 digits": `"2026-03-02T08:00:00.12345678901234567890Z"`, "date with a far zone": `"2026-03-02T08:00:00+23:59"`,
