@@ -238,17 +238,26 @@ func TestLoop(t *testing.T) {
 
 // TestNothingIsSavedThatWasNotAcknowledged: nor is the pager told of it.
 func TestNothingIsSavedThatWasNotAcknowledged(t *testing.T) {
-	b := &book{pages: []string{"a b", "c d"}, torn: -1}
-	published := 0
-	b.failing = func() bool { published++; return published == 2 }
-	if err := b.read(t); err == nil {
-		t.Fatal("no error")
+	for name, restart := range map[string]bool{"the same loop": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			b := &book{pages: []string{"a b", "c d"}, torn: -1}
+			published := 0
+			b.failing = func() bool { published++; return published == 2 }
+			loop := b.loop(nil)
+			if err := loop.Run(t.Context()); err == nil {
+				t.Fatal("no error")
+			}
+			b.expect(t, `save {"page":0}`, "ask 0", "publish a b", "told 2/2", `save {"page":1}`, "ask 1")
+			if restart {
+				loop = b.loop(nil)
+			}
+			b.done = nil
+			if err := loop.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			b.expect(t, "ask 1", "publish c d", "told 2/2", `save {"page":2}`, "ask 2", "told 0/0")
+		})
 	}
-	b.expect(t, `save {"page":0}`, "ask 0", "publish a b", "told 2/2", `save {"page":1}`, "ask 1")
-	if err := b.read(t); err != nil {
-		t.Fatal(err)
-	}
-	b.expect(t, "ask 1", "publish c d", "told 2/2", `save {"page":2}`, "ask 2", "told 0/0")
 }
 
 // TestPageThatBreaksOff: what came of it is published and remembered.
