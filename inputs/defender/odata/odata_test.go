@@ -243,6 +243,21 @@ func TestCursorInTheFuture(t *testing.T) {
 	}
 }
 
+// TestRecordOfTheFuture is published, and carries the cursor to the present only.
+func TestRecordOfTheFuture(t *testing.T) {
+	r := newRig(odata.Timeline, 50)
+	r.things = append(r.things, thing{"future", noon.AddDate(73, 0, 0), noon})
+	for range 2 {
+		if err := r.poll(t); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "updated ge 2026-03-02T11:45:00Z"; r.asked[0].Get("$filter") != want {
+		t.Errorf("reads %s, want %s", r.asked[0].Get("$filter"), want)
+	}
+	r.expectOnce(t)
+}
+
 // TestEmptySnapshotKeepsWhatWasSeen: a 404 of the API is an empty list.
 func TestEmptySnapshotKeepsWhatWasSeen(t *testing.T) {
 	r := newRig(odata.Snapshot, 50)
