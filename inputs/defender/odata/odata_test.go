@@ -231,15 +231,15 @@ func TestCursorInTheFuture(t *testing.T) {
 	}
 	r.restart()
 	r.now = noon.Add(-time.Hour)
-	saves := r.cursors.Saves()
+	saves := r.saves
 	if err := r.poll(t); err != nil {
 		t.Fatal(err)
 	}
 	if want := "updated ge 2026-03-02T10:45:00Z"; r.asked[0].Get("$filter") != want {
 		t.Errorf("reads %s, want %s", r.asked[0].Get("$filter"), want)
 	}
-	if r.cursors.Saves() == saves || !strings.Contains(r.warnings.String(), "cursor lies in the future") {
-		t.Errorf("%d saves, warnings %s", r.cursors.Saves()-saves, r.warnings.String())
+	if r.saves == saves || !strings.Contains(r.warnings.String(), "cursor lies in the future") {
+		t.Errorf("%d saves, warnings %s", r.saves-saves, r.warnings.String())
 	}
 }
 
