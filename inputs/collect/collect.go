@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"io"
 	"net/url"
 	"time"
 
@@ -100,7 +101,7 @@ type Page interface {
 	// Next returns the next record, valid until the next call, and io.EOF after a
 	// whole answer. An *OversizedError is not the end.
 	Next() (jsontext.Value, error)
-	Close() error
+	io.Closer
 }
 
 // OversizedError is that of a record which is too large to be read. Page.Next

@@ -1,7 +1,10 @@
 package collect
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -58,4 +61,53 @@ func (s *state) upgrade(cursor time.Time) (err error) {
 		Cursor  time.Time `json:"cursor"`
 	}{1, cursor})
 	return err
+}
+
+// restore loads the state, or makes a first one. It is saved at once, so that a
+// crash before the first page does not move the first look-back.
+func (l *Loop) restore(ctx context.Context) error {
+	b, err := l.Env.Cursors.Load(ctx, l.Key)
+	var s *state
+	if err == nil {
+		s, err = unmarshalState(b, l.Resource)
+	}
+	if err == nil {
+		if err = l.Strategy.Restore(s.Place); err != nil {
+			err = &inputs.UnusableCursor{Cause: err}
+		}
+	}
+	var unusable *inputs.UnusableCursor
+	switch {
+	case err == nil:
+		l.seen.seed, l.seen.kept, l.saved = s.Seed, *s.Seen, s.Place
+	case errors.As(err, &unusable) || errors.Is(err, inputs.ErrNoCursor):
+		if err := l.Strategy.Restore(nil); err != nil {
+			return fmt.Errorf("first cursor: %w", err)
+		}
+		if unusable != nil {
+			l.Env.Log.Warn("cursor not usable, starting afresh", "error", err.Error(), "place", string(l.Strategy.Place().JSON))
+		}
+		l.seen.seed = rand.Uint64()
+	default:
+		return fmt.Errorf("load cursor: %w", err)
+	}
+	l.restored = true
+	l.settle()
+	return nil
+}
+
+// save keeps the state. Collecting continues where that fails (see the
+// package's doc); the poll's error tells of it, and the next poll tries again.
+func (l *Loop) save() {
+	l.seen.merge()
+	s := state{Resource: l.Resource, Place: l.Strategy.Place().JSON, Seed: l.seen.seed, Seen: &l.seen.kept}
+	l.saved = s.Place
+	b, err := s.marshal()
+	if err == nil {
+		err = l.Env.Cursors.Save(l.grace, l.Key, b)
+	}
+	l.seen.changed, l.unsaved = false, nil
+	if err != nil {
+		l.unsaved = fmt.Errorf("save cursor: %w", err)
+	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
@@ -159,7 +158,8 @@ type rig struct {
 	pager     func(odata.Options) collect.Strategy
 	options   odata.Options
 
-	cursors   componenttest.Cursors
+	saved     []byte
+	saves     int
 	published map[string]int
 	warnings  strings.Builder
 	loop      *collect.Loop
@@ -188,6 +188,21 @@ func (r *rig) Publish(_ context.Context, b *inputs.Batch) error {
 	return nil
 }
 
+func (r *rig) Load(context.Context, inputs.Key) ([]byte, error) {
+	if r.saved == nil {
+		return nil, inputs.ErrNoCursor
+	}
+	return r.saved, nil
+}
+
+func (r *rig) Save(_ context.Context, _ inputs.Key, value []byte) error {
+	r.saved = slices.Clone(value)
+	r.saves++
+	return nil
+}
+
+func (r *rig) Delete(context.Context, string) error { return nil }
+
 func (r *rig) Report(error)        {}
 func (r *rig) Count(inputs.Counts) {}
 
@@ -202,7 +217,7 @@ func (r *rig) poll(t *testing.T) error {
 			Resource: "thing", Key: inputs.Key{Input: "in", Stream: "s"}, Interval: time.Minute,
 			Source: r.list, Strategy: r.pager(r.options), Mapper: &mapper{}, Retention: r.retention,
 			Now: r.options.Now,
-			Env: inputs.Env{Publisher: r, Cursors: &r.cursors, Reporter: r, Log: log, Once: true, Grace: time.Second},
+			Env: inputs.Env{Publisher: r, Cursors: r, Reporter: r, Log: log, Once: true, Grace: time.Second},
 		})
 	}
 	r.asked = nil

@@ -52,48 +52,53 @@ func (r *rig) shapes() string {
 	return strings.Join(seen, ", ")
 }
 
+const byTime, byWindow = "$filter(updated) $orderby", "$filter(updated)"
+
+var aDay = collect.Retention{Snapshot: true, Refresh: 24 * time.Hour}
+
+// waysToAsk are lists, and the shapes of the queries that they are asked with.
+var waysToAsk = map[string]struct {
+	pager     func(odata.Options) collect.Strategy
+	retention collect.Retention
+	list      list
+	created   string
+	shapes    string
+}{
+	"timeline": {pager: odata.Timeline, shapes: byTime},
+	"timeline, order refused": {
+		pager: odata.Timeline, list: list{refuse: has("$orderby")}, shapes: byTime + ", " + byWindow,
+	},
+	"timeline, order ignored": {
+		pager: odata.Timeline, list: list{ignore: without("$orderby")}, shapes: byTime + ", " + byWindow,
+	},
+	"timeline, update time refused": {
+		pager: odata.Timeline, list: list{refuse: filters("updated")}, created: "created",
+		shapes: byTime + ", " + byWindow + ", $filter(created)",
+	},
+	"timeline, order and deep skip refused": {
+		pager: odata.Timeline, list: list{refuse: has("$orderby"), maxSkip: 30}, shapes: byTime + ", " + byWindow,
+	},
+	"snapshot": {pager: odata.Snapshot, retention: aDay, shapes: "$orderby, $filter(id) $orderby"},
+	"snapshot, ids refused": {
+		pager: odata.Snapshot, retention: aDay, list: list{refuse: filters("id")},
+		shapes: "$orderby, $filter(id) $orderby",
+	},
+	"snapshot, ids ignored": {
+		pager: odata.Snapshot, retention: aDay, list: list{ignore: without("$filter")},
+		shapes: "$orderby, $filter(id) $orderby",
+	},
+	"snapshot, order refused": {
+		pager: odata.Snapshot, retention: aDay, list: list{refuse: has("$orderby")}, shapes: "$orderby, ",
+	},
+	"snapshot, order ignored": {
+		pager: odata.Snapshot, retention: aDay, list: list{ignore: without("$orderby")}, shapes: "$orderby, ",
+	},
+}
+
 // TestWaysToAsk: whatever a server refuses of a query, or ignores, there is
 // another way to ask, all is read by it, and nothing is published twice.
 func TestWaysToAsk(t *testing.T) {
-	const byTime, byWindow = "$filter(updated) $orderby", "$filter(updated)"
-	snapshot := collect.Retention{Snapshot: true, Refresh: 24 * time.Hour}
-	for name, c := range map[string]struct {
-		pager     func(odata.Options) collect.Strategy
-		retention collect.Retention
-		list      list
-		created   string
-		shapes    string
-	}{
-		"timeline": {pager: odata.Timeline, shapes: byTime},
-		"timeline, order refused": {
-			pager: odata.Timeline, list: list{refuse: has("$orderby")}, shapes: byTime + ", " + byWindow,
-		},
-		"timeline, order ignored": {
-			pager: odata.Timeline, list: list{ignore: without("$orderby")}, shapes: byTime + ", " + byWindow,
-		},
-		"timeline, update time refused": {
-			pager: odata.Timeline, list: list{refuse: filters("updated")}, created: "created",
-			shapes: byTime + ", " + byWindow + ", $filter(created)",
-		},
-		"timeline, order and deep skip refused": {
-			pager: odata.Timeline, list: list{refuse: has("$orderby"), maxSkip: 30}, shapes: byTime + ", " + byWindow,
-		},
-		"snapshot": {pager: odata.Snapshot, retention: snapshot, shapes: "$orderby, $filter(id) $orderby"},
-		"snapshot, ids refused": {
-			pager: odata.Snapshot, retention: snapshot, list: list{refuse: filters("id")},
-			shapes: "$orderby, $filter(id) $orderby",
-		},
-		"snapshot, ids ignored": {
-			pager: odata.Snapshot, retention: snapshot, list: list{ignore: without("$filter")},
-			shapes: "$orderby, $filter(id) $orderby",
-		},
-		"snapshot, order refused": {
-			pager: odata.Snapshot, retention: snapshot, list: list{refuse: has("$orderby")}, shapes: "$orderby, ",
-		},
-		"snapshot, order ignored": {
-			pager: odata.Snapshot, retention: snapshot, list: list{ignore: without("$orderby")}, shapes: "$orderby, ",
-		},
-	} {
+	for name, c := range waysToAsk {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(c.pager, 100)
 			c.list.things = r.things
@@ -231,22 +236,37 @@ func TestCursorInTheFuture(t *testing.T) {
 	}
 	r.restart()
 	r.now = noon.Add(-time.Hour)
-	saves := r.cursors.Saves()
+	saves := r.saves
 	if err := r.poll(t); err != nil {
 		t.Fatal(err)
 	}
 	if want := "updated ge 2026-03-02T10:45:00Z"; r.asked[0].Get("$filter") != want {
 		t.Errorf("reads %s, want %s", r.asked[0].Get("$filter"), want)
 	}
-	if r.cursors.Saves() == saves || !strings.Contains(r.warnings.String(), "cursor lies in the future") {
-		t.Errorf("%d saves, warnings %s", r.cursors.Saves()-saves, r.warnings.String())
+	if r.saves == saves || !strings.Contains(r.warnings.String(), "cursor lies in the future") {
+		t.Errorf("%d saves, warnings %s", r.saves-saves, r.warnings.String())
 	}
+}
+
+// TestRecordOfTheFuture is published, and carries the cursor to the present only.
+func TestRecordOfTheFuture(t *testing.T) {
+	r := newRig(odata.Timeline, 50)
+	r.things = append(r.things, thing{"future", noon.AddDate(73, 0, 0), noon})
+	for range 2 {
+		if err := r.poll(t); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "updated ge 2026-03-02T11:45:00Z"; r.asked[0].Get("$filter") != want {
+		t.Errorf("reads %s, want %s", r.asked[0].Get("$filter"), want)
+	}
+	r.expectOnce(t)
 }
 
 // TestEmptySnapshotKeepsWhatWasSeen: a 404 of the API is an empty list.
 func TestEmptySnapshotKeepsWhatWasSeen(t *testing.T) {
 	r := newRig(odata.Snapshot, 50)
-	r.retention = collect.Retention{Snapshot: true, Refresh: 24 * time.Hour}
+	r.retention = aDay
 	for _, empty := range []bool{false, true, false} {
 		r.empty = empty
 		if err := r.poll(t); err != nil {
