@@ -50,6 +50,9 @@ func (c *collector) run(ctx context.Context) error {
 	late, cancel := graceful(ctx, c.env.Grace)
 	defer cancel()
 	c.late = late
+	if !pause(ctx, time.Until(c.env.FirstPoll), c.env.PollNow) {
+		return nil
+	}
 	for {
 		started := time.Now()
 		err := c.poll(ctx)
