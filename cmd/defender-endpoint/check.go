@@ -67,7 +67,9 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	printTrials(out, trials)
 	var targets []string
 	for _, t := range trials {
-		targets = append(targets, t.Target)
+		if t.Target != "" {
+			targets = append(targets, t.Target)
+		}
 		if t.Err != nil {
 			faults = append(faults, fmt.Errorf("stream %s: %s", t.Stream, component.Explain(t.Err)))
 		}

@@ -118,7 +118,7 @@ func (b *bench) poll() error {
 		source[name] = v
 	}
 	streams, err := defender.New("test").Streams(inputs.Unit{ID: "in", Source: source})
-	if err != nil {
+	if err = errors.Join(err, streams[0].Fault); err != nil {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

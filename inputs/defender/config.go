@@ -98,6 +98,15 @@ type Config struct {
 	HTTP httpcommon.HTTPTransportSettings `config:",ignore"`
 }
 
+// reads is the configuration without what only shapes documents.
+func (c Config) reads() Config {
+	c.Tags, c.Fields, c.FieldsUnderRoot, c.Processors = nil, nil, false, nil
+	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields = false, false
+	c.TimestampSource, c.Evidence, c.Pipeline, c.Index = "", "", "", ""
+	c.DataStream = dataStream{Dataset: c.DataStream.Dataset}
+	return c
+}
+
 type dataStream struct {
 	Type      string `config:"type"`
 	Dataset   string `config:"dataset"`
