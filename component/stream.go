@@ -130,3 +130,30 @@ func (c *Component) stopStreams(in *runningInput, which func(inputs.Key) bool) m
 	})
 	return stopped
 }
+
+// refuse makes the stream show that its settings cannot be used. The unit tells
+// when all of its streams are there.
+func (s *streamHealth) refuse(fault error) {
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	s.failures, s.last = 1, badSetting.causedBy(fault)
+	s.become(s.last, nil)
+}
+
+// takeOver continues where the stream's former run ended, and tells when the
+// next poll is due: an interval after the end of the last one, which is later
+// than without the restart by no more than that poll took. After a poll that
+// failed, and before the first, it takes over nothing and is due at once.
+func (s *streamHealth) takeOver(former *streamHealth) (due time.Time) {
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	if former.failures > 0 || former.lastSuccess.IsZero() {
+		return time.Time{}
+	}
+	s.counts, s.lastSuccess, s.checkpoint = former.counts, former.lastSuccess, former.checkpoint
+	s.quarantined, s.tainted = former.quarantined, former.tainted
+	if s.now = former.now; former.now == former.well {
+		s.now = s.well
+	}
+	return s.lastSuccess.Add(s.interval)
+}
