@@ -68,8 +68,8 @@ type StreamTrial struct {
 	inputs.Trial
 }
 
-// TryStreams tries every stream of an input's configuration, all at once. The
-// error is about the configuration.
+// TryStreams tries every stream of an input's configuration, all at once. A fault
+// in a stream's settings is what is in its way; the error is about the input.
 func TryStreams(ctx context.Context, input inputs.Input, u Unit) ([]StreamTrial, error) {
 	streams, err := input.Streams(inputs.Unit{ID: u.InputID, Namespace: u.Namespace, Source: u.Source})
 	if err != nil {
@@ -78,7 +78,7 @@ func TryStreams(ctx context.Context, input inputs.Input, u Unit) ([]StreamTrial,
 	trials := make([]StreamTrial, len(streams))
 	var trying sync.WaitGroup
 	for i, s := range streams {
-		trials[i].Stream, trials[i].Dataset = s.Key.Stream, s.Key.Dataset
+		trials[i].Stream, trials[i].Dataset, trials[i].Err = s.Key.Stream, s.Key.Dataset, s.Fault
 		if s.Try != nil {
 			trying.Go(func() { trials[i].Trial = s.Try(ctx) })
 		}

@@ -17,15 +17,20 @@ import (
 // units of one policy arrive one by one.
 const debounce = 500 * time.Millisecond
 
-// stopLimit ends the process when stopping takes too long; the agent would
-// kill it a little later.
-const stopLimit = 14 * time.Second
+// stopLimit ends the process when stopping takes too long: a disk or network
+// that holds up a checkpoint for ever. It is a Grace and time to spare.
+const stopLimit = Grace + time.Second
+
+// lastWords is the time that the client is given to send the last states before
+// its connection ends; it does not tell when it has.
+const lastWords = 100 * time.Millisecond
 
 // forgetLimit bounds how long deleting checkpoints may hold up other changes.
 const forgetLimit = 5 * time.Second
 
 // RunUnderAgent serves Elastic Agent until ctx ends: then it stops every
-// stream, saves and returns.
+// stream, saves and returns. Streams are told at once, even while a change is
+// being applied, so that a Grace is all that the batches in hand take.
 func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -41,11 +46,22 @@ func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
 	}
 	defer v2.Stop()
 
-	w.reconcile(ctx, life, c)
+	work, quit := context.WithCancel(ctx)
+	defer quit()
 	done := make(chan struct{})
-	go func() { defer close(done); c.Stop() }()
+	go func() {
+		defer close(done)
+		w.reconcile(work, c)
+		c.Stop()
+	}()
+	select {
+	case <-w.orphaned:
+		quit()
+	case <-ctx.Done():
+	}
 	select {
 	case <-done:
+		time.Sleep(lastWords)
 		return w.orphan()
 	case <-time.After(stopLimit):
 		return errors.New("stop: streams did not end in time")
@@ -145,8 +161,8 @@ func (w *watch) note(change client.UnitChanged) {
 }
 
 // reconcile applies what is wanted, some time after the last change, until ctx
-// ends. Streams live as long as life.
-func (w *watch) reconcile(ctx, life context.Context, c *Component) {
+// ends, and streams with it.
+func (w *watch) reconcile(ctx context.Context, c *Component) {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	defer timer.Stop()
@@ -154,17 +170,26 @@ func (w *watch) reconcile(ctx, life context.Context, c *Component) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.orphaned:
-			return
 		case <-w.changed:
 			timer.Reset(debounce)
 		case <-timer.C:
 			w.describe(c)
-			wanted, removed := w.wanted()
-			c.Apply(life, wanted)
+			wanted, unwanted, removed := w.wanted()
+			c.Apply(ctx, wanted)
+			w.settle(unwanted)
 			for _, u := range removed {
-				c.forget(life, u)
+				c.forget(context.WithoutCancel(ctx), u)
 			}
+		}
+	}
+}
+
+// settle reports units that should not run and never did as stopped; Apply has
+// stopped the others.
+func (w *watch) settle(unwanted []*client.Unit) {
+	for _, u := range unwanted {
+		if state, _, _ := u.State(); state != client.UnitStateStopped {
+			stoppedInput.report(w.report(u))
 		}
 	}
 }
@@ -181,17 +206,15 @@ func (w *watch) describe(c *Component) {
 	}
 }
 
-// wanted lists the units that should run. Units expected to be stopped are told
-// so by Apply leaving them out, or here where they never ran.
-func (w *watch) wanted() (wanted []Unit, removed []*client.Unit) {
+// wanted lists the units that should run, those that should not, and those that
+// are gone for good.
+func (w *watch) wanted() (wanted []Unit, unwanted, removed []*client.Unit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for u := range w.units {
 		expected := u.Expected()
 		if expected.State == client.UnitStateStopped {
-			if state, _, _ := u.State(); state == client.UnitStateStarting || u.Type() == client.UnitTypeOutput {
-				stoppedInput.report(w.report(u))
-			}
+			unwanted = append(unwanted, u)
 			continue
 		}
 		if expected.Config == nil {
@@ -200,7 +223,7 @@ func (w *watch) wanted() (wanted []Unit, removed []*client.Unit) {
 		wanted = append(wanted, w.unit(u, expected))
 	}
 	removed, w.removed = w.removed, nil
-	return wanted, removed
+	return wanted, unwanted, removed
 }
 
 func (w *watch) unit(u *client.Unit, expected client.Expected) Unit {

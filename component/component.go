@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
@@ -17,9 +18,10 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// Grace is how long a stopping stream may take for the batch in hand: half of
-// what the agent grants before a successor may start (agent-contract.md 1.6).
-const Grace = 8 * time.Second
+// Grace is how long a stopping stream may take for the batch in hand. Agents up
+// to 9.2.8 kill everything 5 s after they were told to stop, so the process is to
+// be gone after 3.5 s, whatever the output does.
+const Grace = 2 * time.Second
 
 // Options are what a Component needs from its process.
 type Options struct {
@@ -65,15 +67,6 @@ type runningInput struct {
 	streams map[inputs.Key]*runningStream
 }
 
-type runningStream struct {
-	stream inputs.Stream
-	health *streamHealth
-	poll   chan struct{} // asks for a poll at once
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // valid once done is closed
-}
-
 // New makes a component that runs nothing yet.
 func New(o Options) *Component {
 	return &Component{o: o, slot: newSlot(), inputs: map[key]*runningInput{}}
@@ -117,10 +110,7 @@ func (c *Component) setLevel(wanted []Unit) {
 
 func (c *Component) applyOutput(wanted *Unit) {
 	if wanted == nil {
-		if c.output != nil {
-			c.plug(nil)
-			c.setOutput(nil)
-		}
+		c.stopOutput()
 		return
 	}
 	config := canonical(wanted.Source)
@@ -129,6 +119,9 @@ func (c *Component) applyOutput(wanted *Unit) {
 		c.output.health.redirect(wanted.Report)
 		c.locked(func() { c.output.unit = *wanted })
 		return
+	}
+	if c.output != nil {
+		c.output.health.redirect(silent)
 	}
 	configuringOutput.report(wanted.Report)
 	log, level := unitLog(c.o.Log, wanted)
@@ -201,8 +194,8 @@ func (c *Component) applyInput(ctx context.Context, u Unit) {
 	streams, err := c.o.Input.Streams(inputs.Unit{ID: u.InputID, Namespace: u.Namespace, Source: u.Source})
 	if err != nil {
 		in.health.log.Error("input configuration refused", "error", err.Error())
-		c.stopStreams(in, func(inputs.Key) bool { return true })
-		in.health.blame(badSetting.causedBy(err))
+		c.stopStreams(in, everyStream)
+		in.health.blame(badInput.causedBy(err))
 		return
 	}
 	if len(in.streams) == 0 && len(streams) > 0 {
@@ -212,80 +205,27 @@ func (c *Component) applyInput(ctx context.Context, u Unit) {
 	in.health.blame(condition{})
 }
 
-func (c *Component) applyStreams(ctx context.Context, in *runningInput, wanted []inputs.Stream) {
-	same := map[inputs.Key]bool{}
-	for _, s := range wanted {
-		if r := in.streams[s.Key]; r != nil && reflect.DeepEqual(r.stream.Settings, s.Settings) && !r.ended() {
-			same[s.Key] = true
-		}
-	}
-	c.stopStreams(in, func(k inputs.Key) bool { return !same[k] })
-	for _, s := range wanted {
-		if !same[s.Key] {
-			r := c.start(ctx, in, s)
-			c.locked(func() { in.streams[s.Key] = r })
-		}
-	}
-}
-
-func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream) *runningStream {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &runningStream{
-		stream: s, health: in.health.add(s), cancel: cancel,
-		poll: make(chan struct{}, 1), done: make(chan struct{}),
-	}
-	env := inputs.Env{
-		Agent:     c.o.Agent(),
-		Publisher: c.slot,
-		Cursors:   namedCursors{c.o.Cursors, r.health},
-		Reporter:  r.health,
-		Log:       in.health.log.With("stream.id", s.Key.Stream),
-		Once:      c.o.Once,
-		PollNow:   r.poll,
-		Grace:     Grace,
-	}
-	go func() {
-		defer close(r.done)
-		defer cancel()
-		if r.err = s.Run(ctx, env); r.err != nil {
-			r.health.Report(r.err)
-		}
-	}()
-	return r
-}
-
-func (r *runningStream) ended() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// stopStreams ends the streams that which chooses, all at once, and waits for
-// them: each publishes the batch in hand and saves its cursor.
-func (c *Component) stopStreams(in *runningInput, which func(inputs.Key) bool) {
-	var stopping sync.WaitGroup
-	c.mu.Lock()
-	for k, r := range in.streams {
-		if !which(k) {
-			continue
-		}
-		r.cancel()
-		stopping.Go(func() { <-r.done })
-		delete(in.streams, k)
-		in.health.remove(k.Stream)
-	}
-	c.mu.Unlock()
-	stopping.Wait()
-}
-
 func (c *Component) stopInput(in *runningInput) {
+	in.health.redirect(silent)
 	stoppingInput.report(in.unit.Report)
-	c.stopStreams(in, func(inputs.Key) bool { return true })
+	c.stopStreams(in, everyStream)
 	stoppedInput.report(in.unit.Report)
 }
+
+func (c *Component) stopOutput() {
+	if c.output == nil {
+		return
+	}
+	c.output.health.redirect(silent)
+	stoppingOutput.report(c.output.unit.Report)
+	c.plug(nil)
+	stoppedOutput.report(c.output.unit.Report)
+	c.setOutput(nil)
+}
+
+// silent is where a unit that is stopping reports to: whatever its streams or
+// its output still say, the agent hears of the stop alone.
+func silent(client.UnitState, string, map[string]any) {}
 
 // Stop ends everything: inputs first, all at once, then the output.
 func (c *Component) Stop() {
@@ -295,24 +235,25 @@ func (c *Component) Stop() {
 	}
 	stopping.Wait()
 	c.locked(func() { c.inputs = map[key]*runningInput{} })
-	if c.output != nil {
-		stoppingOutput.report(c.output.unit.Report)
-		c.plug(nil)
-		stoppedOutput.report(c.output.unit.Report)
-		c.setOutput(nil)
-	}
+	c.stopOutput()
 }
 
-// Wait returns when every stream has ended by itself, with the first error of
-// each. It is for Options.Once.
+// Wait returns when every stream that runs now has ended, with the error of
+// each. It is for Options.Once, and another goroutine may Stop meanwhile.
 func (c *Component) Wait() []error {
-	var errs []error
-	for _, in := range c.inputs {
-		for _, r := range in.streams {
-			<-r.done
-			if r.err != nil {
-				errs = append(errs, fmt.Errorf("stream %s: %w", r.stream.Key.Stream, r.err))
+	var running []*runningStream
+	c.locked(func() {
+		for _, in := range c.inputs {
+			for _, r := range in.streams {
+				running = append(running, r)
 			}
+		}
+	})
+	var errs []error
+	for _, r := range running {
+		<-r.done
+		if r.err != nil {
+			errs = append(errs, fmt.Errorf("stream %s: %w", r.stream.Key.Stream, r.err))
 		}
 	}
 	return errs

@@ -45,7 +45,7 @@ var (
 	}
 	configuringOutput = &Condition{Name: "configuring the output", Unit: onOutput, State: client.UnitStateConfiguring, Message: "configuring the output", Clears: "by itself"}
 	publishing        = &Condition{Name: "publishing", Unit: onOutput, State: client.UnitStateHealthy, Message: "publishing"}
-	stoppingInput     = &Condition{Name: "stopping", Unit: onInput, State: client.UnitStateStopping, Message: "stopping", Clears: "when the batch in hand is acknowledged, or 8s later"}
+	stoppingInput     = &Condition{Name: "stopping", Unit: onInput, State: client.UnitStateStopping, Message: "stopping", Clears: "when the batch in hand is acknowledged, or 2s later"}
 	stoppedInput      = &Condition{Name: "stopped", Unit: onInput, State: client.UnitStateStopped, Message: "stopped", Clears: "when the agent wants the unit again"}
 	stoppingOutput    = &Condition{Name: "output stopping", Unit: onOutput, State: client.UnitStateStopping, Message: "stopping", Clears: "by itself"}
 	stoppedOutput     = &Condition{Name: "output stopped", Unit: onOutput, State: client.UnitStateStopped, Message: "stopped", Clears: "when the agent wants the unit again"}
@@ -53,9 +53,13 @@ var (
 
 // Settings.
 var (
+	badInput = &Condition{
+		Name: "streams are no list", Unit: onInput, State: client.UnitStateFailed,
+		Message: "{cause}", Clears: "when the policy names right settings",
+	}
 	badSetting = &Condition{
-		Name: "bad setting, unknown dataset, unsupported processor", Unit: onInput, State: client.UnitStateFailed,
-		Message: "{cause}", Clears: "when the policy names right settings; all faults are listed at once",
+		Name: "bad setting, unknown dataset, unsupported processor", Unit: onStream, State: client.UnitStateFailed,
+		Message: "{cause}", Clears: "when the policy names right settings; all faults of a stream are listed at once, other streams collect",
 	}
 	noStreams = &Condition{
 		Name: "no streams", Unit: onInput, State: client.UnitStateDegraded,
@@ -277,7 +281,7 @@ var (
 func Conditions() []*Condition {
 	return []*Condition{
 		starting, waiting, configuring, firstPoll, collecting, tracing, stoppingInput, stoppedInput,
-		badSetting, noStreams,
+		badInput, badSetting, noStreams,
 		wrongSecret, expiredSecret, unknownApplication, credentialsRefused, unknownTenant, wrongCloud, tokenRefused, misconfigured,
 		permissionMissing, unreachable, untrusted, proxyUnreachable, proxyRefuses, throttled, quotaGone, serverFails, malformed, refused,
 		quarantined, fallingBehind, checkpointFails, streamFails,

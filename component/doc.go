@@ -9,7 +9,11 @@
 //   - Only one goroutine changes what runs: it compares what is wanted with what
 //     is running, half a second after the last change, so that units that
 //     belong together are taken together.
-//   - A bad configuration makes its unit FAILED and nothing else.
+//   - A bad configuration makes its stream FAILED, and the unit shows it; the
+//     unit's other streams collect. A unit of which no streams can be told is
+//     FAILED as a whole.
+//   - The process is gone 3.5 s after it was told to stop, whatever the output
+//     does. A unit that stops says STOPPING and STOPPED and nothing else.
 //   - Only the streams that a change touches are restarted. An output is swapped
 //     under the streams: a batch in flight is sent again to the new one.
 //   - States are true and stable: what stops data makes its unit non-green, and
@@ -65,6 +69,13 @@
 // are replaced, and the same text wherever else it stands. They read only what
 // is in memory, the beginning of the newest checkpoint included: a hook that
 // waited for a disk or for Elasticsearch would be cut off with all others.
+//
+// # Why a restarted stream waits
+//
+// A change of tags restarts every stream of a policy, on every agent that has
+// it. A stream whose last poll went well keeps state, counters and rhythm, so
+// that a policy's save costs no quota. What decides where it reads and as whom is
+// tried at once: a wrong secret must not wait an hour to be seen.
 //
 // # Why units are an interface of two sides here
 //

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
@@ -41,12 +42,23 @@ func (c *Condition) report(to Report) { to(c.State, c.Message, nil) }
 
 // with fills in the message; pairs are names in braces and what they stand for.
 func (c *Condition) with(pairs ...string) condition {
-	text := strings.NewReplacer(pairs...).Replace(c.Message)
+	text := printable(strings.NewReplacer(pairs...).Replace(c.Message))
 	text = strings.ReplaceAll(text, " ()", "") // there was no code
 	if len(text) > messageLimit {
 		text = strings.ToValidUTF8(text[:messageLimit], "") + "..."
 	}
 	return condition{c, text}
+}
+
+// printable puts a space in place of what is no character to be seen: texts of
+// other sides end on terminals.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
 }
 
 // causedBy fills in a cause alone.

@@ -94,6 +94,14 @@ func TestKindAloneDecidesTheState(t *testing.T) {
 	}
 }
 
+// TestTextsHoldNoControlCharacters: they end on terminals.
+func TestTextsHoldNoControlCharacters(t *testing.T) {
+	c := conditionOf(errors.New("x509: valid for \x1b[31mred\u202e, not es.example"))
+	if c.text != "x509: valid for  [31mred , not es.example" {
+		t.Errorf("%q", c.text)
+	}
+}
+
 func TestEveryKindOfOutputTroubleHasARow(t *testing.T) {
 	for kind := output.Other; kind <= output.FormsRefused; kind++ {
 		for _, of := range []string{"elasticsearch", "shipper"} {

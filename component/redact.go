@@ -1,7 +1,10 @@
 package component
 
 import (
+	"encoding/base64"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +13,7 @@ const redacted = "[redacted]"
 // secretWords mark settings whose values nobody may see, by a part of their
 // name in lower case.
 var secretWords = []string{
-	"secret", "password", "passphrase", "token", "key", "certificate", "auth", "credential", "cookie", "header", "params",
+	"secret", "password", "passphrase", "token", "key", "certificate", "auth", "credential", "cookie", "header", "param",
 }
 
 // openNames hold one of these words and no secret.
@@ -20,10 +23,16 @@ var openNames = map[string]bool{"token_scopes": true}
 // (agent-contract.md 3.1).
 const markPrefix = "__mark_redact_"
 
-// userInfo and query are the parts of a URL that may hold a secret.
+// addressWords mark settings that hold addresses. What stands before the last @
+// in one is user and password, whatever characters people left unescaped.
+var addressWords = []string{"host", "url", "server", "proxy", "path"}
+
+// userInfo, bareUserInfo (without a scheme) and query are the parts of an
+// address, wherever it stands, that may hold a secret.
 var (
-	userInfo = regexp.MustCompile(`://[^/@\s"]+@`)
-	query    = regexp.MustCompile(`(https?://[^\s?"]+\?)[^\s"]+`)
+	userInfo     = regexp.MustCompile(`://[^\s"]*@`)
+	bareUserInfo = regexp.MustCompile(`[^\s"/:@]+:[^\s"/][^\s"]*@`)
+	query        = regexp.MustCompile(`(https?://[^\s?"]+\?)[^\s"]+`)
 )
 
 // redact copies a configuration without its secrets: values of settings that are
@@ -32,6 +41,8 @@ var (
 func redact(source map[string]any) map[string]any {
 	r := &redaction{}
 	hidden := r.names(source)
+	// The longest first: a part of a secret must not hide the rest from the search.
+	slices.SortStableFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
 	pairs := make([]string, 0, 2*len(r.secrets))
 	for _, s := range r.secrets {
 		pairs = append(pairs, s, redacted)
@@ -52,9 +63,70 @@ func (r *redaction) names(source map[string]any) map[string]any {
 			out[name] = r.hide(v)
 			continue
 		}
+		if has(name, addressWords) {
+			v = r.addresses(v)
+		}
 		out[name] = r.value(v)
 	}
 	return out
+}
+
+// addresses takes user and password out of an address or a list of them.
+func (r *redaction) addresses(v any) any {
+	switch v := v.(type) {
+	case string:
+		scheme, rest, found := strings.Cut(v, "://")
+		if !found {
+			scheme, rest = "", v
+		}
+		i := strings.LastIndex(rest, "@")
+		if i < 0 {
+			return v
+		}
+		_, password, ok := strings.Cut(rest[:i], ":")
+		if !ok {
+			password = rest[:i]
+		}
+		r.keep(password)
+		if plain, err := url.PathUnescape(password); err == nil {
+			r.keep(plain)
+		}
+		if found {
+			scheme += "://"
+		}
+		return scheme + redacted + "@" + rest[i+1:]
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = r.addresses(v[i])
+		}
+		return out
+	default:
+		return v
+	}
+}
+
+// keep remembers a secret, to find it wherever else it stands. A short one would
+// make every other text unreadable.
+func (r *redaction) keep(secret string) {
+	if len(secret) >= 4 {
+		r.secrets = append(r.secrets, secret)
+	}
+}
+
+// keepParts remembers what may stand alone of a secret: the key of id:key, in
+// base64 or not, and what follows the scheme of an Authorization header.
+func (r *redaction) keepParts(secret string) {
+	r.keep(secret)
+	for _, word := range strings.Fields(secret) {
+		if plain, err := base64.StdEncoding.DecodeString(word); err == nil && strings.Contains(string(plain), ":") {
+			r.keep(word)
+			word = string(plain)
+		}
+		if _, after, ok := strings.Cut(word, ":"); ok && len(after) >= 8 {
+			r.keep(after)
+		}
+	}
 }
 
 func (r *redaction) value(v any) any {
@@ -90,9 +162,7 @@ func (r *redaction) hide(v any) any {
 		}
 		return out
 	case string:
-		if len(v) >= 4 { // a shorter one would make every other text unreadable
-			r.secrets = append(r.secrets, v)
-		}
+		r.keepParts(v)
 		if v == "" {
 			return v
 		}
@@ -102,15 +172,11 @@ func (r *redaction) hide(v any) any {
 
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
-	if openNames[name] {
-		return false
-	}
-	for _, word := range secretWords {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
+	return !openNames[name] && has(name, secretWords)
+}
+
+func has(name string, words []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(strings.ToLower(name), word) })
 }
 
 // texts replaces in every text of a value, names included.
@@ -131,6 +197,7 @@ func texts(v any, secrets *strings.Replacer) any {
 	case string:
 		s := secrets.Replace(v)
 		s = userInfo.ReplaceAllString(s, "://"+redacted+"@")
+		s = bareUserInfo.ReplaceAllString(s, redacted+"@")
 		return query.ReplaceAllString(s, "${1}"+redacted)
 	default:
 		return v

@@ -41,6 +41,36 @@ func TestRedactHidesEverySecret(t *testing.T) {
 	}
 }
 
+// TestRedactHidesWhatPeopleWriteIntoAddresses: without a scheme, unescaped, and
+// the same password where else it stands.
+func TestRedactHidesWhatPeopleWriteIntoAddresses(t *testing.T) {
+	for _, password := range []string{"pw-canary", "a@pw-canary", "a/pw-canary", "a pw-canary", "%pw-canary", "[pw-canary", "a?pw-canary", "a:pw-canary"} {
+		for _, scheme := range []string{"", "http://", "https://"} {
+			address := scheme + "user:" + password + "@es.example:9200"
+			source := map[string]any{
+				"hosts": []any{address}, "proxy_url": address, "login_url": address, "server": address,
+				"fields": map[string]any{"note": "it is " + password + ", or " + address},
+			}
+			b, err := json.Marshal(redact(source))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if shown := string(b); strings.Contains(shown, "canary") || strings.Count(shown, "es.example:9200") < 4 {
+				t.Errorf("%s: %s", address, shown)
+			}
+		}
+	}
+	for name, value := range map[string]any{
+		"api_key": "key-id:long-canary", "headers": map[string]any{"Authorization": "Basic a2V5LWlkOmxvbmctY2FuYXJ5"},
+		"parameters": map[string]any{"sig": "long-canary"},
+	} {
+		b, err := json.Marshal(redact(map[string]any{name: value, "note": "long-canary"}))
+		if err != nil || strings.Contains(string(b), "canary") || strings.Contains(string(b), "a2V5LWlk") {
+			t.Errorf("%s: %s, %v", name, b, err)
+		}
+	}
+}
+
 func TestDiagnosticsOfAnyKindAreJSON(t *testing.T) {
 	for name, content := range map[string]func() any{
 		"panics":     func() any { panic("no") },

@@ -113,9 +113,16 @@ type Env struct {
 // Stream is one configured stream, ready to run.
 type Stream struct {
 	Key Key
+	// Fault is what is wrong with the stream's settings, each named. A stream
+	// with one has nothing else but its Key: it cannot run, its neighbours can.
+	Fault error
 	// Settings is the decoded configuration. A stream whose new Settings are
 	// deeply equal to those it runs with need not be restarted.
 	Settings any
+	// Reads are those settings that decide what is read and as whom. A restarted
+	// stream with deeply equal ones waits for its next poll as if it had not been
+	// restarted; with others, or with nil, it polls at once.
+	Reads any
 	// Run collects until ctx ends, then publishes the batch in hand, saves and
 	// returns nil. It returns an error only where going on makes no sense.
 	Run func(ctx context.Context, env Env) error
@@ -158,7 +165,8 @@ type Unit struct {
 type Input interface {
 	// Type is the input's type in a policy.
 	Type() string
-	// Streams decodes and validates. The error joins all faults, each naming
-	// its setting. Streams with enabled: false are left out.
+	// Streams decodes and validates. Faults of a stream's settings, its input's
+	// included, stand in the stream; the error is for a unit of which no streams
+	// can be told. Streams with enabled: false are left out.
 	Streams(u Unit) ([]Stream, error)
 }

@@ -8,7 +8,8 @@ import (
 const redacted = "[redacted]"
 
 // Secret is text that must not be seen: it prints as [redacted] wherever it is
-// formatted, logged or marshalled. Reveal gives the text.
+// formatted, logged or marshalled as a value (encoding/json shows the key of a
+// map). Reveal gives the text.
 type Secret string
 
 // Reveal returns the secret's text, for the one place that sends it.

@@ -155,7 +155,7 @@ func collect(tb testing.TB, j job, p *peer, namespace string, out inputs.Publish
 		"url": p.URL, "login_url": p.URL, "batch_size": 10_000,
 		"streams": []any{map[string]any{"id": "s", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint." + j.stream}}},
 	}})
-	if err != nil {
+	if err = errors.Join(err, streams[0].Fault); err != nil {
 		tb.Fatal(err)
 	}
 	err = streams[0].Run(context.Background(), inputs.Env{

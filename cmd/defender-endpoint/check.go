@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +34,7 @@ collect and that the output would take its documents.`,
 			}
 			ctx, cancel := context.WithTimeoutCause(cmd.Context(), limit, fmt.Errorf("no answer within %s", limit))
 			defer cancel()
-			return check(ctx, path, cmd.OutOrStdout())
+			return check(ctx, path, printable{cmd.OutOrStdout()})
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
@@ -67,7 +69,9 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	printTrials(out, trials)
 	var targets []string
 	for _, t := range trials {
-		targets = append(targets, t.Target)
+		if t.Target != "" {
+			targets = append(targets, t.Target)
+		}
 		if t.Err != nil {
 			faults = append(faults, fmt.Errorf("stream %s: %s", t.Stream, component.Explain(t.Err)))
 		}
@@ -78,6 +82,21 @@ func check(ctx context.Context, path string, out io.Writer) error {
 		faults = append(faults, fmt.Errorf("output: %s", found.Problem))
 	}
 	return errors.Join(faults...)
+}
+
+// printable keeps from a terminal what is neither a character to be seen nor a
+// line's end: versions, roles and limits are what the other side wrote.
+type printable struct{ io.Writer }
+
+func (p printable) Write(b []byte) (int, error) {
+	clean := bytes.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, b)
+	_, err := p.Writer.Write(clean)
+	return len(b), err
 }
 
 // printTrials prints a row per stream.

@@ -80,7 +80,11 @@ var checkCases = map[string]checkCase{
 	},
 	"bad setting": {
 		policy: func(p string) string { return strings.Replace(p, "client_id:", "interval: 1ms\n    client_id:", 1) },
-		says:   []string{"input defender-1: ", "interval: want at least 1s"},
+		shows:  []string{"cannot collect"}, says: []string{"stream defender-1-log: interval: want at least 1s"},
+	},
+	"one stream is not known here": {
+		policy: func(p string) string { return strings.Replace(p, "endpoint.machine}", "endpoint.news}", 1) },
+		shows:  []string{"can collect", "cannot collect"}, says: []string{"stream defender-1-machine: data_stream.dataset: no resource for"},
 	},
 }
 

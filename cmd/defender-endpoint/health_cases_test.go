@@ -180,6 +180,7 @@ var collectingCases = []faultCase{
 		row: "bad setting, unknown dataset, unsupported processor", name: "unsupported processor", says: "dissect",
 		settings: setting("processors", []any{map[string]any{"dissect": map[string]any{"tokenizer": "%{a}"}}}), heal: reset,
 	},
+	{row: "streams are no list", settings: setting("streams", "log"), heal: reset},
 	{row: "no streams", name: "empty list", settings: setting("streams", []any{}), heal: reset},
 	{
 		row: "no streams", heal: reset,

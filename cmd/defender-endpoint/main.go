@@ -34,7 +34,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "defender-endpoint: "+err.Error())
+	fmt.Fprintln(printable{os.Stderr}, "defender-endpoint: "+err.Error())
 	var exit *exitError
 	if errors.As(err, &exit) {
 		os.Exit(exit.code)

@@ -53,7 +53,7 @@ func (f *Files) own() error {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(f.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := openIn(f.dir, "lock", os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return fmt.Errorf("open state lock: %w", err)
 	}
@@ -118,7 +118,7 @@ func (f *Files) Save(_ context.Context, key inputs.Key, value []byte) error {
 	}
 	path := f.path(key)
 	temp := path + ".new"
-	if err := write(temp, b); err != nil {
+	if err := f.write(filepath.Base(temp), b); err != nil {
 		_ = os.Remove(temp)
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
@@ -128,13 +128,28 @@ func (f *Files) Save(_ context.Context, key inputs.Key, value []byte) error {
 	return nil
 }
 
-func write(path string, b []byte) error {
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// write makes a file of its own: whatever stands there, a link to elsewhere
+// included, is removed and not written to.
+func (f *Files) write(name string, b []byte) error {
+	if err := os.Remove(filepath.Join(f.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	out, err := openIn(f.dir, name, os.O_CREATE|os.O_EXCL|os.O_WRONLY)
 	if err != nil {
 		return err
 	}
 	_, err = out.Write(b)
 	return errors.Join(err, out.Sync(), out.Close())
+}
+
+// openIn opens a file of the directory, and no link that leads out of it.
+func openIn(dir, name string, flag int) (*os.File, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.OpenFile(name, flag, 0o600)
 }
 
 // Delete implements inputs.Cursors.

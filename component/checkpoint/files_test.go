@@ -192,3 +192,39 @@ func only(t *testing.T, dir string) string {
 	}
 	return files[0]
 }
+
+// TestLinksAreNotFollowed: who can plant a link in the directory does not get
+// another file overwritten or made.
+func TestLinksAreNotFollowed(t *testing.T) {
+	dir, precious := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	f := open(t, dir)
+	if err := f.Save(context.Background(), key, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(precious, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{precious, precious + "-missing"} {
+		if err := os.Symlink(target, only(t, dir)+".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Save(context.Background(), key, []byte(`{"a":1}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.Close()
+	lock := filepath.Join(dir, "cursors", "lock")
+	if err := errors.Join(os.Remove(lock), os.Symlink(precious+"-missing", lock)); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, dir)
+	if err := other.Save(context.Background(), key, []byte(`{"a":2}`)); err == nil {
+		t.Error("saved with a lock that is elsewhere")
+	}
+	if b, err := os.ReadFile(precious); err != nil || string(b) != "precious" {
+		t.Errorf("the file that the link leads to holds %s, %v", b, err)
+	}
+	if _, err := os.Stat(precious + "-missing"); err == nil {
+		t.Error("a file was made through a link")
+	}
+}

@@ -121,7 +121,7 @@ func (b *bench) poll() error {
 	in := defender.New("test")
 	in.Now = b.now
 	streams, err := in.Streams(inputs.Unit{ID: "in", Source: source})
-	if err != nil {
+	if err = errors.Join(err, streams[0].Fault); err != nil {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

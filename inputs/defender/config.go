@@ -12,6 +12,7 @@ import (
 
 	"github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
+	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
@@ -98,6 +99,15 @@ type Config struct {
 	HTTP httpcommon.HTTPTransportSettings `config:",ignore"`
 }
 
+// reads is the configuration without what only shapes documents.
+func (c Config) reads() Config {
+	c.Tags, c.Fields, c.FieldsUnderRoot, c.Processors = nil, nil, false, nil
+	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields = false, false
+	c.TimestampSource, c.Evidence, c.Pipeline, c.Index = "", "", "", ""
+	c.DataStream = dataStream{Dataset: c.DataStream.Dataset}
+	return c
+}
+
 type dataStream struct {
 	Type      string `config:"type"`
 	Dataset   string `config:"dataset"`
@@ -139,9 +149,7 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 		return c, err
 	}
 	faults := unpack(merged, &c)
-	if err := c.HTTP.Unpack(merged); err != nil {
-		faults = append(faults, err)
-	}
+	faults = append(faults, c.takeTransport(merged)...)
 	faults = append(faults, c.takeProcessors(input, stream)...)
 	r := resourceOf(c.DataStream.Dataset)
 	if r == nil {
@@ -150,6 +158,39 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 		c.adopt(r)
 	}
 	return c, errors.Join(append(faults, c.validate()...)...)
+}
+
+// takeTransport takes ssl, proxy_url and the other settings of connections. The
+// library would quote passwords and keys in its errors.
+func (c *Config) takeTransport(from *config.C) []error {
+	var s struct {
+		TLS   *tlscommon.Config `config:"ssl"`
+		Proxy inputs.Secret     `config:"proxy_url"`
+	}
+	if err := from.Unpack(&s); err != nil {
+		return []error{err}
+	}
+	if err := inputs.CheckSSL(s.TLS); err != nil {
+		return []error{err}
+	}
+	var proxy *httpcommon.ProxyURI
+	if s.Proxy != "" {
+		u, err := inputs.ParseProxy(s.Proxy)
+		if err != nil {
+			return []error{err}
+		}
+		proxy = httpcommon.NewProxyURIFromURL(*u)
+	}
+	if from.HasField("proxy_url") {
+		if _, err := from.Remove("proxy_url", -1); err != nil {
+			return []error{err}
+		}
+	}
+	if err := c.HTTP.Unpack(from); err != nil {
+		return []error{err}
+	}
+	c.HTTP.Proxy.URL = proxy
+	return nil
 }
 
 // takeProcessors takes fields and processors as the policy has them: go-ucfg

@@ -67,32 +67,31 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		return nil, errors.New("streams: want a list")
 	}
 	var streams []inputs.Stream
-	var faults []error
 	ids := map[string]bool{}
 	for i, entry := range list {
+		key := inputs.Key{Input: u.ID, Stream: fmt.Sprintf("%s.[%d]", u.ID, i)}
 		source, ok := entry.(map[string]any)
 		if !ok {
-			faults = append(faults, fmt.Errorf("streams[%d]: want an object", i))
+			streams = append(streams, inputs.Stream{Key: key, Fault: fmt.Errorf("streams[%d]: want an object", i)})
 			continue
 		}
-		id, _ := source["id"].(string)
-		if id == "" {
-			id = fmt.Sprintf("%s.[%d]", u.ID, i)
-		}
-		if ids[id] {
-			faults = append(faults, fmt.Errorf("stream %s: id: used twice", id))
-		}
-		ids[id] = true
 		c, err := decodeConfig(withNamespace(u), source)
+		if !c.Enabled {
+			continue
+		}
+		key.Dataset = c.DataStream.Dataset
+		if id, _ := source["id"].(string); ids[id] {
+			err = errors.Join(fmt.Errorf("id: %s is used twice", id), err)
+		} else if id != "" {
+			ids[id], key.Stream = true, id
+		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("stream %s: %w", id, err))
+			streams = append(streams, inputs.Stream{Key: key, Fault: err})
+			continue
 		}
-		if c.Enabled {
-			key := inputs.Key{Input: u.ID, Stream: id, Dataset: c.DataStream.Dataset}
-			streams = append(streams, in.stream(key, c))
-		}
+		streams = append(streams, in.stream(key, c))
 	}
-	return streams, errors.Join(faults...)
+	return streams, nil
 }
 
 // withNamespace puts the unit's namespace where a stream may overrule it.
@@ -110,7 +109,7 @@ func withNamespace(u inputs.Unit) map[string]any {
 func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 	w := &watched{config: c}
 	stream := inputs.Stream{
-		Key: key, Settings: c, Interval: c.Interval, Inspect: w.inspect,
+		Key: key, Settings: c, Reads: c.reads(), Interval: c.Interval, Inspect: w.inspect,
 		Try: func(ctx context.Context) inputs.Trial { return in.try(ctx, c) },
 		Run: func(ctx context.Context, env inputs.Env) error {
 			client, release, err := in.client(c)

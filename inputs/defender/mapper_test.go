@@ -68,7 +68,7 @@ func TestProcessorsKeepAStreamComparable(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := in.Streams(inputs.Unit{ID: "in", Source: settings()})
-	if err != nil || !reflect.DeepEqual(first[0].Settings, again[0].Settings) {
+	if err != nil || first[0].Fault != nil || !reflect.DeepEqual(first[0].Settings, again[0].Settings) {
 		t.Errorf("equal settings are not equal (%v)", err)
 	}
 }

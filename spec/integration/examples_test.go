@@ -153,7 +153,13 @@ func TestKubernetesSample(t *testing.T) {
 	}
 	source := policy["inputs"].([]any)[0].(map[string]any)
 	source["tenant_id"] = "contoso.example" // the agent puts the variable in
-	if _, err := defender.New("test").Streams(inputs.Unit{ID: "k8s", Source: source}); err != nil {
+	streams, err := defender.New("test").Streams(inputs.Unit{ID: "k8s", Source: source})
+	if err != nil {
 		t.Error(err)
+	}
+	for _, s := range streams {
+		if s.Fault != nil {
+			t.Errorf("stream %s: %v", s.Key.Stream, s.Fault)
+		}
 	}
 }

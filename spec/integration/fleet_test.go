@@ -91,6 +91,9 @@ func decoded(t *testing.T, stream map[string]any) defender.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if streams[0].Fault != nil {
+		t.Fatal(streams[0].Fault)
+	}
 	return streams[0].Settings.(defender.Config)
 }
 

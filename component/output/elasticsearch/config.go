@@ -12,7 +12,6 @@ import (
 
 	"github.com/elastic/elastic-agent-libs/cloudid"
 	"github.com/elastic/elastic-agent-libs/kibana"
-	"github.com/elastic/elastic-agent-libs/logp"
 	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
 	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
 
@@ -264,29 +263,12 @@ func (c *config) addTransport(s *settings) (faults []error) {
 		Proxy: httpcommon.HTTPClientProxySettings{Headers: s.ProxyHeaders, Disable: s.ProxyDisable},
 	}
 	if s.ProxyURL != "" {
-		u, err := url.Parse(s.ProxyURL.Reveal())
-		if err != nil || u.Host == "" {
-			faults = append(faults, fault("proxy_url", "must be a URL with scheme and host"))
+		u, err := inputs.ParseProxy(s.ProxyURL)
+		if err != nil {
+			faults = append(faults, err)
 		} else {
 			c.transport.Proxy.URL = httpcommon.NewProxyURIFromURL(*u)
 		}
 	}
-	if _, err := tlscommon.LoadTLSConfig(s.TLS, logp.NewNopLogger()); err != nil {
-		faults = append(faults, fault("ssl", sslReason(s.TLS, err)))
-	}
-	return faults
-}
-
-// sslReason is the library's text, which quotes certificate and key as they
-// stand in the policy, with the settings' names in their place.
-func sslReason(t *tlscommon.Config, err error) string {
-	text := err.Error()
-	for _, s := range [][2]string{
-		{t.Certificate.Key, "ssl.key"}, {t.Certificate.Certificate, "ssl.certificate"}, {t.Certificate.Passphrase, "ssl.key_passphrase"},
-	} {
-		if s[0] != "" {
-			text = strings.ReplaceAll(text, s[0], s[1])
-		}
-	}
-	return strings.ReplaceAll(text, "\n", "; ")
+	return append(faults, inputs.CheckSSL(s.TLS))
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 const userAgent = "defender-endpoint"
 
 // closing bounds how long Close waits for goroutines it has told to end.
-const closing = 5 * time.Second
+const closing = 500 * time.Millisecond
 
 type elasticsearch struct {
 	*output.Loop
@@ -57,7 +58,7 @@ func connect(c *config) (*elastictransport.Client, http.RoundTripper, error) {
 		},
 	)
 	if err != nil {
-		return nil, nil, fault("ssl", sslReason(c.transport.TLS, err))
+		return nil, nil, inputs.SSLFault(c.transport.TLS, err)
 	}
 	options := []elastictransport.Option{
 		elastictransport.WithURLs(c.hosts...),

@@ -11,6 +11,8 @@ import (
 	"github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/logp"
 	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 // settings are the keys read of the output unit. Others are ignored: each
@@ -156,16 +158,10 @@ func (s *settings) tls(unitID string) (*tls.Config, error) {
 	return loaded.BuildModuleClientConfig(name, tlscommon.WithLogger(logp.NewNopLogger())), nil
 }
 
-// fault names a setting. The libraries quote values, so the secret ones are
-// taken out: a key that is no PEM is taken for a file name.
+// fault names a setting.
 func (s *settings) fault(key string, err error) error {
-	text := err.Error()
-	if ssl := s.security.SSL; ssl != nil {
-		for _, secret := range []string{ssl.Certificate.Key, ssl.Certificate.Passphrase} {
-			if secret != "" {
-				text = strings.ReplaceAll(text, secret, "[redacted]")
-			}
-		}
+	if key == "ssl" {
+		return inputs.SSLFault(s.security.SSL, err)
 	}
-	return fmt.Errorf("%s: %s", key, text)
+	return fmt.Errorf("%s: %w", key, err)
 }

@@ -103,7 +103,7 @@ func New(c Config) (*Client, error) {
 	}
 	rt, err := c.roundTripper()
 	if err != nil {
-		return nil, fmt.Errorf("ssl: %w", err)
+		return nil, inputs.SSLFault(c.Transport.TLS, err)
 	}
 	var trace *tracer
 	if c.TraceFile != "" {

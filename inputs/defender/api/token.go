@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -284,6 +285,10 @@ func (t *tokens) refusal(r *oauth2.RetrieveError) error {
 // inJSON escapes what many encoders do.
 var inJSON = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `&`, `\u0026`, `<`, `\u003c`, `>`, `\u003e`)
 
+// secretParam is the name of a field of the token request that holds a secret.
+// It is not token_format or the like: their values are words of any text.
+var secretParam = regexp.MustCompile(`(?i)secret|assertion$|password|passcode|_token$|key$|^code$`)
+
 // hide finds what must not be seen in the settings, as it is and as it stands
 // in a form, a path or JSON.
 func hide(c Config) *strings.Replacer {
@@ -297,12 +302,18 @@ func hide(c Config) *strings.Replacer {
 	}
 	add(c.ClientSecret.Reveal())
 	for name, values := range c.TokenParams {
-		name = strings.ToLower(name)
-		if strings.Contains(name, "secret") || strings.Contains(name, "assertion") || strings.Contains(name, "password") {
+		if secretParam.MatchString(name) {
 			for _, v := range values {
 				add(v)
 			}
 		}
+	}
+	if proxy := c.Transport.Proxy.URL; proxy != nil {
+		password, _ := proxy.URI().User.Password()
+		add(password)
+	}
+	for _, v := range c.Transport.Proxy.Headers {
+		add(v)
 	}
 	return strings.NewReplacer(pairs...)
 }

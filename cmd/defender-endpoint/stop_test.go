@@ -1,0 +1,271 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"google.golang.org/grpc/codes"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+// stopWithin is how soon the process must be gone: agents up to 9.2.8 kill it 5 s
+// after they were told to stop themselves.
+const stopWithin = 3500 * time.Millisecond
+
+// stopCases are what the other sides may be doing when the process is told to
+// stop. Each has made its output and reports when there is a batch in hand.
+var stopCases = map[string]func(*rig) (output componenttest.Unit, inHand func() bool){
+	"Elasticsearch 503":           esStop(componenttest.ElasticsearchFault{Status: 503}),
+	"Elasticsearch 429":           esStop(componenttest.ElasticsearchFault{Status: 429}),
+	"Elasticsearch 401":           esStop(componenttest.ElasticsearchFault{Status: 401}),
+	"Elasticsearch says nothing":  esStop(componenttest.ElasticsearchFault{Hang: true}),
+	"Elasticsearch 429 per item":  esStop(everyItem(429, "es_rejected_execution_exception")),
+	"Elasticsearch cuts the line": esStop(componenttest.ElasticsearchFault{Drop: true}),
+	"the shipper does not persist": func(r *rig) (componenttest.Unit, func() bool) {
+		shipper, unit := r.newShipper(componenttest.ShipperOptions{TLS: true, Name: outputID, Hold: true})
+		return unit, func() bool { stats, _ := shipper.Stats(); return stats.Received > 0 }
+	},
+	"the shipper's queue is full": func(r *rig) (componenttest.Unit, func() bool) {
+		return shipperStop(r, componenttest.ShipperFault{Full: true})
+	},
+	"the shipper refuses": func(r *rig) (componenttest.Unit, func() bool) {
+		return shipperStop(r, componenttest.ShipperFault{Code: codes.Unavailable})
+	},
+	"the shipper says nothing": func(r *rig) (componenttest.Unit, func() bool) {
+		return shipperStop(r, componenttest.ShipperFault{Code: codes.Unavailable, Delay: time.Minute})
+	},
+	"the shipper is gone": func(r *rig) (componenttest.Unit, func() bool) {
+		shipper, unit := r.shipper()
+		shipper.Stop()
+		return unit, func() bool { return len(r.tenant.Requests()) > 1 }
+	},
+	"the API says nothing": func(r *rig) (componenttest.Unit, func() bool) {
+		silence, met := make(chan struct{}), make(chan struct{}, 1)
+		r.api = listen(r.T, http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+			select {
+			case met <- struct{}{}:
+			default: // a further try
+			}
+			select {
+			case <-silence:
+			case <-q.Context().Done():
+			}
+		}))
+		r.Cleanup(func() { close(silence) }) // before the server is closed
+		return elasticsearchUnit(r.esURL), func() bool { return len(met) > 0 }
+	},
+}
+
+func esStop(fault componenttest.ElasticsearchFault) func(*rig) (componenttest.Unit, func() bool) {
+	return func(r *rig) (componenttest.Unit, func() bool) {
+		r.es.Fault(fault)
+		r.Cleanup(r.es.Heal)
+		unit := elasticsearchUnit(r.esURL)
+		delete(unit.Config, "backoff") // up to a minute, as in most policies
+		return unit, func() bool { return r.es.Stats().Requests > 0 }
+	}
+}
+
+func shipperStop(r *rig, fault componenttest.ShipperFault) (componenttest.Unit, func() bool) {
+	met := make(chan struct{}, 1)
+	shipper, unit := r.shipper()
+	fault.Met = met
+	shipper.FailPublish(&fault)
+	r.Cleanup(func() { shipper.FailPublish(nil) })
+	return unit, func() bool { return len(met) > 0 || fault.Full && len(r.tenant.Requests()) > 1 }
+}
+
+// TestStopInTime: whatever the other sides do, the process says STOPPING and
+// STOPPED and is gone in time.
+func TestStopInTime(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range stopCases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, defendertest.Options{Seed: 81, Alerts: 40})
+			output, inHand := prepare(r)
+			r.set(r.input(nil), output)
+			r.start()
+			r.eventually("a batch is in hand", inHand)
+			r.stop()
+			r.expectStopSaid()
+		})
+	}
+}
+
+// expectStopSaid looks at the last states of both units.
+func (r *rig) expectStopSaid() {
+	r.Helper()
+	for _, key := range []componenttest.UnitKey{inputKey, outputKey} {
+		want := []client.UnitState{client.UnitStateStopping, client.UnitStateStopped}
+		var went []client.UnitState
+		for _, s := range r.agent.History(key) {
+			went = append(went, s.State)
+			if strings.Contains(s.Message, "no stream is enabled") {
+				r.Errorf("%s says %q", key, s.Message)
+			}
+		}
+		// Quick changes are one report, so only STOPPED must be seen.
+		if i := slices.Index(went, want[0]); i >= 0 {
+			went = went[i:]
+		} else {
+			want = want[1:]
+			went = went[max(0, len(went)-1):]
+		}
+		if !slices.Equal(went, want) {
+			r.Errorf("%s went %v, want %v at the end", key, went, want)
+		}
+	}
+}
+
+// TestStopDuringAChange: a stop that comes while a change waits for a batch has
+// one grace, not two.
+func TestStopDuringAChange(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, defendertest.Options{Seed: 82, Alerts: 40, Machines: 5})
+	r.es.Fault(componenttest.ElasticsearchFault{Hang: true})
+	defer r.es.Heal()
+	both := func(tag string) map[string]any {
+		return map[string]any{"tags": []any{tag}, "streams": []any{stream("log-1", "log"), stream("machine-1", "machine")}}
+	}
+	r.set(r.input(both("a")), elasticsearchUnit(r.esURL))
+	r.start()
+	r.eventually("a batch is in hand", func() bool { return r.es.Stats().Requests > 0 })
+	r.set(r.input(both("b")), elasticsearchUnit(r.esURL))
+	r.eventually("the change is received", func() bool { return r.agent.States()[inputKey].Current })
+	time.Sleep(1200 * time.Millisecond) // past the pause before a change is applied, into the grace
+	r.stop()
+	r.expectStopSaid()
+}
+
+// TestPolicyChangesAreNoTrouble: 40 changes of tags, one after the other.
+func TestPolicyChangesAreNoTrouble(t *testing.T) {
+	t.Parallel()
+	changes := 40
+	if testing.Short() {
+		changes = 5
+	}
+	r := newRig(t, defendertest.Options{Seed: 83, Alerts: 20, Live: 100})
+	settings := func(i int) map[string]any {
+		return map[string]any{"tags": []any{"change", float64(i)}, "interval": "1s"}
+	}
+	r.set(r.input(settings(0)), elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitHealthy()
+	before := len(r.agent.History(inputKey))
+	for i := range changes {
+		r.set(r.input(settings(i+1)), elasticsearchUnit(r.esURL))
+		r.eventually("the stream is restarted", func() bool {
+			return strings.Count(strings.Join(r.agent.Log(), "\n"), `"stream restarted"`) > i
+		})
+	}
+	r.waitHealthy()
+	for _, s := range r.agent.History(inputKey)[before:] {
+		if s.State != client.UnitStateHealthy {
+			t.Errorf("%s %q while nothing is wrong", s.State, s.Message)
+		}
+	}
+	r.stop()
+	r.expectStopSaid()
+}
+
+// TestChangeOfTagsKeepsTheRhythm: a stream that polls once an hour does not poll
+// because of a tag.
+func TestChangeOfTagsKeepsTheRhythm(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, defendertest.Options{Seed: 84, Alerts: 20})
+	r.set(r.input(map[string]any{"interval": "1h"}), elasticsearchUnit(r.esURL))
+	r.start()
+	r.wait("the first poll is over", func(s componenttest.States) bool { return shownStream(s[inputKey], "log-1")["last_success"] != nil })
+	polls := len(r.tenant.Requests())
+	r.set(r.input(map[string]any{"interval": "1h", "tags": []any{"other"}}), elasticsearchUnit(r.esURL))
+	restarted := func(n int) func() bool {
+		return func() bool { return strings.Count(strings.Join(r.agent.Log(), "\n"), `"stream restarted"`) == n }
+	}
+	r.eventually("the stream is restarted", restarted(1))
+	if r.agent.States()[inputKey].State != client.UnitStateHealthy || len(r.tenant.Requests()) != polls {
+		t.Errorf("%d requests, %v", len(r.tenant.Requests())-polls, r.agent.States()[inputKey])
+	}
+	r.set(r.input(map[string]any{"interval": "1h", "client_secret": "wrong"}), elasticsearchUnit(r.esURL))
+	r.wait("a wrong secret shows at once", func(s componenttest.States) bool { return s[inputKey].State == client.UnitStateFailed })
+	r.stop()
+}
+
+// TestBadStreamsFailAlone: a dataset that this binary does not know and a bad
+// setting fail their streams; the others collect, and go on when all is right.
+func TestBadStreamsFailAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, defendertest.Options{Seed: 85, Alerts: 20})
+	unknown, bad := stream("news-1", "vulnerability"), stream("machine-1", "machine")
+	bad["interval"], bad["evidence"] = "10ms", "both"
+	r.set(r.input(map[string]any{"streams": []any{unknown, stream("log-1", "log"), bad}}), elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitStored()
+	r.wait("the unit fails for the first of them", func(s componenttest.States) bool {
+		return s[inputKey].State == client.UnitStateFailed && strings.HasPrefix(s[inputKey].Message, "stream news-1: data_stream.dataset: no resource for") &&
+			shownStream(s[inputKey], "log-1")["status"] == "HEALTHY"
+	})
+	shown := r.agent.States()[inputKey]
+	for id, says := range map[string]string{"news-1": "no resource for", "machine-1": "interval: want at least 1s; evidence: want split or whole"} {
+		s := shownStream(shown, id)
+		if text, _ := s["error"].(string); s["status"] != "FAILED" || !strings.Contains(text, says) {
+			t.Errorf("stream %s shows %v, want %q", id, s, says)
+		}
+	}
+	r.touch(3)
+	r.waitStored()
+	r.set(r.input(map[string]any{"streams": []any{stream("log-1", "log"), stream("machine-1", "machine")}}), elasticsearchUnit(r.esURL))
+	r.waitHealthy()
+	if log := strings.Join(r.agent.Log(), "\n"); strings.Contains(log, `"stream restarted"`) {
+		t.Error("a stream that did not change was restarted")
+	}
+	r.stop()
+	r.expectStored()
+}
+
+func shownStream(s componenttest.UnitState, id string) map[string]any {
+	streams, _ := s.Payload["streams"].(map[string]any)
+	entry, _ := streams[id].(map[string]any)
+	return entry
+}
+
+// TestRemovedInputLosesItsCheckpoints: those of an input that the policy no
+// longer has are deleted when the agent has forgotten it, and no others.
+func TestRemovedInputLosesItsCheckpoints(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, defendertest.Options{Seed: 86, Alerts: 20})
+	second := r.input(map[string]any{"id": "defender-2"})
+	second.ID += "-2"
+	r.set(r.input(nil), second, elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitHealthy()
+	of := func(input string) (n int) {
+		files, err := filepath.Glob(filepath.Join(r.dir, "cursors", "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if b, err := os.ReadFile(path); err == nil && strings.Contains(string(b), `"`+input+`"`) {
+				n++
+			}
+		}
+		return n
+	}
+	if of("defender-1") != 1 || of("defender-2") != 1 {
+		t.Fatalf("%d and %d checkpoints, want one each", of("defender-1"), of("defender-2"))
+	}
+	r.set(r.input(nil), elasticsearchUnit(r.esURL))
+	r.eventually("the removed input's checkpoint is gone", func() bool { return of("defender-2") == 0 })
+	if of("defender-1") != 1 {
+		t.Error("the other input lost its checkpoint")
+	}
+	r.stop()
+}

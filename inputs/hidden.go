@@ -1,0 +1,71 @@
+package inputs
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/elastic/elastic-agent-libs/logp"
+	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
+)
+
+// ParseProxy reads a proxy_url. Its errors do not quote it: a password with a
+// character that a URL must escape is the most frequent reason for them.
+func ParseProxy(text Secret) (*url.URL, error) {
+	u, err := url.Parse(text.Reveal())
+	if err != nil || u.Hostname() == "" || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") ||
+		!slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		return nil, errors.New("proxy_url: must be a URL with scheme and host, such as http://proxy.example:3128; " +
+			"write special characters of user and password as %xx")
+	}
+	return u, nil
+}
+
+// CheckSSL loads certificates and keys and tells what is wrong with them.
+func CheckSSL(t *tlscommon.Config) error {
+	if _, err := tlscommon.LoadTLSConfig(t, logp.NewNopLogger()); err != nil {
+		return SSLFault(t, err)
+	}
+	return nil
+}
+
+// SSLFault is an error about ssl settings on one line, with the names of the
+// settings in place of their values: the library takes a key or certificate with
+// a typing error in it for the name of a file, and quotes it.
+func SSLFault(t *tlscommon.Config, err error) error {
+	text := err.Error()
+	if t == nil {
+		return fmt.Errorf("ssl: %s", oneLine(text))
+	}
+	type value struct{ text, name string }
+	values := []value{{t.Certificate.Key, "ssl.key"}, {t.Certificate.Passphrase, "ssl.key_passphrase"}}
+	if !isPath(t.Certificate.Certificate) {
+		values = append(values, value{t.Certificate.Certificate, "ssl.certificate"})
+	}
+	for i, ca := range t.CAs {
+		if !isPath(ca) {
+			values = append(values, value{ca, fmt.Sprintf("ssl.certificate_authorities[%d]", i)})
+		}
+	}
+	for _, v := range slices.Clone(values) {
+		for line := range strings.Lines(v.text) {
+			values = append(values, value{strings.TrimSpace(line), v.name})
+		}
+	}
+	slices.SortStableFunc(values, func(a, b value) int { return cmp.Compare(len(b.text), len(a.text)) })
+	for _, v := range values {
+		if len(v.text) >= 4 { // a shorter one would make the rest unreadable
+			text = strings.ReplaceAll(text, v.text, v.name)
+		}
+	}
+	return fmt.Errorf("ssl: %s", oneLine(text))
+}
+
+// isPath tells the name of a file, which may be seen, from a certificate.
+func isPath(s string) bool { return filepath.IsAbs(s) && len(s) < 256 && !strings.Contains(s, "\n") }
+
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
