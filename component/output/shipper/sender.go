@@ -34,13 +34,21 @@ const (
 	// settle is how long the persisted index must stay equal to an accepted
 	// one before the last event is sent once more. See the package's comment.
 	settle = time.Second
+
+	// longestLag is how long nothing may be persisted before that is reported.
+	// The elastic-agent-shipper sends what it has after 30 seconds at the latest
+	// (flush_timeout in its output/elasticsearch/config.go), and its queue waits
+	// for a second; a minute is promised.
+	longestLag = 45 * time.Second
 )
 
 // sender is the output.Sender over the Producer API.
 type sender struct {
 	connection grpc.ClientConnInterface
 	client     shipperproto.ProducerClient // over connection
-	timeout    time.Duration
+	dialer     *dialer
+	patience   time.Duration // with a call that has no answer
+	lag        time.Duration
 	settle     time.Duration
 	reporter   output.Reporter
 	log        *slog.Logger
@@ -53,10 +61,10 @@ type sender struct {
 	followers sync.WaitGroup
 }
 
-func newSender(connection grpc.ClientConnInterface, timeout time.Duration, r output.Reporter, log *slog.Logger) *sender {
+func newSender(connection grpc.ClientConnInterface, d *dialer, patience time.Duration, r output.Reporter, log *slog.Logger) *sender {
 	return &sender{
 		connection: connection, client: shipperproto.NewProducerClient(connection),
-		timeout: timeout, settle: settle, reporter: r, log: log,
+		dialer: d, patience: patience, lag: longestLag, settle: settle, reporter: r, log: log,
 		builders: make(chan struct{}, builders), spare: make(chan encoded, builders),
 	}
 }
@@ -65,14 +73,14 @@ func newSender(connection grpc.ClientConnInterface, timeout time.Duration, r out
 // that it persisted them. Where the queue has room for a part only, the rest
 // follows when that part is persisted.
 func (s *sender) Send(ctx context.Context, b *inputs.Batch, positions []int, verdicts []output.Verdict) error {
-	session, uuid, err := s.begin(ctx)
+	session, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	done := 0
 	for sent := 0; sent < len(positions); {
 		end := fit(b, positions, sent)
-		accepted, index, err := s.publish(ctx, session, uuid, b, positions[sent:end])
+		accepted, index, err := s.publish(ctx, session, b, positions[sent:end])
 		if bad := (*unreadable)(nil); errors.As(err, &bad) {
 			verdicts[sent+bad.at] = output.Rejected
 			s.reporter.Rejected(output.Rejection{Target: b.Target.Name(), ID: bad.id, Type: "document_parsing_exception"})
@@ -83,7 +91,7 @@ func (s *sender) Send(ctx context.Context, b *inputs.Batch, positions []int, ver
 		}
 		if sent += accepted; sent < end || sent == len(positions) {
 			if accepted == 0 {
-				return &output.Error{Op: opPublish, Kind: output.Busy, Err: errors.New("the shipper's queue is full")}
+				return &output.Error{Op: opPublish, Kind: output.Busy, Err: errFull}
 			}
 			if err := s.await(ctx, session, index, b, positions[sent-1]); err != nil {
 				return err
@@ -109,41 +117,66 @@ func fit(b *inputs.Batch, positions []int, start int) int {
 }
 
 // publish makes one call and returns how many documents were accepted, and the
-// index of the last of them. Another uuid ends the session.
-func (s *sender) publish(ctx context.Context, session *session, uuid string, b *inputs.Batch, positions []int) (int, uint64, error) {
+// index of the last of them. Another uuid ends the session. The call has no time
+// limit: the shipper takes the events of a call that was given up all the same,
+// so that every further try would be stored as well.
+func (s *sender) publish(ctx context.Context, session *session, b *inputs.Batch, positions []int) (int, uint64, error) {
 	select {
 	case s.builders <- struct{}{}:
 		defer func() { <-s.builders }()
 	case <-ctx.Done():
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
 	}
-	request, bad := s.request(uuid, b, positions)
+	before := session.progress()
+	request, bad := s.request(before.uuid, b, positions)
 	if bad != nil {
 		return 0, 0, bad
 	}
-	call, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	reply := &messages.PublishReply{}
-	err := s.connection.Invoke(call, publishEvents, request, reply, grpc.ForceCodecV2(codec{}))
+	err := s.call(ctx, session, request, reply)
 	if err == nil {
 		s.keep(request) // after an error gRPC may still read it
 	}
-	if err == nil && reply.Uuid != uuid {
+	if err == nil && reply.Uuid != before.uuid {
 		err = status.Error(codes.FailedPrecondition, "uuid")
 	}
 	if status.Code(err) == codes.FailedPrecondition {
-		session.end(failure(opPublish, err))
+		session.end(s.failure(opPublish, err))
 	}
 	switch {
 	case err == nil:
-		return min(int(reply.AcceptedCount), len(positions)), reply.AcceptedIndex, nil
+		accepted := min(int(reply.AcceptedCount), len(positions))
+		if accepted > 0 {
+			err = session.accepted(before, uint64(accepted), reply.AcceptedIndex)
+		}
+		return accepted, reply.AcceptedIndex, err
 	case ctx.Err() != nil:
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
+	case session.ctx.Err() != nil: // which ended the call
+		return 0, 0, session.progress().err
 	case status.Code(err) == codes.ResourceExhausted && len(*request) > everyoneTakes:
 		return 0, 0, &output.Error{Op: opPublish, Kind: output.TooLarge, Err: cause(err)}
 	default:
-		return 0, 0, failure(opPublish, err)
+		return 0, 0, s.failure(opPublish, err)
 	}
+}
+
+// call waits for the answer while the session lasts. When it has taken long, it
+// reports that.
+func (s *sender) call(ctx context.Context, session *session, request *encoded, reply *messages.PublishReply) error {
+	own, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(session.ctx, cancel)()
+	reported := make(chan struct{})
+	timer := time.AfterFunc(s.patience, func() {
+		defer close(reported)
+		s.reporter.Report(s.unanswered(opPublish))
+	})
+	err := s.connection.Invoke(own, publishEvents, request, reply, grpc.ForceCodecV2(codec{}))
+	if !timer.Stop() {
+		<-reported // so that no trouble is told after its end
+	}
+	return err
 }
 
 // request encodes documents for one call.
@@ -199,7 +232,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 // await returns nil when the persisted index has passed index, and an error
 // when the session ended before that.
 func (s *sender) await(ctx context.Context, session *session, index uint64, b *inputs.Batch, last int) error {
-	stuck := time.NewTimer(s.timeout)
+	stuck := time.NewTimer(s.lag)
 	defer stuck.Stop()
 	equal := time.NewTimer(s.settle)
 	defer equal.Stop()
@@ -212,17 +245,17 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, b *i
 			return p.err
 		}
 		if p.persisted != before {
-			stuck.Reset(s.timeout)
+			stuck.Reset(s.lag)
 			equal.Reset(s.settle)
 			before = p.persisted
 		}
 		select {
 		case <-p.changed:
 		case <-equal.C:
-			if p.persisted != index {
+			if p.persisted != index || p.oldest {
 				break
 			}
-			accepted, _, err := s.publish(ctx, session, p.uuid, b, []int{last})
+			accepted, _, err := s.publish(ctx, session, b, []int{last})
 			switch {
 			case err != nil && output.KindOf(err) != output.Busy:
 				return err
@@ -230,8 +263,8 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, b *i
 				equal.Reset(s.settle)
 			}
 		case <-stuck.C:
-			s.reporter.Report(&output.Error{Op: opIndex, Kind: output.Busy, Err: errors.New("the shipper accepted documents and does not deliver them")})
-			stuck.Reset(s.timeout)
+			s.reporter.Report(&output.Error{Op: opIndex, Kind: output.Busy, Err: errUndelivered})
+			stuck.Reset(s.lag)
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w", opIndex, ctx.Err())
 		}
@@ -247,6 +280,8 @@ type unreadable struct {
 
 func (u *unreadable) Error() string { return "document " + u.id + " is not JSON" }
 
+var errFull = errors.New("its queue is full, or it does not answer")
+
 // errRestarted tells that indexes of before mean nothing now.
 var errRestarted = errors.New("the shipper restarted")
 
@@ -254,21 +289,37 @@ func restarted(op string) error {
 	return &output.Error{Op: op, Kind: output.Server, Err: errRestarted}
 }
 
-func unanswered(op string, after time.Duration) error {
-	return &output.Error{Op: op, Kind: output.Unreachable, Err: fmt.Errorf("no answer within %s", after)}
+// errUndelivered is also what is seen where the shipper gave a bulk request up:
+// it never tells, and only a restart ends it.
+var errUndelivered = errors.New("it has accepted documents and does not deliver them")
+
+// unanswered is what is known while a call has no answer. Where there is a
+// connection, the first event of the call waits for room in the queue.
+func (s *sender) unanswered(op string) error {
+	if why := s.dialer.reason(); why != nil {
+		return &output.Error{Op: op, Kind: output.Unreachable, Err: why}
+	}
+	if op == opPublish {
+		return &output.Error{Op: op, Kind: output.Busy, Err: errFull}
+	}
+	return &output.Error{Op: op, Kind: output.Unreachable, Err: errSilent}
 }
 
 // failure makes an output.Error of what gRPC says.
-func failure(op string, err error) error {
+func (s *sender) failure(op string, err error) error {
 	if errors.Is(err, errClosed) {
 		return &output.Error{Op: op, Kind: output.Other, Err: errClosed}
 	}
+	why := cause(err)
 	kind := output.Server
 	switch status.Code(err) {
 	case codes.FailedPrecondition:
 		return restarted(op)
 	case codes.Unavailable:
 		kind = output.Unreachable
+		if reason := s.dialer.reason(); reason != nil {
+			why = reason
+		}
 	case codes.DeadlineExceeded, codes.ResourceExhausted: // a full queue makes the first event wait
 		kind = output.Busy
 	case codes.Unauthenticated:
@@ -278,7 +329,7 @@ func failure(op string, err error) error {
 	case codes.InvalidArgument, codes.Unimplemented:
 		kind = output.Refused
 	}
-	return &output.Error{Op: op, Kind: kind, Err: cause(err)}
+	return &output.Error{Op: op, Kind: kind, Err: why}
 }
 
 // messageBytes is how much of the other side's text is kept.

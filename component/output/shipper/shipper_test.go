@@ -135,7 +135,7 @@ func TestFaults(t *testing.T) {
 		"internal":                  {publish: &componenttest.ShipperFault{Code: codes.Internal, Times: 3}},
 		"refused":                   {publish: &componenttest.ShipperFault{Code: codes.InvalidArgument, Times: 3}},
 		"queue full":                {publish: &componenttest.ShipperFault{Full: true, Times: 3}},
-		"too slow":                  {publish: &componenttest.ShipperFault{Delay: 5 * time.Second, Times: 2}},
+		"too slow":                  {publish: &componenttest.ShipperFault{Delay: 500 * time.Millisecond, Times: 2}},
 		"reply lost":                {publish: &componenttest.ShipperFault{Code: codes.Unavailable, Late: true, Times: 2}, again: true},
 		"index unavailable":         {index: &componenttest.ShipperFault{Code: codes.Unavailable, Times: 3}},
 		"index slow":                {index: &componenttest.ShipperFault{Delay: 5 * time.Second, Times: 1}},
