@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -26,14 +27,7 @@ func asReal(t *testing.T, o componenttest.ShipperOptions) *componenttest.Shipper
 // storedOnce checks by event.id that documents 0 to n-1 are there, each once.
 func storedOnce(t *testing.T, s *componenttest.Shipper, n int) {
 	t.Helper()
-	times := map[string]int{}
-	for _, d := range s.Documents(target.Name()) {
-		var document struct{ Event struct{ ID string } }
-		if err := json.Unmarshal(d.JSON, &document); err != nil {
-			t.Fatal(err)
-		}
-		times[document.Event.ID]++
-	}
+	times := timesStored(t, s)
 	for id, stored := range times {
 		if stored > 1 {
 			t.Errorf("%s is stored %d times", id, stored)
@@ -42,6 +36,20 @@ func storedOnce(t *testing.T, s *componenttest.Shipper, n int) {
 	if len(times) != n {
 		t.Errorf("%d documents stored, want %d", len(times), n)
 	}
+}
+
+// timesStored counts by event.id.
+func timesStored(t *testing.T, s *componenttest.Shipper) map[string]int {
+	t.Helper()
+	times := map[string]int{}
+	for _, d := range s.Documents(target.Name()) {
+		var document struct{ Event struct{ ID string } }
+		if err := json.Unmarshal(d.JSON, &document); err != nil {
+			t.Fatal(err)
+		}
+		times[document.Event.ID]++
+	}
+	return times
 }
 
 // reported waits for trouble of that kind that says so.
@@ -61,11 +69,12 @@ func reported(t *testing.T, h *health, kind output.Kind, says string) {
 }
 
 func TestPlainAndTLS(t *testing.T) {
-	tcp, tls := "tcp", componenttest.ShipperOptions{TLS: true, Name: unitID}
+	tls := componenttest.ShipperOptions{TLS: true, Name: unitID}
 	plain := componenttest.ShipperOptions{Certificates: true}
+	other := componenttest.ShipperOptions{TLS: true, Name: "other"}
 	tests := map[string]struct {
 		shipper componenttest.ShipperOptions
-		network string
+		tcp     bool   // instead of a socket
 		enabled any    // ssl.enabled; nil: as the agent has it
 		says    string // empty: it delivers
 	}{
@@ -75,16 +84,16 @@ func TestPlainAndTLS(t *testing.T) {
 		"enabled, plain":                    {shipper: plain, enabled: true, says: "the shipper speaks plain, and TLS is asked for"},
 		"disabled, plain":                   {shipper: plain, enabled: false},
 		"disabled, TLS":                     {shipper: tls, enabled: false, says: "if it speaks TLS, set ssl"},
-		"agent's settings, TLS over TCP":    {shipper: tls, network: tcp},
-		"agent's settings, plain over TCP":  {shipper: plain, network: tcp, says: "the shipper speaks plain"},
-		"certificate of another unit":       {shipper: componenttest.ShipperOptions{TLS: true, Name: "other"}, says: "no TLS connection: x509: certificate is valid for other"},
-		"certificate of another, over TCP":  {shipper: componenttest.ShipperOptions{TLS: true, Name: "other"}, network: tcp, says: "no TLS connection: x509: certificate is valid for other"},
-		"agent's settings, disabled on TCP": {shipper: plain, network: tcp, enabled: false},
+		"agent's settings, TLS over TCP":    {shipper: tls, tcp: true},
+		"agent's settings, plain over TCP":  {shipper: plain, tcp: true, says: "the shipper speaks plain"},
+		"certificate of another unit":       {shipper: other, says: "no TLS connection: x509: certificate is valid for other"},
+		"certificate of another, over TCP":  {shipper: other, tcp: true, says: "no TLS connection: x509: certificate is valid for other"},
+		"agent's settings, disabled on TCP": {shipper: plain, tcp: true, enabled: false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
-			if test.network != tcp {
+			if !test.tcp {
 				test.shipper.Socket = socket(t)
 			}
 			s := startShipper(t, test.shipper)
@@ -204,9 +213,7 @@ func TestQueueReplaced(t *testing.T) {
 			first := publish(deadline(t), o, batch(0, 50))
 			until(t, s, "50 accepted", func(c componenttest.ShipperStats) bool { return c.Received == 50 })
 			s.Persist(persisted)
-			if persisted > 0 {
-				time.Sleep(5 * pollingInterval) // until the index was told
-			}
+			seen(t, o, uint64(persisted), 50)
 			s.ReplaceQueue()
 			second := publish(deadline(t), o, batch(50, 10))
 			until(t, s, "all accepted again", func(c componenttest.ShipperStats) bool { return c.Received >= 110 })
@@ -217,25 +224,39 @@ func TestQueueReplaced(t *testing.T) {
 			}
 			persistUntil(t, s, first)
 			persistUntil(t, s, second)
-			for i, id := range ids(t, s) {
-				if !id {
-					t.Errorf("document %d is lost", i)
-				}
-			}
+			noneLost(t, s, 60)
 		})
 	}
 }
 
-// ids tells which of the documents 0 to 59 are stored.
-func ids(t *testing.T, s *componenttest.Shipper) []bool {
+// seen waits until the output knows these indexes.
+func seen(t *testing.T, o *client, persisted, next uint64) {
 	t.Helper()
-	found := make([]bool, 60)
-	for _, d := range s.Documents(target.Name()) {
-		for i := range found {
-			found[i] = found[i] || strings.Contains(string(d.JSON), batch(i, 1).At(0).ID)
+	ctx := deadline(t)
+	for {
+		o.sender.mu.Lock()
+		p := o.sender.session.progress()
+		o.sender.mu.Unlock()
+		if p.persisted == persisted && p.next == next {
+			return
+		}
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+			t.Fatalf("the output knows %+v", p)
 		}
 	}
-	return found
+}
+
+// noneLost checks that documents 0 to n-1 are stored, once or more.
+func noneLost(t *testing.T, s *componenttest.Shipper, n int) {
+	t.Helper()
+	times := timesStored(t, s)
+	for i := range n {
+		if id := fmt.Sprintf("id-%05d", i); times[id] == 0 {
+			t.Errorf("document %s is lost", id)
+		}
+	}
 }
 
 // A bulk request that the shipper gave up is never acknowledged, nor is what
@@ -266,11 +287,7 @@ func TestBatchNeverPersisted(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			for i, id := range ids(t, s) {
-				if !id {
-					t.Errorf("document %d is lost", i)
-				}
-			}
+			noneLost(t, s, 60)
 		})
 	}
 }

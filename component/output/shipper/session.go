@@ -97,6 +97,7 @@ func (s *session) accepted(before progress, count, last uint64) error {
 	s.next = max(s.next, last+1)
 	// A new event has an index that was told as persisted before it was sent.
 	s.oldest = s.oldest || last < before.persisted+count
+	s.notify()
 	return nil
 }
 

@@ -97,8 +97,8 @@ func TestPublishWaitsForPersistence(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, componenttest.ShipperOptions{Hold: true})
 	h := newHealth()
-	o := connect(t, s, h, map[string]any{"timeout": "50ms"})
-	o.sender.settle = time.Hour
+	o := connect(t, s, h, nil)
+	o.sender.settle, o.sender.lag = time.Hour, 50*time.Millisecond
 	done := publish(deadline(t), o, batch(0, 10))
 	until(t, s, "10 accepted", func(c componenttest.ShipperStats) bool { return c.Received == 10 })
 	s.Persist(9)
