@@ -215,16 +215,20 @@ func TestQueueReplaced(t *testing.T) {
 			s.Persist(persisted)
 			seen(t, o, uint64(persisted), 50)
 			s.ReplaceQueue()
-			second := publish(deadline(t), o, batch(50, 10))
-			until(t, s, "all accepted again", func(c componenttest.ShipperStats) bool { return c.Received >= 110 })
+			n := 50
+			if persisted == 0 { // then the next call alone shows it
+				n = 60
+				second := publish(deadline(t), o, batch(50, 10))
+				defer func() { persistUntil(t, s, second); noneLost(t, s, n) }()
+			}
+			until(t, s, "all accepted again", func(c componenttest.ShipperStats) bool { return c.Received >= 50+n })
 			select {
 			case err := <-first:
 				t.Fatalf("acknowledged by the new queue's indexes: %v", err)
 			default:
 			}
 			persistUntil(t, s, first)
-			persistUntil(t, s, second)
-			noneLost(t, s, 60)
+			noneLost(t, s, 50)
 		})
 	}
 }
@@ -365,6 +369,24 @@ func TestSilentShipperShowsWithinAMinute(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A shipper whose queue is full answers no PersistedIndex either. That is shown at
+// the first attempt.
+func TestSilentIndexShowsAtOnce(t *testing.T) {
+	noLeaks(t)
+	s := asReal(t, componenttest.ShipperOptions{})
+	met, h := make(chan struct{}, 10), newHealth()
+	s.FailPersistedIndex(&componenttest.ShipperFault{Delay: time.Hour, Met: met})
+	o := connect(t, s, h, map[string]any{"timeout": "50ms", "backoff": map[string]any{"init": "1h", "max": "1h"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := publish(ctx, o, batch(0, 1))
+	reported(t, h, output.Unreachable, errSilent.Error())
+	if attempts := len(met); attempts != 1 {
+		t.Errorf("shown after %d attempts", attempts)
+	}
+	cancel()
+	<-done
 }
 
 func TestStopIsQuick(t *testing.T) {
