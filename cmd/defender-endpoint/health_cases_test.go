@@ -210,7 +210,7 @@ func viaShipper(f *faultRig) componenttest.Unit {
 // withSSL is the way through a shipper whose unit says ssl.enabled.
 func withSSL(enabled bool, o componenttest.ShipperOptions) func(*faultRig) componenttest.Unit {
 	return func(f *faultRig) componenttest.Unit {
-		_, unit := f.rig.newShipper(o)
+		_, unit := f.newShipper(o)
 		unit.Config["ssl"].(map[string]any)["enabled"] = enabled
 		return unit
 	}

@@ -164,9 +164,8 @@ func (s *sender) publish(ctx context.Context, session *session, b *inputs.Batch,
 // call waits for the answer while the session lasts. When it has taken long, it
 // reports that.
 func (s *sender) call(ctx context.Context, session *session, request *encoded, reply *messages.PublishReply) error {
-	own, cancel := context.WithCancel(ctx)
+	own, cancel := session.during(ctx)
 	defer cancel()
-	defer context.AfterFunc(session.ctx, cancel)()
 	reported := make(chan struct{})
 	timer := time.AfterFunc(s.patience, func() {
 		defer close(reported)

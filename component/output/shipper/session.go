@@ -22,7 +22,7 @@ var errClosed = errors.New("output closed")
 // session is one PersistedIndex stream over one queue of the shipper. Indexes
 // mean something inside it only.
 type session struct {
-	ctx    context.Context // ends with the session
+	ctx    context.Context // ends with the session, which outlives the call that began it
 	cancel context.CancelFunc
 	log    *slog.Logger
 
@@ -99,6 +99,13 @@ func (s *session) accepted(before progress, count, last uint64) error {
 	s.oldest = s.oldest || last < before.persisted+count
 	s.notify()
 	return nil
+}
+
+// during is a context that ends with ctx and with the session.
+func (s *session) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	own, cancel := context.WithCancel(ctx)
+	forget := context.AfterFunc(s.ctx, cancel)
+	return own, func() { forget(); cancel() }
 }
 
 // end ends the session; the first reason given stays.
