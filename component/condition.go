@@ -265,15 +265,15 @@ var (
 	}
 	shipperGone = &Condition{
 		Name: "shipper gone", Unit: onOutput, State: client.UnitStateDegraded,
-		Message: "no connection to the shipper; trying again; see the shipper's own state in the agent", Clears: whenTaken,
+		Message: "no connection to the shipper: {cause}; trying again; see the shipper's own state in the agent", Clears: whenTaken,
 	}
 	shipperFull = &Condition{
 		Name: "shipper queue full", Unit: onOutput, State: client.UnitStateDegraded,
-		Message: "the shipper takes no more documents; trying again; its output is too slow or in trouble", Clears: whenTaken,
+		Message: "documents do not get through the shipper: {cause}; trying again; look at its output, and if that is well restart Elastic Agent", Clears: whenTaken,
 	}
 	shipperRefuses = &Condition{
 		Name: "shipper refuses", Unit: onOutput, State: client.UnitStateDegraded,
-		Message: "the shipper refuses documents; trying again; check ssl of shipper and component", Clears: whenTaken,
+		Message: "the shipper refuses documents: {cause}; trying again; check ssl of shipper and component", Clears: whenTaken,
 	}
 )
 

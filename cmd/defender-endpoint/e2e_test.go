@@ -337,21 +337,6 @@ func (r *rig) newShipper(o componenttest.ShipperOptions) (*componenttest.Shipper
 	return shipper, componenttest.Unit{ID: outputID, Type: client.UnitTypeOutput, Config: settings}
 }
 
-func TestShipperLifecycle(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, defendertest.Options{Seed: 5, Alerts: 200})
-	shipper, unit := r.shipper()
-	r.set(r.input(nil), unit)
-	r.start()
-	r.waitHealthy()
-	stored := func() int { stats, _ := shipper.Stats(); return stats.Stored }
-	r.eventually("all documents persisted", func() bool { return stored() >= r.want() })
-	r.stop()
-	if stored() != r.want() {
-		t.Errorf("%d documents, want %d", stored(), r.want())
-	}
-}
-
 func TestKillAndRestart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 6, Alerts: 400})

@@ -229,6 +229,15 @@ func viaShipper(f *faultRig) componenttest.Unit {
 	return unit
 }
 
+// withSSL is the way through a shipper whose unit says ssl.enabled.
+func withSSL(enabled bool, o componenttest.ShipperOptions) func(*faultRig) componenttest.Unit {
+	return func(f *faultRig) componenttest.Unit {
+		_, unit := f.newShipper(o)
+		unit.Config["ssl"].(map[string]any)["enabled"] = enabled
+		return unit
+	}
+}
+
 // outputCases are about Elasticsearch and the shipper.
 var outputCases = []faultCase{
 	{row: "Elasticsearch unreachable", spoil: esFault(componenttest.ElasticsearchFault{Drop: true}), heal: healES},
@@ -280,6 +289,14 @@ var outputCases = []faultCase{
 				f.Fatal(err)
 			}
 		},
+	},
+	{
+		row: "shipper gone", name: "TLS against plain", says: "the shipper speaks plain, and TLS is asked for",
+		output: withSSL(true, componenttest.ShipperOptions{Certificates: true}), heal: reset,
+	},
+	{
+		row: "shipper gone", name: "plain against TLS", says: "if it speaks TLS, set ssl",
+		output: withSSL(false, componenttest.ShipperOptions{TLS: true, Name: outputID}), heal: reset,
 	},
 	{
 		row: "shipper queue full", output: viaShipper,

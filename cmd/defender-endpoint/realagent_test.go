@@ -288,9 +288,10 @@ func TestRealAgentThroughShipper(t *testing.T) {
 	if shipper == "" {
 		t.Skip("ELASTIC_AGENT_SHIPPER is not set; see CONTRIBUTING.md")
 	}
-	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 100})
+	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 1500})
 	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{}) // shippers know no API keys
-	through := strings.Replace(policy(r.api, listen(t, es)), `api_key: "id:key"`, "shipper.enabled: true", 1) + "        interval: 1s\n"
+	through := strings.Replace(policy(r.api, listen(t, es)), `api_key: "id:key"`,
+		"shipper.enabled: true, flush_timeout: 1s, max_retries: -1", 1) + "        interval: 1s\n"
 	a := newRealAgent(t, r, through, shipper, shipper+".spec.yml")
 	r.eventually("all units HEALTHY", a.healthy)
 	if !slices.ContainsFunc(a.status().Components, func(c agentComponent) bool { return strings.HasPrefix(c.ID, "shipper-") }) {
@@ -300,6 +301,7 @@ func TestRealAgentThroughShipper(t *testing.T) {
 	a.touch(5)
 	r.eventually("news are stored", func() bool { return es.Count(dataStream) >= r.want() })
 	a.expectStop()
+	t.Logf("offered %d, stored %d through the shipper", r.want(), es.Count(dataStream))
 	if n := es.Count(dataStream); n != r.want() {
 		t.Errorf("%d documents, want %d", n, r.want())
 	}

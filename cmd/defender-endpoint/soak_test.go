@@ -129,12 +129,12 @@ func newSoak(t *testing.T, w row, seed uint64) *soak {
 
 // onSocket keeps a shipper's address free while it is down. The path is short,
 // as the system demands.
-func (s *soak) onSocket(o componenttest.ShipperOptions) componenttest.ShipperOptions {
+func (r *rig) onSocket(o componenttest.ShipperOptions) componenttest.ShipperOptions {
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
-		s.Fatal(err)
+		r.Fatal(err)
 	}
-	s.Cleanup(func() { os.RemoveAll(dir) })
+	r.Cleanup(func() { os.RemoveAll(dir) })
 	o.Socket = filepath.Join(dir, "s")
 	return o
 }

@@ -2,22 +2,18 @@ package componenttest
 
 import (
 	"fmt"
-	"net"
-	"os"
 	"sync"
 	"time"
 
-	shipperproto "github.com/elastic/elastic-agent-shipper-client/pkg/proto"
 	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 )
 
-// Limits of the agent's shipper.
+// Limits of the elastic-agent-shipper.
 const (
-	shipperQueue    = 4096     // events in the memory queue
-	shipperMaxBytes = 64 << 20 // of one call
+	shipperQueue    = 4096     // events in the memory queue: libbeat's default, which queue/config.go keeps
+	shipperMaxBytes = 64 << 20 // of one call: grpcserver/inputhandler.go
 )
 
 // ShipperOptions shape a Shipper.
@@ -25,9 +21,16 @@ type ShipperOptions struct {
 	// Socket is the path of a unix socket. Default: a port of 127.0.0.1.
 	Socket string
 	// TLS demands mutual TLS. Name is then the name in the certificate: the
-	// id of the output unit that connects.
+	// id of the output unit that connects. The fake shipper of the repository
+	// elastic-agent (pkg/component/fake/shipper/main.go) speaks TLS.
 	TLS  bool
 	Name string
+	// Certificates puts certificates into the settings of a shipper that serves
+	// plain and asks nobody who he is. The agent gives each unit certificates
+	// (pkg/component/runtime/manager_shipper.go of elastic-agent), and the
+	// elastic-agent-shipper serves plain all the same: its TLS is a TODO in
+	// controller/controller_client.go.
+	Certificates bool
 	// Queue is how many events it holds that are not persisted. Default: 4096.
 	Queue int
 	// Hold persists with Persist only. Otherwise Delay after an event was
@@ -35,9 +38,13 @@ type ShipperOptions struct {
 	Hold  bool
 	Delay time.Duration
 	// Inclusive makes the persisted index that of the newest persisted event,
-	// as the protocol says. The agent's shipper tells that of the oldest event
-	// not persisted, which is one more.
+	// as the protocol says. The elastic-agent-shipper tells that of the oldest
+	// event not persisted, which is one more (queue/queue.go).
 	Inclusive bool
+	// WithoutIDs loses the _id of events, as the elastic-agent-shipper does: its
+	// bulk items have none (output/elasticsearch/output.go). A repeat is then
+	// stored twice, and counted as a duplicate all the same.
+	WithoutIDs bool
 	// CountOnly keeps ids only and no documents.
 	CountOnly bool
 	// OnDocument is called for every new document when it is persisted, in
@@ -61,6 +68,7 @@ type ShipperStats struct {
 	Stored     int // documents
 	Duplicates int // events persisted under an _id that was there already
 	Streams    int // of PersistedIndex, now
+	Blocked    int // calls of PublishEvents whose first event waits for room, now
 }
 
 // ShipperFault makes calls fail.
@@ -78,9 +86,10 @@ type ShipperFault struct {
 	Met chan<- struct{}
 }
 
-// Shipper is a fake of the agent's shipper: its Producer service over gRPC,
-// strict about what it is sent, with a bounded queue and what an Elasticsearch
-// behind it would then hold. It must be closed.
+// Shipper is a fake of the elastic-agent-shipper: its Producer service over
+// gRPC, strict about what it is sent, with a bounded queue and what an
+// Elasticsearch behind it would then hold. What comments name as a file is in
+// the repository elastic-agent-shipper. It must be closed.
 type Shipper struct {
 	options   ShipperOptions
 	authority *authority
@@ -92,6 +101,8 @@ type Shipper struct {
 	uuid      string
 	next      uint64 // index of the next event
 	queue     []queued
+	lives     int           // of the queue
+	giveUp    int           // of the next events to be persisted, how many never are
 	changed   chan struct{} // closed and replaced with every change
 	broken    chan struct{} // closed and replaced to end PersistedIndex streams
 	publish   *ShipperFault
@@ -103,7 +114,8 @@ type Shipper struct {
 
 type queued struct {
 	index uint64
-	event *messages.Event
+	event *messages.Event // nil: stored, or given up
+	lost  bool            // given up: the index never passes it
 }
 
 // NewShipper makes a Shipper. Nothing runs before Start.
@@ -121,73 +133,6 @@ func NewShipper(o ShipperOptions) (*Shipper, error) {
 	}, nil
 }
 
-// Start serves under a new uuid, at the former address after a Stop.
-func (s *Shipper) Start() error {
-	var options []grpc.ServerOption
-	if s.options.TLS {
-		config, err := s.authority.serverConfig(s.options.Name)
-		if err != nil {
-			return fmt.Errorf("start shipper: %w", err)
-		}
-		options = append(options, grpc.Creds(credentials.NewTLS(config)))
-	}
-	listener, err := s.listen()
-	if err != nil {
-		return fmt.Errorf("start shipper: %w", err)
-	}
-	server := grpc.NewServer(append(options, grpc.MaxRecvMsgSize(shipperMaxBytes), grpc.StatsHandler(meter{s}), grpc.WaitForHandlers(true))...)
-	shipperproto.RegisterProducerServer(server, &shipperServer{shipper: s})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.server, s.uuid, s.next, s.queue = server, newID(), 0, nil
-	if s.options.Inclusive {
-		s.next = 1 // zero then means that nothing was persisted
-	}
-	s.serving.Go(func() { _ = server.Serve(listener) }) // ends with Stop, and then without an error worth telling
-	return nil
-}
-
-func (s *Shipper) listen() (net.Listener, error) {
-	if s.options.Socket != "" {
-		_ = os.Remove(s.options.Socket) // of a former life
-		return net.Listen("unix", s.options.Socket)
-	}
-	listener, err := net.Listen("tcp", s.address)
-	if err == nil {
-		s.address = listener.Addr().String()
-	}
-	return listener, err
-}
-
-// Stop cuts all connections and forgets what was not persisted, as when the
-// process is killed.
-func (s *Shipper) Stop() {
-	s.mu.Lock()
-	server := s.server
-	s.server = nil
-	s.mu.Unlock()
-	if server != nil {
-		server.Stop()
-	}
-	s.serving.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.queue = nil // not before: an empty queue would tell that all is persisted
-	s.uuid = ""
-}
-
-// Restart is Stop and Start.
-func (s *Shipper) Restart() error {
-	s.Stop()
-	return s.Start()
-}
-
-// Close stops it for good.
-func (s *Shipper) Close() error {
-	s.Stop()
-	return nil
-}
-
 // Settings are those of the output unit that the agent gives a component.
 func (s *Shipper) Settings() (map[string]any, error) {
 	server := s.address
@@ -195,7 +140,7 @@ func (s *Shipper) Settings() (map[string]any, error) {
 		server = "unix://" + s.options.Socket
 	}
 	settings := map[string]any{"type": "shipper", "server": server}
-	if s.options.TLS {
+	if s.options.TLS || s.options.Certificates {
 		certificate, key, err := s.authority.issue("client")
 		if err != nil {
 			return nil, err
@@ -230,20 +175,13 @@ func (s *Shipper) fault(at **ShipperFault, f *ShipperFault) {
 func (s *Shipper) BreakStreams() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.broken)
-	s.broken = make(chan struct{})
+	s.breakStreams()
 }
 
-// Persist persists the n oldest events of the queue and returns how many there
-// were.
-func (s *Shipper) Persist(n int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n = min(n, len(s.queue))
-	if n > 0 {
-		s.persist(s.queue[n-1].index)
-	}
-	return n
+// breakStreams is BreakStreams for callers that hold mu.
+func (s *Shipper) breakStreams() {
+	close(s.broken)
+	s.broken = make(chan struct{})
 }
 
 // Documents are the persisted documents of an index or data stream, in order;
@@ -264,9 +202,7 @@ func (s *Shipper) Documents(index string) []ShippedDocument {
 func (s *Shipper) Stats() (ShipperStats, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stats := s.stats
-	stats.Stored = len(s.ids)
-	return stats, s.changed
+	return s.stats, s.changed
 }
 
 // notify wakes who waits for a change. Callers hold mu.

@@ -2,19 +2,15 @@ package componenttest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/elastic/elastic-agent-shipper-client/pkg/helpers"
 	shipperproto "github.com/elastic/elastic-agent-shipper-client/pkg/proto"
 	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
-
-	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
 
 // shipperServer is the Producer service of a Shipper.
@@ -24,7 +20,7 @@ type shipperServer struct {
 }
 
 // PublishEvents waits until the first event fits into the queue and takes of
-// the others what fits, as the agent's shipper does.
+// the others what fits, as the shipper does (grpcserver/server.go).
 func (p *shipperServer) PublishEvents(ctx context.Context, request *messages.PublishRequest) (*messages.PublishReply, error) {
 	s := p.shipper
 	fault, err := s.meet(ctx, &s.publish)
@@ -50,7 +46,7 @@ func (p *shipperServer) PublishEvents(ctx context.Context, request *messages.Pub
 	if fault.Full {
 		return reply, nil
 	}
-	if err := s.accept(ctx, uuid, request.Events, reply); err != nil {
+	if err := s.accept(uuid, request.Events, reply); err != nil {
 		return nil, err
 	}
 	if fault.Late {
@@ -90,92 +86,6 @@ func (s *Shipper) meet(ctx context.Context, at **ShipperFault) (ShipperFault, er
 	return fault, nil
 }
 
-func (s *Shipper) accept(ctx context.Context, uuid string, events []*messages.Event, reply *messages.PublishReply) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.queue) >= s.options.Queue {
-		changed := s.changed
-		s.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-		s.mu.Lock()
-		if err := ctx.Err(); err != nil {
-			return status.FromContextError(err).Err()
-		}
-	}
-	if s.server == nil || s.uuid != uuid {
-		return status.Error(codes.Unavailable, "queue is closed")
-	}
-	for _, e := range events[:min(len(events), s.options.Queue-len(s.queue))] {
-		s.queue = append(s.queue, queued{s.next, e})
-		reply.AcceptedIndex = s.next
-		reply.AcceptedCount++
-		s.next++
-	}
-	s.stats.Received += int(reply.AcceptedCount)
-	switch last := reply.AcceptedIndex; {
-	case s.options.Hold:
-	case s.options.Delay > 0:
-		time.AfterFunc(s.options.Delay, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if s.uuid == uuid {
-				s.persist(last)
-			}
-		})
-	default:
-		s.persist(last)
-	}
-	s.notify()
-	return nil
-}
-
-// persist moves the events up to that index from the queue to where they are
-// safe. Callers hold mu.
-func (s *Shipper) persist(last uint64) {
-	for len(s.queue) > 0 && s.queue[0].index <= last {
-		s.keep(s.queue[0].event)
-		s.queue = s.queue[1:]
-	}
-	s.notify()
-}
-
-func (s *Shipper) keep(e *messages.Event) {
-	metadata := e.GetMetadata().GetData()
-	d := ShippedDocument{
-		ID: metadata["_id"].GetStringValue(), Index: metadata["raw_index"].GetStringValue(),
-		OpType: metadata["op_type"].GetStringValue(), Pipeline: metadata["pipeline"].GetStringValue(),
-		InputID: e.Source.InputId, StreamID: e.Source.StreamId,
-	}
-	if d.Index == "" {
-		d.Index = e.DataStream.Type + "-" + e.DataStream.Dataset + "-" + e.DataStream.Namespace
-	}
-	s.stats.Persisted++
-	key := d.Index + "/" + d.ID
-	if d.ID == "" {
-		key += newID() // Elasticsearch gives it an id
-	}
-	if s.ids[key] {
-		s.stats.Duplicates++
-		return
-	}
-	s.ids[key] = true
-	if s.options.CountOnly && s.options.OnDocument == nil {
-		return
-	}
-	fields := helpers.AsMap(e.Fields)
-	fields["@timestamp"] = e.Timestamp.AsTime().Format(ecs.TimeLayout)
-	d.JSON, _ = json.Marshal(fields) // strings, numbers, maps and lists always encode
-	if s.options.OnDocument != nil {
-		s.options.OnDocument(d)
-	}
-	if !s.options.CountOnly {
-		s.documents = append(s.documents, d)
-	}
-}
-
 // PersistedIndex looks at the index every polling interval and tells when it
 // changed.
 func (p *shipperServer) PersistedIndex(request *messages.PersistedIndexRequest, server shipperproto.Producer_PersistedIndexServer) error {
@@ -184,6 +94,10 @@ func (p *shipperServer) PersistedIndex(request *messages.PersistedIndexRequest, 
 		return err
 	}
 	s.mu.Lock()
+	if s.server == nil {
+		s.mu.Unlock()
+		return status.Error(codes.Unavailable, "shipper is initializing")
+	}
 	broken := s.broken
 	s.stats.Streams++
 	s.notify()
@@ -209,8 +123,11 @@ func (p *shipperServer) PersistedIndex(request *messages.PersistedIndexRequest, 
 		case <-server.Context().Done():
 			return server.Context().Err()
 		case <-broken:
-			return status.Error(codes.Internal, "stream broken")
+			return status.Error(codes.Unknown, "server is stopped: context canceled") // grpcserver/server.go
 		case <-ticker.C:
+			if stats, _ := s.Stats(); stats.Blocked > 0 {
+				continue // a call that waits for room holds publisherserver's lock
+			}
 			now := s.persisted()
 			if now.PersistedIndex == told.PersistedIndex {
 				continue
@@ -221,19 +138,6 @@ func (p *shipperServer) PersistedIndex(request *messages.PersistedIndexRequest, 
 			told = now
 		}
 	}
-}
-
-func (s *Shipper) persisted() *messages.PersistedIndexReply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	oldest := s.next
-	if len(s.queue) > 0 {
-		oldest = s.queue[0].index
-	}
-	if s.options.Inclusive {
-		oldest--
-	}
-	return &messages.PersistedIndexReply{Uuid: s.uuid, PersistedIndex: oldest}
 }
 
 func validate(e *messages.Event) error {

@@ -107,7 +107,7 @@ func TestShipperQueueAndIndex(t *testing.T) {
 		t.Error(diff)
 	}
 	s.BreakStreams()
-	if _, err := stream.Recv(); status.Code(err) != codes.Internal {
+	if _, err := stream.Recv(); status.Code(err) != codes.Unknown {
 		t.Errorf("broken stream: %v", err)
 	}
 }

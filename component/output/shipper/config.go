@@ -26,7 +26,9 @@ type settings struct {
 	}
 	security struct {
 		// SSL is as everywhere in Elastic's products. Without it, and with
-		// enabled: false, the connection is plain.
+		// enabled: false, the connection is plain. With enabled: true it is TLS.
+		// Without enabled, which is what the agent gives, it is TLS or, over a
+		// socket or pipe of this host, what the shipper speaks.
 		SSL *tlscommon.Config `config:"ssl"`
 	}
 	identity struct {
@@ -37,8 +39,8 @@ type settings struct {
 		} `config:"ssl"`
 	}
 	call struct {
-		// Timeout bounds one call; it is also how long the shipper may persist
-		// nothing before that is reported. Default 30s.
+		// Timeout is how long a connection or the answer to a call may take
+		// before that is reported. Default 30s; more than 45s is as 45s.
 		Timeout time.Duration `config:"timeout"`
 	}
 	bulk struct {
@@ -53,12 +55,6 @@ type settings struct {
 			Max  time.Duration `config:"max"`
 		} `config:"backoff"`
 	}
-}
-
-// endpoint is where and how to connect.
-type endpoint struct {
-	network, address string
-	tls              *tls.Config // nil: plain
 }
 
 // decode reads the settings. The error joins all faults, each naming its
@@ -109,7 +105,11 @@ func (s *settings) check() []error {
 func (s *settings) endpoint(unitID string) (endpoint, error) {
 	network, address, err := locate(s.connection.Server)
 	security, fault := s.tls(unitID)
-	return endpoint{network, address, security}, errors.Join(err, fault)
+	local := network == "unix" || network == "npipe"
+	return endpoint{
+		network: network, address: address, tls: security,
+		orPlain: local && security != nil && s.security.SSL.Enabled == nil,
+	}, errors.Join(err, fault)
 }
 
 // locate tells network and address of a server setting.
@@ -155,7 +155,9 @@ func (s *settings) tls(unitID string) (*tls.Config, error) {
 	if err != nil {
 		return nil, s.fault("ssl", err)
 	}
-	return loaded.BuildModuleClientConfig(name, tlscommon.WithLogger(logp.NewNopLogger())), nil
+	client := loaded.BuildModuleClientConfig(name, tlscommon.WithLogger(logp.NewNopLogger()))
+	client.NextProtos = []string{"h2"} // gRPC's servers demand it
+	return client, nil
 }
 
 // fault names a setting.

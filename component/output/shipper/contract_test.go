@@ -9,9 +9,21 @@ import (
 )
 
 func TestPublisherContract(t *testing.T) {
+	tests := map[string]componenttest.ShipperOptions{
+		"plain":                   {},
+		"plain with certificates": {Certificates: true},
+		"TLS":                     {TLS: true, Name: unitID},
+	}
+	for name, options := range tests {
+		t.Run(name, func(t *testing.T) { runContract(t, options) })
+	}
+}
+
+func runContract(t *testing.T, options componenttest.ShipperOptions) {
 	componenttest.RunPublisherContract(t, func(t *testing.T) componenttest.Subject {
 		noLeaks(t)
-		s := startShipper(t, componenttest.ShipperOptions{})
+		options.Socket = socket(t)
+		s := startShipper(t, options)
 		o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 7})
 		return componenttest.Subject{
 			Publisher: o,

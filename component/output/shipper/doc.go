@@ -8,32 +8,74 @@
 //     greater than the index it accepted the document under, in the same life
 //     of the shipper (the same uuid). Nothing else is an acknowledgement.
 //   - Every call names the uuid of the session it belongs to. When that session
-//     ends (another uuid, a refused uuid, a broken PersistedIndex stream) all
-//     that was not persisted in it is given back to the loop as an error.
+//     ends (another uuid, a refused uuid, indexes that go back, a broken
+//     PersistedIndex stream) all that was not persisted in it is given back to
+//     the loop as an error.
 //   - While a session lasts, documents that were accepted are not sent again,
 //     however long the shipper takes: it still has them.
 //   - Every document carries its _id, so that what is sent twice is stored once
 //     by a shipper that passes the id on.
+//   - A shipper that is silent, or persists nothing, is reported within a minute
+//     whatever the time-outs are.
 //   - At most two calls' worth of documents are in memory as encoded requests.
+//
+// File names below are of the repositories elastic-agent-shipper and, where it
+// is said, elastic-agent.
+//
+// # Why TLS, and then plain
+//
+// The agent gives every unit certificates and no ssl.enabled (elastic-agent 8.15
+// pkg/component/runtime/manager_shipper.go). The elastic-agent-shipper serves
+// plain all the same (controller/controller_client.go: its TLS is a TODO), while
+// the fake shipper of elastic-agent (pkg/component/fake/shipper) speaks TLS with
+// the unit's id as its name. So where ssl.enabled is not set, each connection
+// begins with TLS, and is made again plain when the other side begins with
+// HTTP/2. Only a socket or pipe of this host is gone over to plain, and only on
+// that sign: any other failure of TLS stays one. The dialer does this, not gRPC's
+// credentials, because these cannot make a connection again, and because gRPC
+// passes a dialer's errors on as text: the dialer keeps them for the health text.
 //
 // # Why greater, and not greater or equal
 //
 // The protocol says that an event is safe when persisted_index is its index.
-// The agent's shipper sends the index of the oldest event that is not
-// persisted, so equal means the opposite there. Greater is safe with both. With
-// a shipper that follows the protocol, though, the last index would never be
-// passed: where the persisted index stays equal for a second, the last event is
-// sent once more. It gets a greater index, which settles the matter, and is
-// the same document by its _id.
+// The elastic-agent-shipper sends the index of the oldest event that is not
+// persisted (queue/queue.go), so equal means the opposite there. Greater is safe
+// with both. With a shipper that follows the protocol, though, the last index
+// would never be passed: where the persisted index stays equal for a second, the
+// last event is sent once more. It gets a greater index, which settles the matter.
+//
+// A shipper that has once given an event an index that it had told as persisted
+// before is of the first kind. It is not sent the last event again: it passes no
+// _id on (output/elasticsearch/output.go), so that a document which waits for
+// the next bulk request, up to 30 s (output/elasticsearch/config.go), would be
+// stored twice.
+//
+// # Why indexes that go back end the session
+//
+// A change of the shipper's own output replaces its queue under the same uuid
+// (controller/controller_client.go updateShipperOutput), and indexes begin again
+// from zero. Waiting for the old ones would take the new queue's for an
+// acknowledgement.
 //
 // # Why waiting has no end
 //
 // When what is behind the shipper is down, the shipper keeps what it accepted.
 // Sending it again after a time-out would fill its queue with duplicates, so
-// the wait lasts as long as the session, and after each timeout without
-// progress the trouble is reported. A shipper with a disk queue always tells 0;
-// it shows on the unit as a shipper that delivers nothing, which is as much as
-// can be known about it.
+// the wait lasts as long as the session, and trouble is reported meanwhile. The
+// same goes for a call that waits for room in the queue: the shipper does not
+// see that it was given up (queue/queue.go) and takes its events later.
+//
+// What the shipper never persists is not seen as such: a bulk request that failed
+// max_retries times, or with a status that is not retried, is given up without a
+// word (output/elasticsearch/output.go sets no OnError), and no later document is
+// acknowledged until the shipper restarts. A shipper with a disk queue always
+// tells 0. Both show on the unit as a shipper that delivers nothing.
+//
+// # Why a document may be stored twice
+//
+// A session that ends, by SIGTERM too, tells nothing of what the shipper still
+// delivered (controller/run.go). It is sent again, and behind the
+// elastic-agent-shipper stored again, since that passes no _id on.
 //
 // # Why calls of 200 documents, eight at a time
 //

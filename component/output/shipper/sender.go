@@ -34,13 +34,21 @@ const (
 	// settle is how long the persisted index must stay equal to an accepted
 	// one before the last event is sent once more. See the package's comment.
 	settle = time.Second
+
+	// longestLag is how long nothing may be persisted before that is reported.
+	// The elastic-agent-shipper sends what it has after 30 seconds at the latest
+	// (flush_timeout in its output/elasticsearch/config.go), and its queue waits
+	// for a second; a minute is promised.
+	longestLag = 45 * time.Second
 )
 
 // sender is the output.Sender over the Producer API.
 type sender struct {
 	connection grpc.ClientConnInterface
 	client     shipperproto.ProducerClient // over connection
-	timeout    time.Duration
+	dialer     *dialer
+	patience   time.Duration // with a call that has no answer
+	lag        time.Duration
 	settle     time.Duration
 	reporter   output.Reporter
 	log        *slog.Logger
@@ -53,10 +61,10 @@ type sender struct {
 	followers sync.WaitGroup
 }
 
-func newSender(connection grpc.ClientConnInterface, timeout time.Duration, r output.Reporter, log *slog.Logger) *sender {
+func newSender(connection grpc.ClientConnInterface, d *dialer, patience time.Duration, r output.Reporter, log *slog.Logger) *sender {
 	return &sender{
 		connection: connection, client: shipperproto.NewProducerClient(connection),
-		timeout: timeout, settle: settle, reporter: r, log: log,
+		dialer: d, patience: patience, lag: longestLag, settle: settle, reporter: r, log: log,
 		builders: make(chan struct{}, builders), spare: make(chan encoded, builders),
 	}
 }
@@ -65,14 +73,14 @@ func newSender(connection grpc.ClientConnInterface, timeout time.Duration, r out
 // that it persisted them. Where the queue has room for a part only, the rest
 // follows when that part is persisted.
 func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []output.Verdict) error {
-	session, uuid, err := s.begin(ctx)
+	session, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	done := 0
 	for sent := 0; sent < len(docs); {
 		end := fit(docs, sent)
-		accepted, index, err := s.publish(ctx, session, uuid, target, docs[sent:end])
+		accepted, index, err := s.publish(ctx, session, target, docs[sent:end])
 		if bad := (*unreadable)(nil); errors.As(err, &bad) {
 			verdicts[sent+bad.at] = output.Verdict{Outcome: output.Refused, Refusal: &inputs.Refusal{Type: "document_parsing_exception"}}
 			return nil
@@ -82,7 +90,7 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 		}
 		if sent += accepted; sent < end || sent == len(docs) {
 			if accepted == 0 {
-				return &output.Error{Op: opPublish, Kind: output.Busy, Err: errors.New("the shipper's queue is full")}
+				return &output.Error{Op: opPublish, Kind: output.Busy, Err: errFull}
 			}
 			if err := s.await(ctx, session, index, target, docs[sent-1:sent]); err != nil {
 				return err
@@ -108,41 +116,65 @@ func fit(docs []inputs.Document, start int) int {
 }
 
 // publish makes one call and returns how many documents were accepted, and the
-// index of the last of them. Another uuid ends the session.
-func (s *sender) publish(ctx context.Context, session *session, uuid string, target inputs.Target, docs []inputs.Document) (int, uint64, error) {
+// index of the last of them. Another uuid ends the session. The call has no time
+// limit: the shipper takes the events of a call that was given up all the same,
+// so that every further try would be stored as well.
+func (s *sender) publish(ctx context.Context, session *session, target inputs.Target, docs []inputs.Document) (int, uint64, error) {
 	select {
 	case s.builders <- struct{}{}:
 		defer func() { <-s.builders }()
 	case <-ctx.Done():
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
 	}
-	request, bad := s.request(uuid, target, docs)
+	before := session.progress()
+	request, bad := s.request(before.uuid, target, docs)
 	if bad != nil {
 		return 0, 0, bad
 	}
-	call, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	reply := &messages.PublishReply{}
-	err := s.connection.Invoke(call, publishEvents, request, reply, grpc.ForceCodecV2(codec{}))
+	err := s.call(ctx, session, request, reply)
 	if err == nil {
 		s.keep(request) // after an error gRPC may still read it
 	}
-	if err == nil && reply.Uuid != uuid {
+	if err == nil && reply.Uuid != before.uuid {
 		err = status.Error(codes.FailedPrecondition, "uuid")
 	}
 	if status.Code(err) == codes.FailedPrecondition {
-		session.end(failure(opPublish, err))
+		session.end(s.failure(opPublish, err))
 	}
 	switch {
 	case err == nil:
-		return min(int(reply.AcceptedCount), len(docs)), reply.AcceptedIndex, nil
+		accepted := min(int(reply.AcceptedCount), len(docs))
+		if accepted > 0 {
+			err = session.accepted(before, uint64(accepted), reply.AcceptedIndex)
+		}
+		return accepted, reply.AcceptedIndex, err
 	case ctx.Err() != nil:
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
+	case session.ctx.Err() != nil: // which ended the call
+		return 0, 0, session.progress().err
 	case status.Code(err) == codes.ResourceExhausted && len(*request) > everyoneTakes:
 		return 0, 0, &output.Error{Op: opPublish, Kind: output.TooLarge, Err: cause(err)}
 	default:
-		return 0, 0, failure(opPublish, err)
+		return 0, 0, s.failure(opPublish, err)
 	}
+}
+
+// call waits for the answer while the session lasts. When it has taken long, it
+// reports that.
+func (s *sender) call(ctx context.Context, session *session, request *encoded, reply *messages.PublishReply) error {
+	own, cancel := session.during(ctx)
+	defer cancel()
+	reported := make(chan struct{})
+	timer := time.AfterFunc(s.patience, func() {
+		defer close(reported)
+		s.reporter.Report(s.unanswered(opPublish))
+	})
+	err := s.connection.Invoke(own, publishEvents, request, reply, grpc.ForceCodecV2(codec{}))
+	if !timer.Stop() {
+		<-reported // so that no trouble is told after its end
+	}
+	return err
 }
 
 // request encodes documents for one call.
@@ -197,7 +229,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 // await returns nil when the persisted index has passed index, and an error
 // when the session ended before that.
 func (s *sender) await(ctx context.Context, session *session, index uint64, target inputs.Target, last []inputs.Document) error {
-	stuck := time.NewTimer(s.timeout)
+	stuck := time.NewTimer(s.lag)
 	defer stuck.Stop()
 	equal := time.NewTimer(s.settle)
 	defer equal.Stop()
@@ -210,17 +242,17 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, targ
 			return p.err
 		}
 		if p.persisted != before {
-			stuck.Reset(s.timeout)
+			stuck.Reset(s.lag)
 			equal.Reset(s.settle)
 			before = p.persisted
 		}
 		select {
 		case <-p.changed:
 		case <-equal.C:
-			if p.persisted != index {
+			if p.persisted != index || p.oldest {
 				break
 			}
-			accepted, _, err := s.publish(ctx, session, p.uuid, target, last)
+			accepted, _, err := s.publish(ctx, session, target, last)
 			switch {
 			case err != nil && output.KindOf(err) != output.Busy:
 				return err
@@ -228,8 +260,8 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, targ
 				equal.Reset(s.settle)
 			}
 		case <-stuck.C:
-			s.reporter.Report(&output.Error{Op: opIndex, Kind: output.Busy, Err: errors.New("the shipper accepted documents and does not deliver them")})
-			stuck.Reset(s.timeout)
+			s.reporter.Report(&output.Error{Op: opIndex, Kind: output.Busy, Err: errUndelivered})
+			stuck.Reset(s.lag)
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w", opIndex, ctx.Err())
 		}
@@ -245,6 +277,8 @@ type unreadable struct {
 
 func (u *unreadable) Error() string { return "document " + u.id + " is not JSON" }
 
+var errFull = errors.New("its queue is full, or it does not answer")
+
 // errRestarted tells that indexes of before mean nothing now.
 var errRestarted = errors.New("the shipper restarted")
 
@@ -252,21 +286,37 @@ func restarted(op string) error {
 	return &output.Error{Op: op, Kind: output.Server, Err: errRestarted}
 }
 
-func unanswered(op string, after time.Duration) error {
-	return &output.Error{Op: op, Kind: output.Unreachable, Err: fmt.Errorf("no answer within %s", after)}
+// errUndelivered is also what is seen where the shipper gave a bulk request up:
+// it never tells, and only a restart ends it.
+var errUndelivered = errors.New("it has accepted documents and does not deliver them")
+
+// unanswered is what is known while a call has no answer. Where there is a
+// connection, the first event of the call waits for room in the queue.
+func (s *sender) unanswered(op string) error {
+	if why := s.dialer.reason(); why != nil {
+		return &output.Error{Op: op, Kind: output.Unreachable, Err: why}
+	}
+	if op == opPublish {
+		return &output.Error{Op: op, Kind: output.Busy, Err: errFull}
+	}
+	return &output.Error{Op: op, Kind: output.Unreachable, Err: errSilent}
 }
 
 // failure makes an output.Error of what gRPC says.
-func failure(op string, err error) error {
+func (s *sender) failure(op string, err error) error {
 	if errors.Is(err, errClosed) {
 		return &output.Error{Op: op, Kind: output.Other, Err: errClosed}
 	}
+	why := cause(err)
 	kind := output.Server
 	switch status.Code(err) {
 	case codes.FailedPrecondition:
 		return restarted(op)
 	case codes.Unavailable:
 		kind = output.Unreachable
+		if reason := s.dialer.reason(); reason != nil {
+			why = reason
+		}
 	case codes.DeadlineExceeded, codes.ResourceExhausted: // a full queue makes the first event wait
 		kind = output.Busy
 	case codes.Unauthenticated:
@@ -276,7 +326,7 @@ func failure(op string, err error) error {
 	case codes.InvalidArgument, codes.Unimplemented:
 		kind = output.RequestRefused
 	}
-	return &output.Error{Op: op, Kind: kind, Err: cause(err)}
+	return &output.Error{Op: op, Kind: kind, Err: why}
 }
 
 // messageBytes is how much of the other side's text is kept.

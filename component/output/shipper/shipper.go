@@ -1,15 +1,12 @@
 package shipper
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
@@ -17,6 +14,10 @@ import (
 
 // workers is how many calls may wait for persistence at once.
 const workers = 16
+
+// longestPatience bounds what may pass without a sign of the shipper before that
+// is reported: a minute is promised.
+const longestPatience = 45 * time.Second
 
 // client is the output: the loop over a sender, and their connection.
 type client struct {
@@ -35,23 +36,29 @@ func New(settings map[string]any, unitID string, r output.Reporter, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	security := insecure.NewCredentials()
-	if e.tls != nil {
-		security = credentials.NewTLS(e.tls)
+	c, err := newClient(s, newDialer(e), r, log)
+	if err != nil {
+		return nil, err
 	}
+	return c, nil
+}
+
+// newClient is New with a dialer.
+func newClient(s *settings, d *dialer, r output.Reporter, log *slog.Logger) (*client, error) {
+	patience := min(s.call.Timeout, longestPatience)
 	connection, err := grpc.NewClient("passthrough:///shipper",
-		grpc.WithTransportCredentials(security),
-		grpc.WithContextDialer(e.dial),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the dialer agrees on TLS
+		grpc.WithContextDialer(d.dial),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(maxCallBytes)),
 		// The loop decides when to try again; the connection must not lag behind.
 		grpc.WithConnectParams(grpc.ConnectParams{
-			MinConnectTimeout: s.call.Timeout,
+			MinConnectTimeout: patience,
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	sender := newSender(connection, s.call.Timeout, r, log)
+	sender := newSender(connection, d, patience, r, log)
 	loop := output.NewLoop(sender, output.Options{
 		BulkMax: s.bulk.Max, Workers: workers, BackoffInit: s.pause.Backoff.Init, BackoffMax: s.pause.Backoff.Max,
 	}, r)
@@ -68,12 +75,4 @@ func (c *client) Close() error {
 		return fmt.Errorf("close shipper connection: %w", err)
 	}
 	return nil
-}
-
-func (e endpoint) dial(ctx context.Context, _ string) (net.Conn, error) {
-	if e.network == "npipe" {
-		return dialPipe(ctx, e.address)
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, e.network, e.address)
 }

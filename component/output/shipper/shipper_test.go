@@ -97,8 +97,8 @@ func TestPublishWaitsForPersistence(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, componenttest.ShipperOptions{Hold: true})
 	h := newHealth()
-	o := connect(t, s, h, map[string]any{"timeout": "50ms"})
-	o.sender.settle = time.Hour
+	o := connect(t, s, h, nil)
+	o.sender.settle, o.sender.lag = time.Hour, 50*time.Millisecond
 	done := publish(deadline(t), o, batch(0, 10))
 	until(t, s, "10 accepted", func(c componenttest.ShipperStats) bool { return c.Received == 10 })
 	s.Persist(9)
@@ -135,7 +135,7 @@ func TestFaults(t *testing.T) {
 		"internal":                  {publish: &componenttest.ShipperFault{Code: codes.Internal, Times: 3}},
 		"refused":                   {publish: &componenttest.ShipperFault{Code: codes.InvalidArgument, Times: 3}},
 		"queue full":                {publish: &componenttest.ShipperFault{Full: true, Times: 3}},
-		"too slow":                  {publish: &componenttest.ShipperFault{Delay: 5 * time.Second, Times: 2}},
+		"too slow":                  {publish: &componenttest.ShipperFault{Delay: 500 * time.Millisecond, Times: 2}},
 		"reply lost":                {publish: &componenttest.ShipperFault{Code: codes.Unavailable, Late: true, Times: 2}, again: true},
 		"index unavailable":         {index: &componenttest.ShipperFault{Code: codes.Unavailable, Times: 3}},
 		"index slow":                {index: &componenttest.ShipperFault{Delay: 5 * time.Second, Times: 1}},

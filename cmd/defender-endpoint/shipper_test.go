@@ -1,0 +1,32 @@
+package main_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+func TestShipperLifecycle(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]componenttest.ShipperOptions{
+		"TLS":                          {TLS: true, Name: outputID},
+		"as the elastic-agent-shipper": {Certificates: true, WithoutIDs: true, Delay: 1500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, defendertest.Options{Seed: 5, Alerts: 200})
+			shipper, unit := r.newShipper(r.onSocket(o))
+			r.set(r.input(nil), unit)
+			r.start()
+			r.waitHealthy()
+			stored := func() int { stats, _ := shipper.Stats(); return stats.Stored }
+			r.eventually("all documents persisted", func() bool { return stored() >= r.want() })
+			r.stop()
+			if stored() != r.want() {
+				t.Errorf("%d documents, want %d", stored(), r.want())
+			}
+		})
+	}
+}

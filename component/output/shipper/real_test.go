@@ -1,0 +1,421 @@
+package shipper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+)
+
+// asReal is the elastic-agent-shipper as an agent runs it: it serves plain, the
+// unit has certificates, and its Elasticsearch gets no ids.
+func asReal(t *testing.T, o componenttest.ShipperOptions) *componenttest.Shipper {
+	t.Helper()
+	o.Socket, o.Certificates, o.WithoutIDs = socket(t), true, true
+	return startShipper(t, o)
+}
+
+// storedOnce checks by event.id that documents 0 to n-1 are there, each once.
+func storedOnce(t *testing.T, s *componenttest.Shipper, n int) {
+	t.Helper()
+	times := timesStored(t, s)
+	for id, stored := range times {
+		if stored > 1 {
+			t.Errorf("%s is stored %d times", id, stored)
+		}
+	}
+	if len(times) != n {
+		t.Errorf("%d documents stored, want %d", len(times), n)
+	}
+}
+
+// timesStored counts by event.id.
+func timesStored(t *testing.T, s *componenttest.Shipper) map[string]int {
+	t.Helper()
+	times := map[string]int{}
+	for _, d := range s.Documents(target.Name()) {
+		var document struct{ Event struct{ ID string } }
+		if err := json.Unmarshal(d.JSON, &document); err != nil {
+			t.Fatal(err)
+		}
+		times[document.Event.ID]++
+	}
+	return times
+}
+
+// reported waits for trouble of that kind that says so.
+func reported(t *testing.T, h *health, kind output.Kind, says string) {
+	t.Helper()
+	ctx := deadline(t)
+	for {
+		select {
+		case err := <-h.trouble:
+			if output.KindOf(err) == kind && strings.Contains(err.Error(), says) {
+				return
+			}
+		case <-ctx.Done():
+			t.Fatalf("no report of %q with %q", kind, says)
+		}
+	}
+}
+
+func TestPlainAndTLS(t *testing.T) {
+	tls := componenttest.ShipperOptions{TLS: true, Name: unitID}
+	plain := componenttest.ShipperOptions{Certificates: true}
+	other := componenttest.ShipperOptions{TLS: true, Name: "other"}
+	tests := map[string]struct {
+		shipper componenttest.ShipperOptions
+		tcp     bool   // instead of a socket
+		enabled any    // ssl.enabled; nil: as the agent has it
+		says    string // empty: it delivers
+	}{
+		"agent's settings, plain":           {shipper: plain},
+		"agent's settings, TLS":             {shipper: tls},
+		"enabled, TLS":                      {shipper: tls, enabled: true},
+		"enabled, plain":                    {shipper: plain, enabled: true, says: "the shipper speaks plain, and TLS is asked for"},
+		"disabled, plain":                   {shipper: plain, enabled: false},
+		"disabled, TLS":                     {shipper: tls, enabled: false, says: "if it speaks TLS, set ssl"},
+		"agent's settings, TLS over TCP":    {shipper: tls, tcp: true},
+		"agent's settings, plain over TCP":  {shipper: plain, tcp: true, says: "the shipper speaks plain"},
+		"certificate of another unit":       {shipper: other, says: "no TLS connection: x509: certificate is valid for other"},
+		"certificate of another, over TCP":  {shipper: other, tcp: true, says: "no TLS connection: x509: certificate is valid for other"},
+		"agent's settings, disabled on TCP": {shipper: plain, tcp: true, enabled: false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			if !test.tcp {
+				test.shipper.Socket = socket(t)
+			}
+			s := startShipper(t, test.shipper)
+			settings, err := s.Settings()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.enabled != nil {
+				settings["ssl"].(map[string]any)["enabled"] = test.enabled
+			}
+			h := newHealth()
+			o := connect(t, s, h, settings)
+			if test.says == "" {
+				if err := o.Publish(deadline(t), batch(0, 20)); err != nil {
+					t.Fatal(err)
+				}
+				stored(t, s, 20)
+				return
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := publish(ctx, o, batch(0, 20))
+			reported(t, h, output.Unreachable, test.says)
+			cancel()
+			<-done
+			stored(t, s, 0)
+		})
+	}
+}
+
+// The shipper that the agent runs is replaced by one that speaks the other way.
+func TestShipperChangesToTLS(t *testing.T) {
+	noLeaks(t)
+	plain := asReal(t, componenttest.ShipperOptions{})
+	o := connect(t, plain, newHealth(), nil)
+	if err := o.Publish(deadline(t), batch(0, 5)); err != nil {
+		t.Fatal(err)
+	}
+	plain.Stop()
+	if err := plain.ServeTLS(unitID); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Publish(deadline(t), batch(5, 5)); err != nil {
+		t.Fatal(err)
+	}
+	storedOnce(t, plain, 10)
+}
+
+// While the last document waits for the next bulk request, up to 30 s, the
+// persisted index is its own. It is not sent again for that.
+func TestSlowPersistenceStoresOnce(t *testing.T) {
+	noLeaks(t)
+	s := asReal(t, componenttest.ShipperOptions{Delay: 300 * time.Millisecond})
+	h := newHealth()
+	o := connect(t, s, h, nil)
+	o.sender.settle = 20 * time.Millisecond
+	for i := range 3 {
+		if err := o.Publish(deadline(t), batch(i, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	storedOnce(t, s, 3)
+	for _, err := range h.errs {
+		if err != nil {
+			t.Errorf("reported %v for an ordinary delay", err)
+		}
+	}
+}
+
+func TestUsualDelayIsNoTrouble(t *testing.T) {
+	if most := 31 * time.Second; longestLag <= most || longestLag >= time.Minute {
+		t.Errorf("trouble is told after %s; want more than the shipper's usual %s and less than a minute", longestLag, most)
+	}
+}
+
+// The shipper takes the events of a call that was given up as well, as soon as
+// there is room.
+func TestFullQueueStoresOnce(t *testing.T) {
+	noLeaks(t)
+	s := asReal(t, componenttest.ShipperOptions{Hold: true, Queue: 10})
+	h := newHealth()
+	o := connect(t, s, h, map[string]any{"timeout": "30ms", "bulk_max_size": 10})
+	done := publish(deadline(t), o, batch(0, 40))
+	until(t, s, "a call waits for room", func(c componenttest.ShipperStats) bool { return c.Blocked > 0 })
+	reported(t, h, output.Busy, "its queue is full")
+	persistUntil(t, s, done)
+	storedOnce(t, s, 40)
+}
+
+// persistUntil persists whatever comes until Publish returns.
+func persistUntil(t *testing.T, s *componenttest.Shipper, done <-chan error) {
+	t.Helper()
+	ctx := deadline(t)
+	for {
+		_, changed := s.Stats()
+		s.Persist(1)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatal("Publish does not return")
+		}
+	}
+}
+
+// An output of the shipper that changes brings a queue whose indexes begin again
+// under the same uuid.
+func TestQueueReplaced(t *testing.T) {
+	for name, persisted := range map[string]int{"some persisted": 5, "nothing persisted": 0} {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			s := asReal(t, componenttest.ShipperOptions{Hold: true})
+			o := connect(t, s, newHealth(), nil)
+			first := publish(deadline(t), o, batch(0, 50))
+			until(t, s, "50 accepted", func(c componenttest.ShipperStats) bool { return c.Received == 50 })
+			s.Persist(persisted)
+			seen(t, o, uint64(persisted), 50)
+			s.ReplaceQueue()
+			n := 50
+			if persisted == 0 { // then the next call alone shows it
+				n = 60
+				second := publish(deadline(t), o, batch(50, 10))
+				defer func() { persistUntil(t, s, second); noneLost(t, s, n) }()
+			}
+			until(t, s, "all accepted again", func(c componenttest.ShipperStats) bool { return c.Received >= 50+n })
+			select {
+			case err := <-first:
+				t.Fatalf("acknowledged by the new queue's indexes: %v", err)
+			default:
+			}
+			persistUntil(t, s, first)
+			noneLost(t, s, 50)
+		})
+	}
+}
+
+// seen waits until the output knows these indexes.
+func seen(t *testing.T, o *client, persisted, next uint64) {
+	t.Helper()
+	ctx := deadline(t)
+	for {
+		o.sender.mu.Lock()
+		p := o.sender.session.progress()
+		o.sender.mu.Unlock()
+		if p.persisted == persisted && p.next == next {
+			return
+		}
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+			t.Fatalf("the output knows %+v", p)
+		}
+	}
+}
+
+// noneLost checks that documents 0 to n-1 are stored, once or more.
+func noneLost(t *testing.T, s *componenttest.Shipper, n int) {
+	t.Helper()
+	times := timesStored(t, s)
+	for i := range n {
+		if id := fmt.Sprintf("id-%05d", i); times[id] == 0 {
+			t.Errorf("document %s is lost", id)
+		}
+	}
+}
+
+// A bulk request that the shipper gave up is never acknowledged, nor is what
+// came after it, until the shipper restarts.
+func TestBatchNeverPersisted(t *testing.T) {
+	for name, end := range map[string]func(*componenttest.Shipper){
+		"kill":    (*componenttest.Shipper).Stop,
+		"SIGTERM": func(s *componenttest.Shipper) { s.Terminate(5) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			s := asReal(t, componenttest.ShipperOptions{})
+			s.GiveUp(10)
+			h := newHealth()
+			o := connect(t, s, h, nil)
+			o.sender.lag = 30 * time.Millisecond
+			done := publish(deadline(t), o, batch(0, 60))
+			reported(t, h, output.Busy, "does not deliver them")
+			select {
+			case err := <-done:
+				t.Fatalf("acknowledged: %v", err)
+			default:
+			}
+			end(s)
+			if err := s.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			noneLost(t, s, 60)
+		})
+	}
+}
+
+// SIGTERM stores what the shipper's output had read and tells nobody.
+func TestTerminated(t *testing.T) {
+	noLeaks(t)
+	s := asReal(t, componenttest.ShipperOptions{Hold: true})
+	o := connect(t, s, newHealth(), nil)
+	done := publish(deadline(t), o, batch(0, 60))
+	until(t, s, "all accepted", func(c componenttest.ShipperStats) bool { return c.Received == 60 })
+	s.Terminate(20)
+	select {
+	case err := <-done:
+		t.Fatalf("acknowledged by the end of the shipper: %v", err)
+	default:
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, s, "all accepted again", func(c componenttest.ShipperStats) bool { return c.Received == 120 })
+	persistUntil(t, s, done)
+	if stats, _ := s.Stats(); stats.Stored != 80 || stats.Duplicates != 20 {
+		t.Errorf("%d stored, %d of them again; want 80 and 20", stats.Stored, stats.Duplicates)
+	}
+}
+
+// silence opens connections that nobody answers.
+func silence(t *testing.T) func(context.Context) (net.Conn, error) {
+	return func(context.Context) (net.Conn, error) {
+		here, there := net.Pipe()
+		go func() { // what is written is read and forgotten
+			for buffer := make([]byte, 1024); ; {
+				if _, err := there.Read(buffer); err != nil {
+					return
+				}
+			}
+		}()
+		context.AfterFunc(t.Context(), func() { there.Close() })
+		return here, nil
+	}
+}
+
+func TestSilentShipperShowsWithinAMinute(t *testing.T) {
+	for _, timeout := range []string{"1s", "30s", "10m"} {
+		t.Run(timeout, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, e, err := decode(map[string]any{"server": "localhost:1", "timeout": timeout}, unitID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d, h := newDialer(e), newHealth()
+				d.open = silence(t)
+				o, err := newClient(s, d, h, slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				began, done := time.Now(), publish(ctx, o, batch(0, 10))
+				if err := <-h.trouble; !errors.Is(err, errSilent) && output.KindOf(err) != output.Silent {
+					t.Errorf("reported %v, want that it does not answer", err)
+				}
+				if took := time.Since(began); took >= time.Minute {
+					t.Errorf("shown after %s", took)
+				}
+				began = time.Now()
+				cancel()
+				<-done
+				if err := o.Close(); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("stopping took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// A shipper whose queue is full answers no PersistedIndex either. That is shown at
+// the first attempt.
+func TestSilentIndexShowsAtOnce(t *testing.T) {
+	noLeaks(t)
+	s := asReal(t, componenttest.ShipperOptions{})
+	met, h := make(chan struct{}, 10), newHealth()
+	s.FailPersistedIndex(&componenttest.ShipperFault{Delay: time.Hour, Met: met})
+	o := connect(t, s, h, map[string]any{"timeout": "50ms", "backoff": map[string]any{"init": "1h", "max": "1h"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := publish(ctx, o, batch(0, 1))
+	reported(t, h, output.Unreachable, errSilent.Error())
+	if attempts := len(met); attempts != 1 {
+		t.Errorf("shown after %d attempts", attempts)
+	}
+	cancel()
+	<-done
+}
+
+func TestStopIsQuick(t *testing.T) {
+	tests := map[string]struct {
+		shipper componenttest.ShipperOptions
+		reached func(componenttest.ShipperStats) bool
+	}{
+		"not persisting": {componenttest.ShipperOptions{Hold: true}, func(c componenttest.ShipperStats) bool { return c.Received == 40 }},
+		"queue full":     {componenttest.ShipperOptions{Hold: true, Queue: 5}, func(c componenttest.ShipperStats) bool { return c.Blocked > 0 }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			s := asReal(t, test.shipper)
+			o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 10})
+			ctx, cancel := context.WithCancel(t.Context())
+			done := publish(ctx, o, batch(0, 40))
+			until(t, s, "waiting", test.reached)
+			began := time.Now()
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v, want context.Canceled", err)
+			}
+			if err := o.Close(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("stopping took %s", took)
+			}
+		})
+	}
+}
