@@ -21,7 +21,7 @@
 //
 //   - ignore_above: a value beyond it is left out without a word; Elasticsearch
 //     lists the field in _ignored.
-//   - An object in a keyword field under ignore_malformed is stored and
+//   - An object in a keyword or text field under ignore_malformed is stored and
 //     not indexed, without a word; Elasticsearch refuses it.
 //   - constant_keyword: the value must stand in the mapping, and a document with
 //     another one is stored; Elasticsearch takes the first value that comes, and

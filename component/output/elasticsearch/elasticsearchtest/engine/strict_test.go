@@ -20,7 +20,7 @@ func TestEngineNet(t *testing.T) {
 	}{
 		{"good", `"message":"m","event":{"severity":21},"tags":["a"]`, nil},
 		{"object in a keyword", `"observer":{"name":{"a":1}}`, []string{"wrong type observer.name"}}, // taken, and lost, by this engine
-		{"object in a text", `"message":{"a":1}`, []string{"refused message", "wrong type message"}},
+		{"object in a text", `"message":{"a":1}`, []string{"wrong type message"}}, // likewise
 		{"text in an object", `"observer":"text"`, []string{"refused observer", "undeclared observer"}},
 		{"malformed number", `"event":{"severity":"high"}`, []string{"ignored event.severity", "wrong type event.severity"}},
 		{"number in a keyword", `"observer":{"name":1}`, []string{"wrong type observer.name"}},
@@ -55,18 +55,21 @@ func TestEngineNet(t *testing.T) {
 }
 
 // TestEngineStrict: without ignore_malformed the engine refuses what it takes
-// with it.
+// with it, be it not indexed.
 func TestEngineStrict(t *testing.T) {
 	p := engine.ReadPackage(t, root)
+	values := map[string]string{"text in a long": `"event":{"severity":"high"}`, "object in a keyword": `"observer":{"name":{"a":1}}`, "object in a text": `"message":{"a":1}`}
 	for _, strict := range []bool{false, true} {
 		namespace := fmt.Sprint("strict-", strict)
 		in := engine.Shared(t).Install(t, p, engine.Installation{Namespace: namespace, Strict: strict})
-		r := in.Feed(t, []engine.Document{{
-			Target: "logs-microsoft_defender_endpoint.log-" + namespace, ID: "1",
-			JSON: []byte(`{"@timestamp":"2026-03-02T08:15:07.000Z","event":{"severity":"high"}}`),
-		}})
-		if (r.Refused == 1) != strict || r.Stored+r.Refused != 1 {
-			t.Errorf("strict %v: %+v", strict, r)
+		for name, members := range values {
+			r := in.Feed(t, []engine.Document{{
+				Target: "logs-microsoft_defender_endpoint.log-" + namespace, ID: name,
+				JSON: []byte(`{"@timestamp":"2026-03-02T08:15:07.000Z",` + members + `}`),
+			}})
+			if (r.Refused == 1) != strict || r.Stored+r.Refused != 1 {
+				t.Errorf("%s, strict %v: %+v", name, strict, r)
+			}
 		}
 	}
 }
