@@ -16,7 +16,7 @@ import (
 // documents, as the stack sets an index and strictly.
 func TestEngineTakesEveryCapture(t *testing.T) {
 	engine.Shared(t) // skipped at once where there is none
-	for namespace, strict := range map[string]bool{"captures": false, "captures-strict": true} {
+	for namespace, strict := range map[string]bool{"captures": false, "captures_strict": true} {
 		t.Run(namespace, func(t *testing.T) {
 			f := &feed{TB: t, namespace: namespace}
 			captures(t, func(resource, name string, record []byte) {
