@@ -125,6 +125,9 @@ func (d *Document) listFrom(start int) Value {
 	return listValue(d.values[start:end:end])
 }
 
+// NewObject is an object that is nowhere yet, such as an element of a list.
+func (d *Document) NewObject() Value { return objectValue(d.newObject()) }
+
 // JSON takes over any JSON value that is well-formed. Containers become objects
 // and lists of this document, without their nulls, empty strings and empty
 // containers. The value aliases raw.

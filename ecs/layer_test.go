@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -155,8 +156,14 @@ func FuzzScanner(f *testing.F) {
 		if compact.Kind() == '[' {
 			list := ecs.NewScanner(compact)
 			var elements []jsontext.Value
-			if v := list.List(&elements); string(v) != string(compact) {
+			v, none := list.List(&elements, math.MaxInt)
+			if string(v) != string(compact) || none != 0 {
 				t.Errorf("list %s, want %s", v, compact)
+			}
+			all := len(elements)
+			list = ecs.NewScanner(compact)
+			if v, beyond := list.List(&elements, 1); string(v) != string(compact) || len(elements)+beyond != all || len(elements) > 1 {
+				t.Errorf("list %s of %d elements with %d beyond, want %s of %d", v, len(elements), beyond, compact, all)
 			}
 		}
 	})

@@ -79,16 +79,21 @@ func (s *Scanner) Value() jsontext.Value {
 }
 
 // List is the list that comes next; its elements take the place of those in
-// elements.
-func (s *Scanner) List(elements *[]jsontext.Value) jsontext.Value {
+// elements, up to limit of them. beyond is how many more there are.
+func (s *Scanner) List(elements *[]jsontext.Value, limit int) (list jsontext.Value, beyond int) {
 	s.Peek()
 	start := s.at
 	*elements = (*elements)[:0]
 	for s.Enter(); s.More(); {
-		*elements = append(*elements, s.Value())
+		element := s.Value()
+		if len(*elements) == limit {
+			beyond++
+			continue
+		}
+		*elements = append(*elements, element)
 	}
 	s.at = min(s.at, len(s.src))
-	return s.src[start:s.at:s.at]
+	return s.src[start:s.at:s.at], beyond
 }
 
 // text goes behind a string: to the first quote with an even number of

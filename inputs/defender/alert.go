@@ -2,6 +2,7 @@ package defender
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,41 +51,11 @@ type alert struct {
 	RBACGroupName      raw `json:"rbacGroupName"`     // nullable
 	AADTenantID        raw `json:"aadTenantId"`       // GUID
 	MITRETechniques    raw `json:"mitreTechniques"`   // list of technique ids
-	RelatedUser        raw `json:"relatedUser"`       // {userName, domainName}, nullable
-	LoggedOnUsers      raw `json:"loggedOnUsers"`     // list of {accountName, domainName}
-	Domains            raw `json:"domains"`           // list; empty in every sample
-	Comments           raw `json:"comments"`          // list of {comment, createdBy, createdTime}
+	RelatedUser        raw `json:"relatedUser"`       // relatedUser, or text as its page says; nullable
+	LoggedOnUsers      raw `json:"loggedOnUsers"`     // list of loggedOnUser
+	Domains            raw `json:"domains"`           // list of domain; empty in today's samples
+	Comments           raw `json:"comments"`          // list of comment
 	Evidence           raw `json:"evidence"`          // list of evidence
-}
-
-// evidence is one evidence item: the union of all properties, unused ones null.
-type evidence struct {
-	EntityType                raw `json:"entityType"`           // User, Process, File, Ip, Url, Registry...: open set
-	CreationTime              raw `json:"evidenceCreationTime"` // timestamp; absent in old data
-	DetectionStatus           raw `json:"detectionStatus"`      // open set
-	SHA1                      raw `json:"sha1"`
-	SHA256                    raw `json:"sha256"`
-	FileName                  raw `json:"fileName"`
-	FilePath                  raw `json:"filePath"`  // the folder, without the file's name
-	ProcessID                 raw `json:"processId"` // number
-	ProcessCommandLine        raw `json:"processCommandLine"`
-	ProcessCreationTime       raw `json:"processCreationTime"`       // timestamp
-	ParentProcessID           raw `json:"parentProcessId"`           // number
-	ParentProcessCreationTime raw `json:"parentProcessCreationTime"` // timestamp
-	IPAddress                 raw `json:"ipAddress"`
-	URL                       raw `json:"url"`
-	ParentProcessFileName     raw `json:"parentProcessFileName"`
-	ParentProcessFilePath     raw `json:"parentProcessFilePath"` // the folder
-	RegistryKey               raw `json:"registryKey"`           // without the hive
-	RegistryHive              raw `json:"registryHive"`          // HKEY_LOCAL_MACHINE...
-	RegistryValueType         raw `json:"registryValueType"`     // ExpandString...
-	RegistryValue             raw `json:"registryValue"`
-	RegistryValueName         raw `json:"registryValueName"`
-	AccountName               raw `json:"accountName"`
-	DomainName                raw `json:"domainName"`
-	UserSID                   raw `json:"userSid"`
-	AADUserID                 raw `json:"aadUserId"`
-	UserPrincipalName         raw `json:"userPrincipalName"`
 }
 
 type relatedUser struct {
@@ -92,29 +63,72 @@ type relatedUser struct {
 	DomainName raw `json:"domainName"`
 }
 
+type loggedOnUser struct {
+	AccountName raw `json:"accountName"`
+	DomainName  raw `json:"domainName"`
+}
+
+type comment struct {
+	Comment     raw `json:"comment"`
+	CreatedBy   raw `json:"createdBy"`
+	CreatedTime raw `json:"createdTime"` // timestamp
+	CreateTime  raw `json:"createTime"`  // the documentation's spelling of the same
+}
+
+// domain and technique are what elements of domains and mitreTechniques were in
+// earlier years; today they are text, which is taken for the member.
+type (
+	domain struct {
+		Host raw `json:"host"`
+	}
+	technique struct {
+		ID raw `json:"id"`
+	}
+)
+
 // alertMapper maps alerts as ecs-mapping.md 4.1 says, one document per evidence
 // item or one per alert.
 type alertMapper struct {
 	*envelope
-	alert    alert
-	evidence evidence
-	user     relatedUser
+	alert     alert
+	evidence  evidence
+	user      relatedUser
+	loggedOn  loggedOnUser
+	comment   comment
+	domain    domain
+	technique technique
 
-	alerts, evidences, users *objectDecoder
-	items, techniques        []raw // of the alert's evidence and mitreTechniques
-	id                       []byte
-	time                     time.Time // of all documents of the alert
-	relatedHash, relatedIP   union
-	categories, types        union
+	alerts, evidences, users            *objectDecoder
+	loggedOns, notes, domains, attacks  *objectDecoder
+	items, techniques                   elements // of the alert's evidence and mitreTechniques
+	loggedOnUsers, comments, hosts      elements // of its loggedOnUsers, comments and domains
+	techniqueIDs                        ecs.Value
+	id                                  []byte
+	time                                time.Time      // of all documents of the alert
+	met                                 map[string]int // evidence items of the alert so far
+	relatedHash, relatedIP, relatedHost union
+	categories, types                   union
 }
 
 func newAlertMapper(e *envelope) mapper {
-	m := &alertMapper{envelope: e}
+	m := &alertMapper{envelope: e, met: map[string]int{}}
+	e.vendor = [...]string{"microsoft", "defender_endpoint"}
 	m.alerts = newObjectDecoder(&m.alert)
-	m.alerts.list("evidence", &m.items)
-	m.alerts.list("mitreTechniques", &m.techniques)
+	items := maxItems
+	if e.config.Evidence == "whole" {
+		items = maxElements
+	}
+	m.alerts.list("evidence", &m.items, items)
+	m.alerts.list("mitreTechniques", &m.techniques, maxElements)
+	m.alerts.list("loggedOnUsers", &m.loggedOnUsers, maxElements)
+	m.alerts.list("comments", &m.comments, maxElements)
+	m.alerts.list("domains", &m.hosts, maxElements)
 	m.evidences = newObjectDecoder(&m.evidence)
 	m.users = newObjectDecoder(&m.user)
+	m.loggedOns = newObjectDecoder(&m.loggedOn)
+	m.notes = newObjectDecoder(&m.comment)
+	m.domains = newObjectDecoder(&m.domain)
+	m.attacks = newObjectDecoder(&m.technique)
 	return m
 }
 
@@ -132,34 +146,91 @@ func (m *alertMapper) read(record raw) (string, time.Time, error) {
 func (m *alertMapper) documents(emit func() error) error {
 	m.faults = m.faults[:0]
 	m.shared()
-	if m.config.Evidence == "whole" || len(m.items) == 0 {
-		m.document(m.items, m.alert.Evidence)
+	items := m.items.values
+	if m.config.Evidence == "whole" || len(items) == 0 {
+		m.noteBeyond(&m.items)
+		m.document(items, m.alert.Evidence)
 		return emit()
 	}
-	ground, faults := m.doc.Keep(), len(m.faults)
-	for i := range m.items {
+	defer m.forget()
+	ground, faults, lossy, kept := m.doc.Keep(), len(m.faults), m.lossy, m.kept
+	again := func() {
+		m.doc.Rewind(ground)
+		m.faults, m.lossy, m.kept = m.faults[:faults], lossy, kept
+		m.unknown += len(m.alerts.unknown) + m.alerts.beyond
+	}
+	room := maxExpansion
+	for i := range items {
 		if i > 0 {
-			m.doc.Rewind(ground)
-			m.faults = m.faults[:faults]
-			m.unknown += len(m.alerts.unknown)
+			again()
 		}
-		m.document(m.items[i:i+1], m.items[i], occurrence(m.items, i)...)
+		if room -= m.sizeOf(items[i]); room < 0 && i > 0 {
+			m.items.beyond += len(items) - i
+			m.items.values = items[:i]
+			break
+		}
+		m.document(items[i:i+1], items[i], m.occurrence(items[i])...)
 		if err := emit(); err != nil {
 			return err
 		}
 	}
-	return nil
+	if m.items.beyond == 0 {
+		return nil
+	}
+	again()
+	m.noteBeyond(&m.items)
+	m.document(nil, m.alert.Evidence, beyondItems...)
+	return emit()
+}
+
+const (
+	// maxItems is how many evidence items of an alert have a document each, and
+	// maxExpansion how many bytes the documents of an alert may have, about: each
+	// has what they share, so that a record of 12 MiB could become terabytes. One
+	// more document, without evidence, says what is left out and has the original.
+	maxItems     = 1 << 18
+	maxExpansion = 512 << 20
+	// perDocument is about what a document has of its own, in bytes.
+	perDocument = 1 << 10
+)
+
+// sizeOf is about what the document of an evidence item has, in bytes.
+func (m *alertMapper) sizeOf(item raw) int {
+	size := perDocument + len(m.record) - len(m.alert.Evidence) + 2*len(item)
+	if m.config.PreserveOriginalEvent || m.lossy || len(m.faults) > 0 {
+		size += len(m.record)
+	}
+	return size
 }
 
 // occurrence tells an item from equal ones before it; it is empty for the first.
-func occurrence(items []raw, i int) []byte {
-	var n []byte
-	for _, earlier := range items[:i] {
-		if string(earlier) == string(items[i]) {
-			n = append(n, '+')
-		}
+func (m *alertMapper) occurrence(item raw) []byte {
+	if len(m.items.values) == 1 {
+		return nil
 	}
-	return n
+	n := m.met[ecs.Alias(item)]
+	m.met[ecs.Alias(item)] = n + 1
+	if n <= maxPluses {
+		return pluses[:n]
+	}
+	return strconv.AppendInt(pluses[:1:1], int64(n), 10)
+}
+
+// pluses is one for each earlier item that is equal, as long as there are not
+// many of them: ids hash it, which for each of thousands would take their square.
+var pluses = []byte(strings.Repeat("+", maxPluses))
+
+// beyondItems tells the document of items that have none.
+var beyondItems = []byte("beyond")
+
+const maxPluses = 64
+
+// forget empties what refers to the record.
+func (m *alertMapper) forget() {
+	if len(m.met) > maxElements {
+		m.met = map[string]int{}
+	}
+	clear(m.met)
 }
 
 // shared maps what does not depend on the evidence.
@@ -168,11 +239,12 @@ func (m *alertMapper) shared() {
 	root, event := m.begin()
 	m.constants(root, event)
 	m.event(event)
+	m.techniqueIDs = m.list(&m.techniques, m.techniqueID)
 	m.threat(root)
 	m.machine(root)
-	root.Set("message", m.faults.text("title", m.alert.Title))
-	root.Object("rule").Set("description", m.faults.text("description", m.alert.Description))
-	m.vendor(root.Object("microsoft").Object("defender_endpoint"))
+	root.Set("message", m.text("title", m.alert.Title))
+	root.Object("rule").Set("description", m.text("description", m.alert.Description))
+	m.rest(root.Object(m.vendor[0]).Object(m.vendor[1]))
 	m.relatedUser(root.Object("user"))
 }
 
@@ -207,12 +279,12 @@ func (m *alertMapper) constants(root, event *ecs.Object) {
 	observer := root.Object("observer")
 	observer.Set("product", ecs.Text("Defender for Endpoint"))
 	observer.Set("vendor", ecs.Text("Microsoft"))
-	observer.Set("name", m.faults.text("detectionSource", m.alert.DetectionSource))
+	observer.Set("name", m.text("detectionSource", m.alert.DetectionSource))
 }
 
 func (m *alertMapper) event(event *ecs.Object) {
 	a := &m.alert
-	event.Set("id", m.faults.text("id", a.ID))
+	event.Set("id", m.text("id", a.ID))
 	event.Set("created", m.faults.date("alertCreationTime", a.CreationTime))
 	event.Set("start", m.faults.date("firstEventTime", a.FirstEventTime))
 	event.Set("end", m.faults.date("lastEventTime", a.LastEventTime))
@@ -231,7 +303,7 @@ func (m *alertMapper) event(event *ecs.Object) {
 	case is(a.Severity, "critical"):
 		event.Set("severity", ecs.Int(99))
 	}
-	event.Set("action", m.faults.text("category", a.Category))
+	event.Set("action", m.text("category", a.Category))
 }
 
 // timestamp is @timestamp: the creation, or with timestamp_source: update the
@@ -243,7 +315,7 @@ func (m *alertMapper) timestamp() time.Time {
 		order[0], order[1] = order[1], order[0]
 	}
 	for _, v := range order {
-		if t, ok := parseTime(v); ok {
+		if t, ok := parseTime(v); ok && !t.IsZero() {
 			return t
 		}
 	}
@@ -254,32 +326,35 @@ func (m *alertMapper) threat(root *ecs.Object) {
 	a := &m.alert
 	threat := root.Object("threat")
 	technique := threat.Object("technique")
-	if category := m.faults.text("category", a.Category); category.Present() {
+	if category := m.text("category", a.Category); category.Present() {
 		threat.Set("framework", ecs.Text("MITRE ATT&CK"))
 		technique.Set("name", m.doc.List(category))
 		threat.Object("tactic").Set("name", m.doc.List(category))
 	}
-	technique.Set("id", m.list(m.techniques, func(id raw) ecs.Value { return m.faults.text("mitreTechniques", id) }))
+	technique.Set("id", m.techniqueIDs)
 }
 
 func (m *alertMapper) machine(root *ecs.Object) {
 	a := &m.alert
 	cloud, host := root.Object("cloud"), root.Object("host")
-	cloud.Object("account").Set("id", m.faults.text("aadTenantId", a.AADTenantID))
-	id := m.faults.text("machineId", a.MachineID)
+	cloud.Object("account").Set("id", m.text("aadTenantId", a.AADTenantID))
+	id := m.text("machineId", a.MachineID)
 	cloud.Object("instance").Set("id", id)
 	host.Set("id", id)
-	host.Set("hostname", m.faults.text("computerDnsName", a.ComputerDNSName))
-	host.Set("name", ecs.Text(strings.ToLower(str(a.ComputerDNSName))))
+	host.Set("hostname", m.text("computerDnsName", a.ComputerDNSName))
+	name := strings.ToLower(str(a.ComputerDNSName))
+	host.Set("name", ecs.Text(name))
+	m.relatedHost = m.relatedHost[:0]
+	m.relatedHost.add(name)
 }
 
-// vendor keeps what has no ECS field, and every member the API adds.
-func (m *alertMapper) vendor(vendor *ecs.Object) {
-	a, f := &m.alert, &m.faults
+// rest keeps what has no ECS field, and every member the API adds.
+func (m *alertMapper) rest(vendor *ecs.Object) {
+	a, f := &m.alert, m.envelope
 	vendor.Set("incidentId", f.text("incidentId", a.IncidentID))
 	vendor.Set("investigationId", f.text("investigationId", a.InvestigationID))
-	vendor.Set("lastUpdateTime", f.date("lastUpdateTime", a.LastUpdateTime))
-	vendor.Set("resolvedTime", f.date("resolvedTime", a.ResolvedTime))
+	vendor.Set("lastUpdateTime", f.faults.date("lastUpdateTime", a.LastUpdateTime))
+	vendor.Set("resolvedTime", f.faults.date("resolvedTime", a.ResolvedTime))
 	vendor.Set("assignedTo", f.text("assignedTo", a.AssignedTo))
 	vendor.Set("status", f.text("status", a.Status))
 	vendor.Set("classification", f.text("classification", a.Classification))
@@ -287,168 +362,73 @@ func (m *alertMapper) vendor(vendor *ecs.Object) {
 	vendor.Set("investigationState", f.text("investigationState", a.InvestigationState))
 	vendor.Set("threatFamilyName", f.text("threatFamilyName", a.ThreatFamilyName))
 	vendor.Set("rbacGroupName", f.text("rbacGroupName", a.RBACGroupName))
-	vendor.Set("mitreTechniques", m.doc.JSON(a.MITRETechniques))
+	vendor.Set("mitreTechniques", oneOrList(a.MITRETechniques, m.techniqueIDs))
 	vendor.Set("detectorId", f.text("detectorId", a.DetectorID))
 	vendor.Set("threatName", f.text("threatName", a.ThreatName))
-	vendor.Set("loggedOnUsers", m.doc.JSON(a.LoggedOnUsers))
-	vendor.Set("domains", m.doc.JSON(a.Domains))
-	vendor.Set("comments", m.doc.JSON(a.Comments))
-	m.keep(vendor, m.alerts.unknown)
+	vendor.Set("loggedOnUsers", oneOrList(a.LoggedOnUsers, m.list(&m.loggedOnUsers, m.loggedOnUser)))
+	vendor.Set("domains", oneOrList(a.Domains, m.list(&m.hosts, m.domainHost)))
+	vendor.Set("comments", oneOrList(a.Comments, m.list(&m.comments, m.commentObject)))
+	m.keep("", m.alerts)
+}
+
+func (m *alertMapper) techniqueID(element raw) ecs.Value {
+	if !m.object("mitreTechniques", m.attacks, element, &m.technique.ID) {
+		return ecs.Value{}
+	}
+	m.keep("mitreTechniques.", m.attacks)
+	return m.text("mitreTechniques", m.technique.ID)
+}
+
+func (m *alertMapper) domainHost(element raw) ecs.Value {
+	if !m.object("domains", m.domains, element, &m.domain.Host) {
+		return ecs.Value{}
+	}
+	m.keep("domains.", m.domains)
+	m.relatedHost.add(strings.ToLower(str(m.domain.Host)))
+	return m.text("domains", m.domain.Host)
+}
+
+func (m *alertMapper) loggedOnUser(element raw) ecs.Value {
+	if !m.object("loggedOnUsers", m.loggedOns, element, &m.loggedOn.AccountName) {
+		return ecs.Value{}
+	}
+	item := m.doc.NewObject()
+	o := item.Object()
+	o.Set("accountName", m.text("loggedOnUsers.accountName", m.loggedOn.AccountName))
+	o.Set("domainName", m.text("loggedOnUsers.domainName", m.loggedOn.DomainName))
+	m.keep("loggedOnUsers.", m.loggedOns)
+	return item
+}
+
+func (m *alertMapper) commentObject(element raw) ecs.Value {
+	if !m.object("comments", m.notes, element, &m.comment.Comment) {
+		return ecs.Value{}
+	}
+	c, item := &m.comment, m.doc.NewObject()
+	if blank(c.CreatedTime) {
+		c.CreatedTime = c.CreateTime
+	}
+	o := item.Object()
+	o.Set("comment", m.text("comments.comment", c.Comment))
+	o.Set("createdBy", m.text("comments.createdBy", c.CreatedBy))
+	o.Set("createdTime", m.faults.date("comments.createdTime", c.CreatedTime))
+	m.keep("comments.", m.notes)
+	return item
 }
 
 func (m *alertMapper) relatedUser(user *ecs.Object) {
-	if blank(m.alert.RelatedUser) {
+	if !m.object("relatedUser", m.users, m.alert.RelatedUser, &m.user.UserName) {
 		return
 	}
-	if err := m.users.decode(m.alert.RelatedUser); err != nil {
-		m.faults.add("relatedUser", "an object", m.alert.RelatedUser)
-		return
-	}
-	user.Set("name", m.faults.text("relatedUser.userName", m.user.UserName))
-	user.Set("domain", m.faults.text("relatedUser.domainName", m.user.DomainName))
-}
-
-// evidenceItems maps one evidence item to ECS and the vendor's object, or
-// several of them to the vendor's list, with only what ECS takes as lists.
-func (m *alertMapper) evidenceItems(root *ecs.Object, items []raw) {
-	vendor := root.Object("microsoft").Object("defender_endpoint")
-	var kept []ecs.Value
-	for _, item := range items {
-		if err := m.evidences.decode(item); err != nil {
-			m.faults.add("evidence", "an object", item)
-			continue
-		}
-		switch {
-		case is(m.evidence.EntityType, "process"):
-			m.categories.add("process")
-		case is(m.evidence.EntityType, "user"):
-			m.types.add("access")
-		}
-		m.relatedHash.add(str(m.evidence.SHA1), str(m.evidence.SHA256))
-		if ip := m.faults.ip("evidence.ipAddress", m.evidence.IPAddress); ip.Present() {
-			m.relatedIP.add(ip.String())
-		}
-		if m.config.Evidence == "whole" {
-			kept = append(kept, m.wholeEvidence(item))
-			continue
-		}
-		m.file(root.Object("file"))
-		m.process(root.Object("process"))
-		m.registry(root.Object("registry"))
-		setURL(root.Object("url"), m.faults.text("evidence.url", m.evidence.URL))
-		root.Object("user").Set("id", m.faults.text("evidence.userSid", m.evidence.UserSID))
-		m.vendorEvidence(vendor.Object("evidence"))
-	}
-	vendor.Set("evidence", ecs.List(kept...))
-}
-
-// wholeEvidence is an evidence item as it came, but for the fields whose type
-// in Elasticsearch would refuse the document.
-func (m *alertMapper) wholeEvidence(item raw) ecs.Value {
-	e, f := &m.evidence, &m.faults
-	v := m.doc.JSON(item)
-	o := v.Object()
-	if o == nil {
-		return v // {}: nothing in it
-	}
-	for _, typed := range []struct {
-		name  string
-		value ecs.Value
-	}{
-		{"ipAddress", validIP(e.IPAddress)},
-		{"processId", f.long("evidence.processId", e.ProcessID)},
-		{"parentProcessId", f.long("evidence.parentProcessId", e.ParentProcessID)},
-		{"processCreationTime", f.date("evidence.processCreationTime", e.ProcessCreationTime)},
-		{"parentProcessCreationTime", f.date("evidence.parentProcessCreationTime", e.ParentProcessCreationTime)},
-	} {
-		o.Delete(typed.name)
-		o.Set(typed.name, typed.value)
-	}
-	return v
-}
-
-func (m *alertMapper) file(file *ecs.Object) {
-	e, f := &m.evidence, &m.faults
-	file.Set("name", f.text("evidence.fileName", e.FileName))
-	// Upstream has the folder in file.path; ECS has a field for folders.
-	file.Set("path", f.text("evidence.filePath", e.FilePath))
-	file.Set("directory", f.text("evidence.filePath", e.FilePath))
-	hash := file.Object("hash")
-	hash.Set("sha1", f.text("evidence.sha1", e.SHA1))
-	hash.Set("sha256", f.text("evidence.sha256", e.SHA256))
-}
-
-func (m *alertMapper) process(process *ecs.Object) {
-	e, f := &m.evidence, &m.faults
-	pid := f.long("evidence.processId", e.ProcessID)
-	process.Set("pid", pid)
-	process.Set("start", f.date("evidence.processCreationTime", e.ProcessCreationTime))
-	process.Set("command_line", f.text("evidence.processCommandLine", e.ProcessCommandLine))
-	program := executable(str(e.ProcessCommandLine))
-	process.Set("name", ecs.Text(baseName(program)))
-	if baseName(program) != program {
-		process.Set("executable", ecs.Text(program))
-	}
-	if is(e.EntityType, "process") {
-		process.Set("executable", joinPath(e.FilePath, e.FileName))
-	}
-	parent := process.Object("parent")
-	parent.Set("name", f.text("evidence.parentProcessFileName", e.ParentProcessFileName))
-	parent.Set("executable", joinPath(e.ParentProcessFilePath, e.ParentProcessFileName))
-	parentPID := f.long("evidence.parentProcessId", e.ParentProcessID)
-	parent.Set("pid", parentPID)
-	parent.Set("start", f.date("evidence.parentProcessCreationTime", e.ParentProcessCreationTime))
-	if pid.Present() {
-		process.Set("entity_id", ecs.Text(pid.String()))
-	}
-	if parentPID.Present() {
-		parent.Set("entity_id", ecs.Text(parentPID.String()))
-	}
-}
-
-// registry maps registry evidence; the vendor's fields keep it as it came.
-func (m *alertMapper) registry(registry *ecs.Object) {
-	e, f := &m.evidence, &m.faults
-	hive, key, name := str(e.RegistryHive), str(e.RegistryKey), str(e.RegistryValueName)
-	if short, ok := hives[strings.ToUpper(hive)]; ok {
-		hive = short
-	}
-	registry.Set("hive", ecs.Text(hive))
-	registry.Set("key", f.text("evidence.registryKey", e.RegistryKey))
-	registry.Set("value", f.text("evidence.registryValueName", e.RegistryValueName))
-	data := registry.Object("data")
-	data.Set("type", f.text("evidence.registryValueType", e.RegistryValueType))
-	data.Set("strings", m.doc.List(f.text("evidence.registryValue", e.RegistryValue)))
-	if hive != "" && key != "" {
-		registry.Set("path", ecs.Text(strings.TrimRight(hive+`\`+key+`\`+name, `\`)))
-	}
-}
-
-// vendorEvidence keeps what has no ECS field.
-func (m *alertMapper) vendorEvidence(o *ecs.Object) {
-	e, f := &m.evidence, &m.faults
-	o.Set("entityType", f.text("evidence.entityType", e.EntityType))
-	o.Set("evidenceCreationTime", f.date("evidence.evidenceCreationTime", e.CreationTime))
-	o.Set("detectionStatus", f.text("evidence.detectionStatus", e.DetectionStatus))
-	o.Set("ipAddress", validIP(e.IPAddress))
-	o.Set("parentProcessFileName", f.text("evidence.parentProcessFileName", e.ParentProcessFileName))
-	o.Set("parentProcessFilePath", f.text("evidence.parentProcessFilePath", e.ParentProcessFilePath))
-	o.Set("registryHive", f.text("evidence.registryHive", e.RegistryHive))
-	o.Set("registryKey", f.text("evidence.registryKey", e.RegistryKey))
-	o.Set("registryValueType", f.text("evidence.registryValueType", e.RegistryValueType))
-	o.Set("registryValue", f.text("evidence.registryValue", e.RegistryValue))
-	o.Set("registryValueName", f.text("evidence.registryValueName", e.RegistryValueName))
-	o.Set("accountName", f.text("evidence.accountName", e.AccountName))
-	o.Set("domainName", f.text("evidence.domainName", e.DomainName))
-	o.Set("aadUserId", f.text("evidence.aadUserId", e.AADUserID))
-	o.Set("userPrincipalName", f.text("evidence.userPrincipalName", e.UserPrincipalName))
-	m.keep(o, m.evidences.unknown)
+	user.Set("name", m.text("relatedUser.userName", m.user.UserName))
+	user.Set("domain", m.text("relatedUser.domainName", m.user.DomainName))
+	m.keep("relatedUser.", m.users)
 }
 
 func (m *alertMapper) related(root *ecs.Object) {
 	related := root.Object("related")
 	related.Set("hash", m.doc.Texts(m.relatedHash...))
-	related.Set("hosts", m.doc.List(m.doc.Get("host.name")))
+	related.Set("hosts", m.doc.Texts(m.relatedHost...))
 	related.Set("ip", m.doc.Texts(m.relatedIP...))
 	related.Set("user", m.doc.List(m.doc.Get("user.name")))
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+	"unicode/utf16"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
@@ -40,31 +40,39 @@ func blank(v raw) bool {
 // unquote aliases the record, as str does: clone what is kept.
 func unquote(v raw) string { return ecs.Unquote(v) }
 
-// str is the value as text; "" for what is blank or a container.
+// str is the value as text, cut as envelope.text cuts it; "" for what is blank
+// or a container.
 func str(v raw) string {
 	if blank(v) || v.Kind() == '{' || v.Kind() == '[' {
 		return ""
 	}
-	return unquote(v)
+	s, _ := shorten(unquote(v))
+	return s
+}
+
+// maxText is how long a text of a document may be, in characters as
+// Elasticsearch counts them for ignore_above: UTF-16 units. Each takes up to
+// three bytes of UTF-8, and Lucene refuses a document with a term of more than
+// 32,766 bytes. Fields of the Fleet package for long texts have it as their
+// ignore_above.
+const maxText = 8191
+
+// shorten cuts a text to maxText.
+func shorten(s string) (short string, cut bool) {
+	if len(s) <= maxText {
+		return s, false
+	}
+	n := 0
+	for i, r := range s {
+		if n += utf16.RuneLen(r); n > maxText {
+			return s[:i], true
+		}
+	}
+	return s, false
 }
 
 // is compares text without regard to case.
 func is(v raw, word string) bool { return strings.EqualFold(str(v), word) }
-
-// text takes any scalar as text.
-func (f *faults) text(field string, v raw) ecs.Value {
-	switch {
-	case blank(v):
-		return ecs.Value{}
-	case v.Kind() == '"':
-		return ecs.Scalar(v)
-	case v.Kind() == '{' || v.Kind() == '[':
-		f.add(field, "text", v)
-		return ecs.Value{}
-	default:
-		return ecs.Text(unquote(v))
-	}
-}
 
 // long takes a whole number, also as text or with a fraction of zero.
 func (f *faults) long(field string, v raw) ecs.Value {
@@ -82,16 +90,37 @@ func (f *faults) long(field string, v raw) ecs.Value {
 	return ecs.Value{}
 }
 
-// date takes a timestamp and keeps its digits as they came.
+// date takes a timestamp and keeps its digits as they came, where Elasticsearch
+// reads them as they are.
 func (f *faults) date(field string, v raw) ecs.Value {
 	if blank(v) {
 		return ecs.Value{}
 	}
-	if _, ok := parseTime(v); !ok {
+	t, ok := parseTime(v)
+	if !ok {
 		f.add(field, "a date", v)
 		return ecs.Value{}
 	}
+	if !strictTime(unquote(v)) {
+		return ecs.Time(t)
+	}
 	return ecs.Scalar(v)
+}
+
+// strictTime tells which of the texts that Go reads as a timestamp are as
+// Elasticsearch's default format wants them: two digits an hour, a point before
+// at most nine digits of a second, UTC. Go also takes one digit, a comma, any
+// number of digits, and zones that Java does not know.
+func strictTime(s string) bool {
+	if len(s) < len("2006-01-02T15:04:05") || s[len("2006-01-02T15")] != ':' {
+		return false
+	}
+	fraction := strings.TrimSuffix(s[len("2006-01-02T15:04:05"):], "Z")
+	if fraction == "" {
+		return true
+	}
+	digits := fraction[1:]
+	return fraction[0] == '.' && len(digits) <= 9 && strings.Trim(digits, "0123456789") == ""
 }
 
 // milliseconds takes a timestamp and cuts it (ecs-mapping.md 4.0 rule 7).
@@ -142,7 +171,7 @@ func parseTime(v raw) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	s := unquote(v)
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && plausible(t) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && plausible(t.UTC()) {
 		return t.UTC(), true
 	}
 	if t, err := time.Parse("2006-01-02T15:04:05.999999999", s); err == nil && plausible(t) {
@@ -167,26 +196,3 @@ func (u *union) add(values ...string) {
 
 // baseName is the last part of a Windows or Unix path.
 func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
-
-// snakeCase turns a member's name into a field's: defenderAvStatus to
-// defender_av_status, isAADJoined to is_aad_joined. Anything but letters and
-// digits becomes one underscore.
-func snakeCase(name string) string {
-	var b strings.Builder
-	runes := []rune(name)
-	word := false // b is not empty and ends in a letter or digit
-	for i, r := range runes {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			word = false
-			continue
-		}
-		upper := unicode.IsUpper(r)
-		begins := upper && word && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
-		if b.Len() > 0 && (begins || !word) {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToLower(r))
-		word = true
-	}
-	return b.String()
-}

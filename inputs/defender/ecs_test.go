@@ -254,7 +254,7 @@ type ecsTable map[string]ecsField
 func readECSFields(t *testing.T) ecsTable {
 	t.Helper()
 	table := ecsTable{}
-	for _, line := range readCSV(t, "fields.csv") {
+	for _, line := range readCSV(t, filepath.Join(ecsFacts, "fields.csv")) {
 		f := ecsField{kind: line[1], list: line[2] == "array"}
 		if line[3] != "" {
 			f.expected = strings.Split(line[3], "|")
@@ -272,7 +272,7 @@ func readECSFields(t *testing.T) ecsTable {
 func readCategorization(t *testing.T) map[string]map[string][]string {
 	t.Helper()
 	allowed := map[string]map[string][]string{}
-	for _, line := range readCSV(t, "event.csv") {
+	for _, line := range readCSV(t, filepath.Join(ecsFacts, "event.csv")) {
 		if allowed[line[0]] == nil {
 			allowed[line[0]] = map[string][]string{}
 		}
@@ -283,7 +283,7 @@ func readCategorization(t *testing.T) map[string]map[string][]string {
 
 func readCSV(t *testing.T, name string) [][]string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(ecsFacts, name))
+	content, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

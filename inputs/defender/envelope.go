@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -37,6 +39,12 @@ type envelope struct {
 	ground ecs.Mark // of the document with what every document has
 	record raw      // the record being mapped
 	faults faults
+	// lossy tells of a document that some of the record is in the original alone,
+	// without being a fault.
+	lossy   bool
+	vendor  [2]string // names of the vendor's object, from the root
+	kept    int       // values in the document's unknown; see keep
+	compact raw       // a container on its way to a text
 	// unknown counts members kept without being known, until it is taken.
 	unknown int
 	drift   *drift // of the stream; nil outside of one
@@ -45,6 +53,7 @@ type envelope struct {
 	sum     []byte    // of hash; before that, the length of a part
 	source  [2][]byte // parts of every id: dataset and tenant
 	values  []ecs.Value
+	several []ecs.Value // see keep
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {
@@ -84,6 +93,7 @@ func (e *envelope) layGround() {
 // its event object.
 func (e *envelope) begin() (root, event *ecs.Object) {
 	e.doc.Rewind(e.ground)
+	e.lossy, e.kept = false, 0
 	root = e.doc.Root()
 	event = root.Object("event")
 	if e.config.PreserveOriginalEvent {
@@ -110,18 +120,21 @@ func (e *envelope) setAgent(root *ecs.Object) {
 
 // finish closes a document: its id from the parts that make it unique, its
 // time, and what could not be mapped. ecs-mapping.md 4.0 rule 6: a document
-// with error.message is a pipeline_error and keeps the original.
+// with error.message is a pipeline_error and keeps the original. So does one
+// that lacks some of the record, without being an error.
 func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {
 	d := &e.doc
 	d.ID = e.documentID(parts)
 	d.Timestamp = timestamp
-	if len(e.faults) == 0 {
+	if len(e.faults) == 0 && !e.lossy {
 		return
 	}
 	root := d.Root()
-	root.Object("error").Set("message", e.doc.Texts(e.faults...))
 	event := root.Object("event")
-	event.Set("kind", ecs.Text("pipeline_error"))
+	if len(e.faults) > 0 {
+		root.Object("error").Set("message", e.doc.Texts(e.faults...))
+		event.Set("kind", ecs.Text("pipeline_error"))
+	}
 	event.Set("original", e.originalText())
 	root.Set("tags", e.withTag(tagOriginal))
 }
@@ -138,13 +151,87 @@ func (e *envelope) withTag(tag string) ecs.Value {
 
 func (e *envelope) originalText() ecs.Value { return ecs.Text(ecs.Alias(e.record)) }
 
+// text takes any scalar as text, cut to maxText.
+func (e *envelope) text(field string, v raw) ecs.Value {
+	switch {
+	case blank(v):
+		return ecs.Value{}
+	case v.Kind() == '"' && len(v) <= maxText:
+		return ecs.Scalar(v)
+	case v.Kind() == '{' || v.Kind() == '[':
+		e.faults.add(field, "text", v)
+		return ecs.Value{}
+	default:
+		return e.short(unquote(v))
+	}
+}
+
+// short is a text cut to maxText; a document with one that was cut keeps the
+// original.
+func (e *envelope) short(s string) ecs.Value {
+	s, cut := shorten(s)
+	e.lossy = e.lossy || cut
+	return ecs.Text(s)
+}
+
+// maxCompact is how large a buffer is kept from one record to the next, in bytes.
+const maxCompact = 1 << 16
+
+// jsonText is a container as the text of its JSON, and a scalar as text: one
+// type in Elasticsearch, whatever the API sends.
+func (e *envelope) jsonText(v raw) ecs.Value {
+	if blank(v) {
+		return ecs.Value{}
+	}
+	if k := v.Kind(); k != '{' && k != '[' {
+		return e.short(unquote(v))
+	}
+	if cap(e.compact) > maxCompact {
+		e.compact = nil
+	}
+	e.compact = append(e.compact[:0], v...)
+	_ = e.compact.Compact(lenient...) // cannot fail: it was read as one well-formed value
+	s, cut := shorten(ecs.Alias(e.compact))
+	e.lossy = e.lossy || cut
+	return ecs.Text(strings.Clone(s)) // the buffer is for the next one
+}
+
 // list maps the elements of a list, of which those without a value are left out.
-func (e *envelope) list(elements []raw, value func(element raw) ecs.Value) ecs.Value {
+func (e *envelope) list(l *elements, value func(element raw) ecs.Value) ecs.Value {
 	e.values = e.values[:0]
-	for _, element := range elements {
+	for _, element := range l.values {
 		e.values = append(e.values, value(element))
 	}
+	e.noteBeyond(l)
 	return e.doc.List(e.values...)
+}
+
+// noteBeyond makes it a fault that not all of a list was mapped.
+func (e *envelope) noteBeyond(l *elements) {
+	if l.beyond > 0 {
+		e.faults.note(fmt.Sprintf("%s: %d of %d elements are in the original alone", l.field, l.beyond, l.beyond+len(l.values)))
+	}
+}
+
+// oneOrList is a list, or its element where that came without a list around it.
+func oneOrList(came raw, list ecs.Value) ecs.Value {
+	if values := list.Values(); came.Kind() != '[' && len(values) == 1 {
+		return values[0]
+	}
+	return list
+}
+
+// object reads an element of a list of objects, or the value of a member that
+// is one; see objectDecoder.take. It notes what can be neither.
+func (e *envelope) object(field string, d *objectDecoder, v raw, lone *raw) bool {
+	if blank(v) {
+		return false
+	}
+	if err := d.take(v, lone); err != nil {
+		e.faults.add(field, "an object", v)
+		return false
+	}
+	return true
 }
 
 // duplicate sets a vendor field whose value also stands in an ECS field, where
@@ -152,36 +239,6 @@ func (e *envelope) list(elements []raw, value func(element raw) ecs.Value) ecs.V
 func (e *envelope) duplicate(vendor *ecs.Object, name string, v ecs.Value) {
 	if e.config.PreserveDuplicateCustomFields {
 		vendor.Set(name, v)
-	}
-}
-
-// keep takes over members that the API struct does not name.
-func (e *envelope) keep(o *ecs.Object, members []member) {
-	e.keepAs(o, members, func(name string) string { return name })
-}
-
-// keepSnake is keep for vendor fields in snake case; what is inside their values
-// stays as it came.
-func (e *envelope) keepSnake(o *ecs.Object, members []member) { e.keepAs(o, members, snakeCase) }
-
-// keepAs renames members; where the new name is taken, the own name is kept. It
-// counts them: they tell that the API has moved on from what is known here.
-func (e *envelope) keepAs(o *ecs.Object, members []member, rename func(string) string) {
-	e.unknown += len(members)
-	e.drift.note(members)
-	for _, u := range members {
-		if blank(u.value) {
-			continue
-		}
-		name := rename(u.name)
-		if name == "" {
-			e.faults = append(e.faults, "a member has no name")
-			continue
-		}
-		if o.Get(name).Present() {
-			name = u.name
-		}
-		o.Set(name, e.doc.JSON(u.value))
 	}
 }
 

@@ -80,15 +80,16 @@ type machineMapper struct {
 	vm      machineVM
 
 	machines, addresses, vms *objectDecoder
-	items, labels            []raw // of the machine's ipAddresses and machineTags
+	items, labels            elements // of the machine's ipAddresses and machineTags
 	hosts, relatedIP, macs   union
 }
 
 func newMachineMapper(e *envelope) mapper {
 	m := &machineMapper{envelope: e}
+	e.vendor = [...]string{module, "machine"}
 	m.machines = newObjectDecoder(&m.machine)
-	m.machines.list("ipAddresses", &m.items)
-	m.machines.list("machineTags", &m.labels)
+	m.machines.list("ipAddresses", &m.items, maxElements)
+	m.machines.list("machineTags", &m.labels, maxElements)
 	m.addresses = newObjectDecoder(&m.address)
 	m.vms = newObjectDecoder(&m.vm)
 	return m
@@ -111,14 +112,14 @@ func (m *machineMapper) documents(emit func() error) error {
 	m.hosts, m.relatedIP, m.macs = m.hosts[:0], m.relatedIP[:0], m.macs[:0]
 	root, event := m.begin()
 	m.constants(root, event)
-	vendor := root.Object(module).Object("machine")
+	vendor := root.Object(m.vendor[0]).Object(m.vendor[1])
 	m.identity(root, vendor)
 	m.system(root, vendor)
 	m.interfaces(root.Object("host"), vendor)
 	m.lastAddresses(root, vendor)
 	m.state(vendor)
 	m.cloud(vendor)
-	m.keepSnake(vendor, m.machines.unknown)
+	m.keep("", m.machines)
 	m.finish(m.timestamp(), []byte(str(m.machine.ID)), m.record)
 	return emit()
 }
@@ -145,7 +146,7 @@ func (m *machineMapper) timestamp() time.Time {
 // identity maps what names the machine and its group. host.name is in lower
 // case, as in alerts, so that the two can be joined.
 func (m *machineMapper) identity(root, vendor *ecs.Object) {
-	a, f := &m.machine, &m.faults
+	a, f := &m.machine, m.envelope
 	id := f.text("id", a.ID)
 	device := f.text("aadDeviceId", a.AADDeviceID)
 	name := f.text("computerDnsName", a.ComputerDNSName)
@@ -172,7 +173,7 @@ func (m *machineMapper) identity(root, vendor *ecs.Object) {
 
 // system maps the operating system and the risk.
 func (m *machineMapper) system(root, vendor *ecs.Object) {
-	a, f := &m.machine, &m.faults
+	a, f := &m.machine, m.envelope
 	platform := f.text("osPlatform", a.OSPlatform)
 	version := f.text("version", a.Version)
 	processor := f.text("osProcessor", a.OSProcessor)
@@ -186,7 +187,7 @@ func (m *machineMapper) system(root, vendor *ecs.Object) {
 	system.Set("type", ecs.Text(machineOSType(str(a.OSPlatform))))
 	system.Set("version", version)
 	if platform.Present() && version.Present() {
-		system.Set("name", ecs.Text(str(a.OSPlatform)+" "+str(a.Version)))
+		system.Set("name", m.short(str(a.OSPlatform)+" "+str(a.Version)))
 	}
 
 	m.duplicate(vendor, "os_platform", platform)
@@ -211,26 +212,22 @@ func machineOSType(platform string) string {
 
 // interfaces maps the addresses of the machine's network interfaces.
 func (m *machineMapper) interfaces(host, vendor *ecs.Object) {
-	vendor.Set("ip_addresses", m.list(m.items, m.networkInterface))
+	vendor.Set("ip_addresses", m.list(&m.items, m.networkInterface))
 	host.Set("mac", m.doc.Texts(m.macs...))
 }
 
 func (m *machineMapper) networkInterface(element raw) ecs.Value {
-	if blank(element) {
+	if !m.object("ipAddresses", m.addresses, element, &m.address.IPAddress) {
 		return ecs.Value{}
 	}
-	if err := m.addresses.decode(element); err != nil {
-		m.faults.add("ipAddresses", "an object", element)
-		return ecs.Value{}
-	}
-	a, f := &m.address, &m.faults
-	item := m.doc.JSON(raw(`{}`))
+	a, f := &m.address, m.envelope
+	item := m.doc.NewObject()
 	o := item.Object()
 	o.Set("ip_address", m.ip("ipAddresses.ipAddress", a.IPAddress))
 	o.Set("mac_address", m.mac())
 	o.Set("operational_status", f.text("ipAddresses.operationalStatus", a.OperationalStatus))
 	o.Set("type", f.text("ipAddresses.type", a.Type))
-	m.keepSnake(o, m.addresses.unknown)
+	m.keep("ipAddresses.", m.addresses)
 	return item
 }
 
@@ -238,13 +235,13 @@ func (m *machineMapper) networkInterface(element raw) ecs.Value {
 // One that is none keeps its text. An all-zero one stands for no address and
 // does not get into host.mac.
 func (m *machineMapper) mac() ecs.Value {
-	v := m.faults.text("ipAddresses.macAddress", m.address.MACAddress)
+	v := m.text("ipAddresses.macAddress", m.address.MACAddress)
 	if !v.Present() {
 		return v
 	}
 	mac, ok := formatMAC(str(m.address.MACAddress))
 	if !ok {
-		m.faults = append(m.faults, "ipAddresses.macAddress: not a MAC address")
+		m.faults.note("ipAddresses.macAddress: not a MAC address")
 		return v
 	}
 	if strings.Trim(mac, "0-") != "" {
@@ -305,7 +302,7 @@ func (m *machineMapper) ip(field string, v raw) ecs.Value {
 
 // state keeps what has no ECS field.
 func (m *machineMapper) state(vendor *ecs.Object) {
-	a, f := &m.machine, &m.faults
+	a, f := &m.machine, m.envelope
 	vendor.Set("first_seen", m.faults.milliseconds("firstSeen", a.FirstSeen))
 	vendor.Set("last_seen", m.faults.milliseconds("lastSeen", a.LastSeen))
 	vendor.Set("is_aad_joined", m.faults.boolean("isAadJoined", a.IsAADJoined))
@@ -315,7 +312,7 @@ func (m *machineMapper) state(vendor *ecs.Object) {
 	vendor.Set("merged_into_machine_id", f.text("mergedIntoMachineId", a.MergedIntoMachineID))
 	vendor.Set("agent_version", f.text("agentVersion", a.AgentVersion))
 	vendor.Set("os_architecture", f.text("osArchitecture", a.OSArchitecture))
-	vendor.Set("os_build", f.long("osBuild", a.OSBuild))
+	vendor.Set("os_build", f.faults.long("osBuild", a.OSBuild))
 	vendor.Set("os_version", f.text("osVersion", a.OSVersion))
 	vendor.Set("device_value", f.text("deviceValue", a.DeviceValue))
 	vendor.Set("exposure_level", f.text("exposureLevel", a.ExposureLevel))
@@ -323,23 +320,19 @@ func (m *machineMapper) state(vendor *ecs.Object) {
 	vendor.Set("onboarding_status", f.text("onboardingStatus", a.OnboardingStatus))
 	vendor.Set("managed_by", f.text("managedBy", a.ManagedBy))
 	vendor.Set("managed_by_status", f.text("managedByStatus", a.ManagedByStatus))
-	vendor.Set("machine_tags", m.list(m.labels, func(tag raw) ecs.Value { return f.text("machineTags", tag) }))
+	vendor.Set("machine_tags", m.list(&m.labels, func(tag raw) ecs.Value { return f.text("machineTags", tag) }))
 }
 
 // cloud keeps which cloud instance the machine is. Upstream looks for it under
 // a name that the API does not use.
 func (m *machineMapper) cloud(vendor *ecs.Object) {
-	if blank(m.machine.VMMetadata) {
+	if !m.object("vmMetadata", m.vms, m.machine.VMMetadata, nil) {
 		return
 	}
-	if err := m.vms.decode(m.machine.VMMetadata); err != nil {
-		m.faults.add("vmMetadata", "an object", m.machine.VMMetadata)
-		return
-	}
-	v, f, o := &m.vm, &m.faults, vendor.Object("vm_metadata")
+	v, f, o := &m.vm, m.envelope, vendor.Object("vm_metadata")
 	o.Set("cloud_provider", f.text("vmMetadata.cloudProvider", v.CloudProvider))
 	o.Set("resource_id", f.text("vmMetadata.resourceId", v.ResourceID))
 	o.Set("subscription_id", f.text("vmMetadata.subscriptionId", v.SubscriptionID))
 	o.Set("vm_id", f.text("vmMetadata.vmId", v.VMID))
-	m.keepSnake(o, m.vms.unknown)
+	m.keep("vmMetadata.", m.vms)
 }

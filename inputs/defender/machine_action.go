@@ -63,13 +63,14 @@ type machineActionMapper struct {
 	file   actionFile
 
 	actions, files *objectDecoder
-	commands       []raw
+	commands       elements
 }
 
 func newMachineActionMapper(e *envelope) mapper {
 	m := &machineActionMapper{envelope: e}
+	e.vendor = [...]string{module, "machine_action"}
 	m.actions = newObjectDecoder(&m.action)
-	m.actions.list("commands", &m.commands)
+	m.actions.list("commands", &m.commands, maxElements)
 	m.files = newObjectDecoder(&m.file)
 	return m
 }
@@ -98,13 +99,13 @@ func (m *machineActionMapper) documents(emit func() error) error {
 	observer := root.Object("observer")
 	observer.Set("product", ecs.Text("Defender for Endpoint"))
 	observer.Set("vendor", ecs.Text("Microsoft"))
-	vendor := root.Object("microsoft_defender_endpoint").Object("machine_action")
+	vendor := root.Object(m.vendor[0]).Object(m.vendor[1])
 	m.event(event, vendor)
 	m.machine(root.Object("host"), vendor)
 	m.requestor(root.Object("user"), vendor)
-	m.vendor(vendor)
+	m.rest(vendor)
 	m.relatedFile(root, vendor)
-	m.keepSnake(vendor, m.actions.unknown)
+	m.keep("", m.actions)
 	m.related(root)
 
 	// The content is part of the id, so that progress of a command that leaves
@@ -114,7 +115,7 @@ func (m *machineActionMapper) documents(emit func() error) error {
 }
 
 func (m *machineActionMapper) event(event, vendor *ecs.Object) {
-	a, f := &m.action, &m.faults
+	a, f := &m.action, m.envelope
 	id := f.text("id", a.ID)
 	event.Set("id", id)
 	m.duplicate(vendor, "id", id)
@@ -184,7 +185,7 @@ func (m *machineActionMapper) timestamp() time.Time {
 // machine: host.name is lower case as in the other streams, so that they can be
 // joined by it.
 func (m *machineActionMapper) machine(host, vendor *ecs.Object) {
-	a, f := &m.action, &m.faults
+	a, f := &m.action, m.envelope
 	id, name := f.text("machineId", a.MachineID), f.text("computerDnsName", a.ComputerDNSName)
 	host.Set("id", id)
 	host.Set("hostname", name)
@@ -195,7 +196,7 @@ func (m *machineActionMapper) machine(host, vendor *ecs.Object) {
 
 // requestor is a user's principal name, which is taken apart, or an id.
 func (m *machineActionMapper) requestor(user, vendor *ecs.Object) {
-	whole := m.faults.text("requestor", m.action.Requestor)
+	whole := m.text("requestor", m.action.Requestor)
 	m.duplicate(vendor, "requestor", whole)
 	name, domain, ok := strings.Cut(str(m.action.Requestor), "@")
 	if !ok || name == "" {
@@ -207,9 +208,9 @@ func (m *machineActionMapper) requestor(user, vendor *ecs.Object) {
 	user.Set("email", whole)
 }
 
-// vendor keeps what has no ECS field.
-func (m *machineActionMapper) vendor(vendor *ecs.Object) {
-	a, f := &m.action, &m.faults
+// rest keeps what has no ECS field.
+func (m *machineActionMapper) rest(vendor *ecs.Object) {
+	a, f := &m.action, m.envelope
 	vendor.Set("title", f.text("title", a.Title))
 	vendor.Set("scope", f.text("scope", a.Scope))
 	vendor.Set("request_source", f.text("requestSource", a.RequestSource))
@@ -218,42 +219,25 @@ func (m *machineActionMapper) vendor(vendor *ecs.Object) {
 	vendor.Set("cancellation_comment", f.text("cancellationComment", a.CancellationComment))
 	vendor.Set("cancellation_date_time_utc", m.faults.milliseconds("cancellationDateTimeUtc", a.CancellationTime))
 	vendor.Set("external_id", f.text("externalId", a.ExternalID))
-	vendor.Set("error_h_result", f.long("errorHResult", a.ErrorHResult))
-	vendor.Set("commands", m.list(m.commands, jsonText))
-	if !blank(a.TroubleshootInfo) {
-		vendor.Set("troubleshoot_info", jsonText(a.TroubleshootInfo))
-	}
-}
-
-// jsonText is a container as the text of its JSON, and a scalar as text: one
-// type in Elasticsearch, whatever the API sends. Live-response commands go there
-// each as the compact JSON it came as: the field's mapping is keyword, so that
-// Elasticsearch refuses a document that has objects there, and objects taken
-// apart into lists would no longer say which parameter belongs to which command.
-func jsonText(v raw) ecs.Value {
-	if k := v.Kind(); k != '{' && k != '[' {
-		return ecs.Text(str(v))
-	}
-	v = v.Clone()
-	_ = v.Compact(lenient...) // cannot fail: it was read as one well-formed value
-	return ecs.Text(string(v))
+	vendor.Set("error_h_result", f.faults.long("errorHResult", a.ErrorHResult))
+	// The field is a keyword in Elastic's package, so that Elasticsearch refuses a
+	// document that has objects there; and objects taken apart into lists would no
+	// longer say which parameter belongs to which command.
+	vendor.Set("commands", m.list(&m.commands, m.jsonText))
+	vendor.Set("troubleshoot_info", m.jsonText(a.TroubleshootInfo))
 }
 
 // relatedFile maps relatedFileInfo. The hash is filed by its type; one of
 // another type stands in related.hash alone.
 func (m *machineActionMapper) relatedFile(root, vendor *ecs.Object) {
-	if blank(m.action.RelatedFileInfo) {
+	if !m.object("relatedFileInfo", m.files, m.action.RelatedFileInfo, nil) {
 		return
 	}
-	if err := m.files.decode(m.action.RelatedFileInfo); err != nil {
-		m.faults.add("relatedFileInfo", "an object", m.action.RelatedFileInfo)
-		return
-	}
-	id := m.faults.text("relatedFileInfo.fileIdentifier", m.file.Identifier)
+	id := m.text("relatedFileInfo.fileIdentifier", m.file.Identifier)
 	o := vendor.Object("related_file_info")
 	o.Set("file_identifier", id)
-	o.Set("file_identifier_type", m.faults.text("relatedFileInfo.fileIdentifierType", m.file.IdentifierType))
-	m.keepSnake(o, m.files.unknown)
+	o.Set("file_identifier_type", m.text("relatedFileInfo.fileIdentifierType", m.file.IdentifierType))
+	m.keep("relatedFileInfo.", m.files)
 	if !id.Present() {
 		return
 	}

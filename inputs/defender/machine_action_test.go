@@ -191,7 +191,8 @@ func TestMachineActionCommandsAreKeywords(t *testing.T) {
 
 // Commands stay compact where the record is not.
 func TestMachineActionCommandsCompacted(t *testing.T) {
-	if got := jsonText(raw("{ \"a\" :\n1.0 }")).String(); got != `{"a":1.0}` {
+	var e envelope
+	if got := e.jsonText(raw("{ \"a\" :\n1.0 }")).String(); got != `{"a":1.0}` {
 		t.Errorf("got %s", got)
 	}
 }
@@ -216,8 +217,9 @@ func TestMachineActionRepairs(t *testing.T) {
 	})
 	t.Run("unknown members are kept", func(t *testing.T) {
 		const record = `{"id":"a","status":"Failed","requestorRole":"Responder","Status":"other","empty":"","relatedFileInfo":{"fileIdentifier":"f","fileSizeInBytes":4096}}`
-		for path, want := range map[string]any{"requestor_role": "Responder", "status": "Failed", "Status": "other", "empty": nil, "related_file_info.file_size_in_bytes": 4096.0} {
-			if got := actionField(t, record, actionPrefix+path); got != want {
+		unknown := map[string]any{"requestorRole": "Responder", "Status": "other", "relatedFileInfo.fileSizeInBytes": "4096"}
+		for path, want := range map[string]any{"status": "Failed", "unknown": unknown} {
+			if got := actionField(t, record, actionPrefix+path); !equal(got, want) {
 				t.Errorf("%s: got %v, want %v", path, got, want)
 			}
 		}
@@ -299,7 +301,6 @@ func TestMachineActionMalformed(t *testing.T) {
 		}
 	}
 	checkActionFault(t, "relatedFileInfo.fileIdentifier", `{"id":"a","relatedFileInfo":{"fileIdentifier":[1]}}`)
-	checkActionFault(t, "a member has no name", `{"id":"a","@":1}`)
 	checkActionFault(t, "relatedFileInfo.fileIdentifierType", `{"id":"a","relatedFileInfo":{"fileIdentifierType":{}}}`)
 }
 
@@ -349,17 +350,5 @@ func TestMachineActionIDs(t *testing.T) {
 			t.Errorf("%s and %s have one id", record, other)
 		}
 		seen[id(record)] = record
-	}
-}
-
-func TestMachineActionSnakeCase(t *testing.T) {
-	for name, want := range map[string]string{
-		"errorHResult": "error_h_result", "lastUpdateDateTimeUtc": "last_update_date_time_utc", "OSVersion": "os_version",
-		"Log4j_CVE_2021": "log4j_cve_2021", "ipV4Address": "ip_v4_address", "already_snake": "already_snake", "externalID": "external_id",
-		"@odata.type": "odata_type", "a - b": "a_b", "@": "", "": "",
-	} {
-		if got := snakeCase(name); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
 	}
 }

@@ -33,23 +33,40 @@ type objectDecoder struct {
 	fields  map[string]*slot // by member
 	all     []*slot
 	order   []*slot  // of the members of the last object
-	unknown []member // in the order of the record
+	unknown []member // in the order of the record, no more than maxUnknown
+	beyond  int      // how many more there are
 }
 
 // slot is where the member of a name goes.
 type slot struct {
 	name     string // as written, with quotes
 	value    *raw
-	elements *[]raw // of the value, where they were asked for
+	elements *elements // of the value, where they were asked for
 }
+
+// elements are those of a list, gathered on the way over it. A value that is no
+// list is the only element: Elastic's fixtures show a list of one as a bare
+// object.
+type elements struct {
+	field  string
+	limit  int // of those that are gathered
+	values []raw
+	beyond int // how many more there are
+}
+
+// maxElements bounds the lists of a record: 11 MB can hold millions of elements,
+// each of which takes ten times its bytes as a value of a document. What is
+// beyond is noted as a fault, which keeps the original.
+const maxElements = 4096
 
 // noSlot is that of a member that is unknown: no name is written like that.
 var noSlot = &slot{name: "\x00"}
 
-// list has the elements of a list gathered on the way over it. A value that is
-// no list is the only element: Elastic's fixtures show a list of one as a bare
-// object.
-func (d *objectDecoder) list(name string, elements *[]raw) { d.fields[name].elements = elements }
+// list has the elements of a member gathered.
+func (d *objectDecoder) list(name string, to *elements, limit int) {
+	to.field, to.limit = name, limit
+	d.fields[name].elements = to
+}
 
 // newObjectDecoder binds a decoder to the raw fields of the struct that target
 // points to, by their json tags.
@@ -90,7 +107,7 @@ func (d *objectDecoder) decode(object raw) error {
 			d.order[place] = to
 		}
 		if to == noSlot {
-			d.unknown = append(d.unknown, member{unquote(name), s.Value()})
+			d.add(name, s.Value())
 			continue
 		}
 		to.read(&s)
@@ -102,10 +119,30 @@ func (d *objectDecoder) reset() {
 	for _, s := range d.all {
 		*s.value = nil
 		if s.elements != nil {
-			*s.elements = (*s.elements)[:0]
+			s.elements.values, s.elements.beyond = s.elements.values[:0], 0
 		}
 	}
-	d.unknown = d.unknown[:0]
+	d.unknown, d.beyond = d.unknown[:0], 0
+}
+
+// add notes a member without a slot.
+func (d *objectDecoder) add(name, value raw) {
+	if len(d.unknown) == maxUnknown {
+		d.beyond++
+		return
+	}
+	d.unknown = append(d.unknown, member{unquote(name), value})
+}
+
+// take is decode for an object that a scalar may stand in for, as the value of
+// its member lone, a field of the target. Without one, nothing may.
+func (d *objectDecoder) take(v raw, lone *raw) error {
+	if k := v.Kind(); lone == nil || k == '{' || k == '[' {
+		return d.decode(v)
+	}
+	d.reset()
+	*lone = v
+	return nil
 }
 
 // find is the slot of a member whose name is still quoted.
@@ -120,16 +157,17 @@ func (d *objectDecoder) find(name raw) *slot {
 }
 
 func (to *slot) read(s *ecs.Scanner) {
+	e := to.elements
 	switch {
-	case to.elements == nil:
+	case e == nil:
 		*to.value = s.Value()
 	case s.Peek() == '[':
-		*to.value = s.List(to.elements)
+		*to.value, e.beyond = s.List(&e.values, e.limit)
 	default:
 		*to.value = s.Value()
-		*to.elements = (*to.elements)[:0]
+		e.values, e.beyond = e.values[:0], 0
 		if to.value.Kind() != 'n' {
-			*to.elements = append(*to.elements, *to.value)
+			e.values = append(e.values, *to.value)
 		}
 	}
 }

@@ -16,8 +16,9 @@ type field struct {
 	// Source is ecs, vendor, or base for what every data stream of Fleet has.
 	Source string
 	// Mapping is what Elasticsearch is told beyond the type: text (a multi-field
-	// for full-text search), unindexed, array, ignore_malformed; and for
-	// constants whose value they hold: dataset, module, transform.
+	// for full-text search), unindexed, array, ignore_malformed, long (see
+	// longText); and for constants whose value they hold: dataset, module,
+	// transform.
 	Mapping []string
 	// Also are data streams that have the field though no capture makes it: an
 	// ingest pipeline sets it, or a mapper that no capture leads there.
@@ -54,6 +55,7 @@ type definition struct {
 	Index           *bool        `yaml:"index,omitempty"`
 	DocValues       *bool        `yaml:"doc_values,omitempty"`
 	IgnoreMalformed bool         `yaml:"ignore_malformed,omitempty"`
+	IgnoreAbove     int          `yaml:"ignore_above,omitempty"`
 	Normalize       []string     `yaml:"normalize,omitempty"`
 	MultiFields     []definition `yaml:"multi_fields,omitempty"`
 }
@@ -72,6 +74,8 @@ func (f *field) resolved(stream string, latest bool) definition {
 			d.Normalize = []string{"array"}
 		case "ignore_malformed":
 			d.IgnoreMalformed = true
+		case "long":
+			d.IgnoreAbove = longText
 		case "dataset":
 			d.Value = defender.Type + "." + stream
 		case "module":
@@ -83,12 +87,19 @@ func (f *field) resolved(stream string, latest bool) definition {
 	return d
 }
 
+// longText is the ignore_above of fields whose texts are long, in characters:
+// beyond it a value is not searched. Fleet's 1,024 would leave out much of a
+// command line. Lucene refuses a document with a term of more than 32,766 bytes,
+// and a character has up to four; the collector cuts texts there too.
+const longText = 8191
+
 // declared is the definition in the package's source: ECS by reference.
 func (f *field) declared(stream string, latest bool) definition {
+	d := f.resolved(stream, latest)
 	if f.Source == "ecs" {
-		return definition{Name: f.Name, External: "ecs"}
+		return definition{Name: f.Name, External: "ecs", IgnoreAbove: d.IgnoreAbove}
 	}
-	return f.resolved(stream, latest)
+	return d
 }
 
 // in tells whether a data stream has the field; emitted are the fields that the
