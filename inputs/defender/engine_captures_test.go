@@ -8,40 +8,28 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-// TestEngineTakesEveryCapture: every capture with every setting that changes
-// documents, as the stack sets an index and strictly.
-func TestEngineTakesEveryCapture(t *testing.T) {
-	engine.Shared(t) // skipped at once where there is none
-	for namespace, strict := range map[string]bool{"captures": false, "captures_strict": true} {
-		t.Run(namespace, func(t *testing.T) {
-			f := &feed{TB: t, namespace: namespace}
-			captures(t, func(resource, name string, record []byte) {
-				for _, w := range ways() {
-					f.add(resource, w, name, record)
-				}
-			})
-			f.expect(t, strict)
-		})
-	}
+// captures adds every capture with every setting that changes documents.
+func (f *feed) captures() {
+	captures(f, func(resource, name string, record []byte) {
+		for _, w := range ways() {
+			f.add(resource, w, name, record)
+		}
+	})
 }
 
-// TestEngineTakesTheSimulatedTenant: a tenant of some 6,000 documents.
-func TestEngineTakesTheSimulatedTenant(t *testing.T) {
-	engine.Shared(t)
-	f := &feed{TB: t, namespace: "tenant"}
+// tenant adds the some 6,000 documents of a simulated tenant.
+func (f *feed) tenant() {
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300})
 	for name, resource := range map[string]defendertest.Resource{
 		"alert": defendertest.Alerts, "machine": defendertest.Machines, "machine_action": defendertest.MachineActions,
 	} {
-		for _, record := range list(t, tenant, resource.String()) {
+		for _, record := range list(f, tenant, resource.String()) {
 			f.add(name, usual, "tenant/"+name, record)
 		}
 	}
-	f.expect(t, false)
 }
 
 // list reads all records of a collection.

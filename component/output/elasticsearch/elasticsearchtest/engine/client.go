@@ -36,7 +36,7 @@ func (e *Engine) Do(ctx context.Context, method, path string, body any) (int, []
 	if strings.Contains(path, "_bulk") {
 		r.Header.Set("Content-Type", "application/x-ndjson")
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := e.client.Do(r)
 	if err != nil {
 		return 0, []byte(err.Error())
 	}

@@ -44,6 +44,7 @@ type Engine struct {
 	dir      string // jars and source file
 	home     string // data
 	settings map[string]string
+	client   *http.Client
 	process  *process
 }
 
@@ -55,7 +56,8 @@ type process struct {
 	exited chan struct{}
 }
 
-// Start starts an engine of the test's own, which ends with it.
+// Start starts an engine of the test's own, which ends with it. What needs an
+// engine without trouble is best a subtest of one test, for one engine.
 func Start(t testing.TB, o Options) *Engine {
 	t.Helper()
 	e, err := start(need(t), o)
@@ -64,24 +66,6 @@ func Start(t testing.TB, o Options) *Engine {
 	}
 	t.Cleanup(e.stop)
 	return e
-}
-
-var shared struct {
-	once   sync.Once
-	engine *Engine
-	err    error
-}
-
-// Shared is the engine that all tests of a test binary use, started by the first
-// one. It ends with the binary, whose end closes its input.
-func Shared(t testing.TB) *Engine {
-	t.Helper()
-	dir := need(t)
-	shared.once.Do(func() { shared.engine, shared.err = start(dir, Options{}) })
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
-	return shared.engine
 }
 
 // need returns the folder of jars, and ends the test where it cannot be had.
@@ -129,7 +113,7 @@ func start(dir string, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{dir: dir, home: home, settings: o.Settings}
+	e := &Engine{dir: dir, home: home, settings: o.Settings, client: &http.Client{Transport: &http.Transport{}}}
 	if err := e.launch(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
@@ -229,6 +213,7 @@ func (e *Engine) Restart(t testing.TB) {
 
 // stop ends the node, which removes its data, and waits for its end.
 func (e *Engine) stop() {
+	e.client.CloseIdleConnections()
 	_ = e.process.stdin.Close()
 	timer := time.NewTimer(stopLimit)
 	defer timer.Stop()

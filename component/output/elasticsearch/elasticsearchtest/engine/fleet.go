@@ -103,6 +103,7 @@ func readStream(dir, name string, catalogue map[string]Field) (Stream, error) {
 				if !ok {
 					return s, fmt.Errorf("%s: %s is not in the catalogue", f, field.Name)
 				}
+				known.IgnoreAbove = field.IgnoreAbove
 				field = known
 			}
 			s.Fields[field.Name] = field

@@ -55,7 +55,9 @@ func (j *judgement) value(name string, v any) {
 		}
 	case map[string]any:
 		switch {
-		case slices.Contains([]string{"flattened", "object", "nested", "geo_point"}, f.Type):
+		case f.Type == "flattened":
+			j.flattened(f, v)
+		case slices.Contains([]string{"object", "nested", "geo_point"}, f.Type):
 		case declared:
 			j.fault(WrongType, name, f.Type, "an object")
 		default:
@@ -67,6 +69,28 @@ func (j *judgement) value(name string, v any) {
 			return
 		}
 		j.scalar(f, v)
+	}
+}
+
+// flattened checks that members are texts, or lists of texts, that are indexed
+// whole: Lucene keeps name and value in one term of up to 32,766 bytes.
+func (j *judgement) flattened(f Field, members map[string]any) {
+	for name, v := range members {
+		values, isList := v.([]any)
+		if !isList {
+			values = []any{v}
+		}
+		for _, v := range values {
+			text, isText := v.(string)
+			switch {
+			case !isText:
+				j.fault(WrongType, f.Name, f.Type, fmt.Sprintf("%.100q is a %T", name, v))
+			case len(utf16.Encode([]rune(text))) > cmp.Or(f.IgnoreAbove, defaultIgnoreAbove):
+				j.fault(TooLong, f.Name, f.Type, fmt.Sprintf("%.100q has %d bytes", name, len(text)))
+			case len(f.Name)+len(name)+len(text) > 32_000 || strings.Contains(name, "\x00"):
+				j.fault(TooLong, f.Name, f.Type, fmt.Sprintf("the name %.100q", name))
+			}
+		}
 	}
 }
 
@@ -82,6 +106,7 @@ func (j *judgement) scalar(f Field, v any) {
 		}
 		if n := len(utf16.Encode([]rune(text))); n > most {
 			j.fault(TooLong, f.Name, f.Type, fmt.Sprintf("%d characters, %d are indexed", n, most))
+			j.faults[len(j.faults)-1].Limit = most
 		}
 	case "constant_keyword":
 		wrong = !isText || f.Value != "" && text != f.Value

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,11 +36,29 @@ type Fault struct {
 	Field  string // full name; empty where the engine does not say
 	Type   string // declared type, or the engine's error type
 	Source string
+	Limit  int // of TooLong: how many characters are indexed
 	Detail string
 }
 
 func (f Fault) String() string {
 	return fmt.Sprintf("%s: %s, field %q (%s), %s: %.600s", f.Source, f.Kind, f.Field, f.Type, f.Target, f.Detail)
+}
+
+// Distinct tells equal faults of many documents once, the first of each, with how
+// often it came.
+func Distinct(faults []Fault) []string {
+	count, first := map[string]int{}, map[string]Fault{}
+	for _, f := range faults {
+		key := f.Field + " " + f.Kind + " " + f.Type
+		if count[key]++; count[key] == 1 {
+			first[key] = f
+		}
+	}
+	var texts []string
+	for _, key := range slices.Sorted(maps.Keys(count)) {
+		texts = append(texts, fmt.Sprintf("%d times: %v", count[key], first[key]))
+	}
+	return texts
 }
 
 // Report is what became of documents.

@@ -11,16 +11,23 @@ import (
 
 const minimal = `{"@timestamp":"2026-03-02T08:15:07.000Z"}`
 
-// TestEngineNet: what the check must find, it finds, with field and source; a
+// TestEngineStrict has one engine for what looks at documents.
+func TestEngineStrict(t *testing.T) {
+	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, root)
+	t.Run("net", func(t *testing.T) { testNet(t, e, p) })
+	t.Run("ignore_malformed", func(t *testing.T) { testStrict(t, e, p) })
+}
+
+// testNet: what the check must find, it finds, with field and source; a
 // good document passes.
-func TestEngineNet(t *testing.T) {
+func testNet(t *testing.T, e *engine.Engine, p *engine.Package) {
 	tests := []struct {
 		name, members string
 		want          []string // kind and field
 	}{
 		{"good", `"message":"m","event":{"severity":21},"tags":["a"]`, nil},
 		{"object in a keyword", `"observer":{"name":{"a":1}}`, []string{"wrong type observer.name"}}, // taken, and lost, by this engine
-		{"object in a text", `"message":{"a":1}`, []string{"wrong type message"}}, // likewise
+		{"object in a text", `"message":{"a":1}`, []string{"wrong type message"}},                    // likewise
 		{"text in an object", `"observer":"text"`, []string{"refused observer", "undeclared observer"}},
 		{"malformed number", `"event":{"severity":"high"}`, []string{"ignored event.severity", "wrong type event.severity"}},
 		{"number in a keyword", `"observer":{"name":1}`, []string{"wrong type observer.name"}},
@@ -32,7 +39,7 @@ func TestEngineNet(t *testing.T) {
 		{"name with an empty part", `"a..b":1`, []string{"refused ", "undeclared a..b"}},
 		{"list of other types", `"newest":[1,1.5,"x"]`, []string{"refused newest", "undeclared newest", "undeclared newest", "undeclared newest"}},
 	}
-	in := engine.Shared(t).Install(t, engine.ReadPackage(t, root), engine.Installation{Namespace: "net"})
+	in := e.Install(t, p, engine.Installation{Namespace: "net"})
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := in.Feed(t, []engine.Document{{
@@ -54,14 +61,13 @@ func TestEngineNet(t *testing.T) {
 	}
 }
 
-// TestEngineStrict: without ignore_malformed the engine refuses what it takes
+// testStrict: without ignore_malformed the engine refuses what it takes
 // with it, be it not indexed.
-func TestEngineStrict(t *testing.T) {
-	p := engine.ReadPackage(t, root)
+func testStrict(t *testing.T, e *engine.Engine, p *engine.Package) {
 	values := map[string]string{"text in a long": `"event":{"severity":"high"}`, "object in a keyword": `"observer":{"name":{"a":1}}`, "object in a text": `"message":{"a":1}`}
 	for _, strict := range []bool{false, true} {
 		namespace := fmt.Sprint("strict-", strict)
-		in := engine.Shared(t).Install(t, p, engine.Installation{Namespace: namespace, Strict: strict})
+		in := e.Install(t, p, engine.Installation{Namespace: namespace, Strict: strict})
 		for name, members := range values {
 			r := in.Feed(t, []engine.Document{{
 				Target: "logs-microsoft_defender_endpoint.log-" + namespace, ID: name,
