@@ -78,7 +78,7 @@ func Bench() error {
 	if err := compare(); err != nil {
 		return err
 	}
-	return sh.RunV("go", "test", source, "-run", "TestJobs|TestPageSize|TestHugeRecord|TestLinear|TestStartsQuickly|TestLoad",
+	return sh.RunV("go", "test", source, "-run", "TestJobs|TestPageSize|TestHugeRecord|TestSizes|TestLinear|TestStartsQuickly|TestLoad",
 		"-long", "-v", "-count=1", "-timeout", "1h")
 }
 

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -215,10 +216,17 @@ func appendTime(dst []byte, t time.Time) []byte {
 	return dst
 }
 
+// longText is the length from which it pays to look for the room that a text
+// will need, in bytes.
+const longText = 1 << 16
+
 // appendText quotes s. Nearly always nothing needs an escape; jsontext does the
 // rest, invalid UTF-8 included.
 func appendText(dst []byte, s string) []byte {
 	if !IsPlain(s) {
+		if len(s) > longText { // growing step by step touches five times the memory
+			dst = slices.Grow(dst, len(s)+strings.Count(s, `"`)+strings.Count(s, `\`)+len(`""`))
+		}
 		out, _ := jsontext.AppendQuote(dst, s) // an error only tells that UTF-8 was repaired
 		return out
 	}

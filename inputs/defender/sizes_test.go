@@ -1,0 +1,121 @@
+package defender
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestMuchEvidence: what the documents of an alert have together is bounded; one
+// more tells how many items have none, and has the original.
+func TestMuchEvidence(t *testing.T) {
+	title := strings.Repeat("t", 10<<20)
+	record := `{"id":"a","incidentId":{},"title":"` + title + `","evidence":[{"sha1":"x"}` + strings.Repeat(`,{"sha1":"x"}`, 999) + `]}`
+	e := newEnvelope(configOf(alertResource), someAgent)
+	m := newAlertMapper(e)
+	if _, _, err := m.read([]byte(record)); err != nil {
+		t.Fatal(err)
+	}
+	ids, last := map[string]bool{}, ""
+	if err := m.documents(func() error {
+		ids[e.doc.ID] = true
+		last = fmt.Sprint(e.faults)
+		if got := e.doc.Get("event.original").String(); got != record {
+			t.Errorf("the original has %d bytes, want %d", len(got), len(record))
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := maxExpansion/(2*len(record)) + 1
+	if len(ids) < want-1 || len(ids) > want+1 {
+		t.Errorf("%d documents, want about %d", len(ids), want)
+	}
+	if left := fmt.Sprintf("evidence: %d of 1000 elements are in the original alone", 1001-len(ids)); !strings.Contains(last, left) {
+		t.Errorf("the last document says %s, want %q", last, left)
+	}
+	if file := e.doc.Get("file.hash.sha1"); file.Present() {
+		t.Errorf("the last document has evidence: %s", file)
+	}
+}
+
+// TestEqualEvidence: each of many equal items has an id of its own, which does
+// not depend on how many there are.
+func TestEqualEvidence(t *testing.T) {
+	const few, many = 1000, 50_000
+	var first [2]string
+	for i, n := range []int{few, many} {
+		record := `{"id":"a","evidence":[{"sha1":"x"}` + strings.Repeat(`,{"sha1":"x"}`, n-1) + `]}`
+		e := newEnvelope(configOf(alertResource), someAgent)
+		m := newAlertMapper(e)
+		if _, _, err := m.read([]byte(record)); err != nil {
+			t.Fatal(err)
+		}
+		ids := make(map[string]bool, n)
+		if err := m.documents(func() error {
+			if len(ids) == 3 {
+				first[i] = e.doc.ID
+			}
+			ids[e.doc.ID] = true
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(ids) != n {
+			t.Errorf("%d ids of %d items", len(ids), n)
+		}
+	}
+	if first[0] != first[1] || first[0] == "" {
+		t.Errorf("the id of an item depends on those behind it: %q and %q", first[0], first[1])
+	}
+}
+
+// TestOccurrence: the ids of the first equal items are those of earlier
+// versions, which had a plus for each.
+func TestOccurrence(t *testing.T) {
+	m := newAlertMapper(newEnvelope(configOf(alertResource), someAgent)).(*alertMapper)
+	m.items.values = make([]raw, 2)
+	seen := map[string]bool{}
+	for i := range 3 * maxPluses {
+		got := string(m.occurrence(raw(`{}`)))
+		if i <= maxPluses && got != strings.Repeat("+", i) || len(got) > maxPluses || seen[got] {
+			t.Errorf("item %d: %q", i, got)
+		}
+		seen[got] = true
+	}
+}
+
+// TestListsAreBounded: no list of a record takes more than its share, and what
+// is left out is told.
+func TestListsAreBounded(t *testing.T) {
+	whole := configOf(alertResource)
+	whole.Evidence = "whole"
+	for _, c := range []struct {
+		r          *resource
+		config     Config
+		name, each string
+		path       string
+	}{
+		{alertResource, configOf(alertResource), "mitreTechniques", `"T1"`, "threat.technique.id"},
+		{alertResource, configOf(alertResource), "comments", `{"comment":"c"}`, "microsoft.defender_endpoint.comments"},
+		{alertResource, configOf(alertResource), "loggedOnUsers", `"u"`, "microsoft.defender_endpoint.loggedOnUsers"},
+		{alertResource, configOf(alertResource), "domains", `"d"`, "microsoft.defender_endpoint.domains"},
+		{alertResource, whole, "evidence", `{"sha1":"x"}`, "microsoft.defender_endpoint.evidence"},
+		{machineResource, configOf(machineResource), "ipAddresses", `{"type":"x"}`, "microsoft_defender_endpoint.machine.ip_addresses"},
+		{machineResource, configOf(machineResource), "machineTags", `"t"`, "microsoft_defender_endpoint.machine.machine_tags"},
+		{machineActionResource, configOf(machineActionResource), "commands", `{}`, "microsoft_defender_endpoint.machine_action.commands"},
+	} {
+		record := `{"id":"a","` + c.name + `":[` + c.each + strings.Repeat(","+c.each, maxElements+6) + `]}`
+		documents := mapRecord(t, c.r, c.config, []byte(record))
+		if list, _ := field(t, documents[0], c.path).([]any); len(list) != maxElements || len(documents) != 1 {
+			t.Errorf("%s: %d elements in %d documents", c.name, len(list), len(documents))
+		}
+		want := fmt.Sprintf("%s: 7 of %d elements are in the original alone", c.name, maxElements+7)
+		if got := field(t, documents[0], "error.message"); !equal(got, []any{want}) {
+			t.Errorf("%s: error.message %v, want %q", c.name, got, want)
+		}
+		if got := field(t, documents[0], "event.original"); got != record {
+			t.Errorf("%s: the original is lost", c.name)
+		}
+	}
+}
