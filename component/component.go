@@ -146,7 +146,12 @@ func (c *Component) applyOutput(wanted *Unit) {
 	next.health.redirect(wanted.Report)
 }
 
-func (c *Component) setOutput(next *runningOutput) { c.locked(func() { c.output = next }) }
+func (c *Component) setOutput(next *runningOutput) {
+	if c.output != nil {
+		c.output.health.end()
+	}
+	c.locked(func() { c.output = next })
+}
 
 // locked does something short to what others look at.
 func (c *Component) locked(do func()) {

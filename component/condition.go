@@ -209,6 +209,10 @@ var (
 		Name: "index refused", Unit: onOutput, State: client.UnitStateDegraded,
 		Message: "the key may not write to {target} ({code}); grant it auto_configure and create_doc there", Clears: whenTaken,
 	}
+	elasticsearchSilent = &Condition{
+		Name: "Elasticsearch silent", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "Elasticsearch does not answer; trying again; look at its load, and at hosts, network and proxy_url", Clears: whenTaken,
+	}
 	elasticsearchBusy = &Condition{
 		Name: "Elasticsearch busy", Unit: onOutput, State: client.UnitStateDegraded,
 		Message: "Elasticsearch takes documents too slowly ({code}); trying again slower; look at its load", Clears: whenTaken,
@@ -218,13 +222,42 @@ var (
 		Message: "Elasticsearch fails ({code}); trying again; look at its health", Clears: whenTaken,
 	}
 	elasticsearchRefuses = &Condition{
-		Name: "not Elasticsearch", Unit: onOutput, State: client.UnitStateDegraded,
-		Message: "bulk requests are refused ({code}); check that hosts and path lead to Elasticsearch itself", Clears: whenTaken,
+		Name: "requests refused", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "bulk requests are refused ({code}); check that hosts and path lead to Elasticsearch itself, and what a proxy or firewall in front of it refuses", Clears: whenTaken,
 	}
-	documentsRejected = &Condition{
-		Name: "documents rejected", Unit: onOutput, State: client.UnitStateDegraded,
-		Message: "documents were rejected for good; the log and diagnostics name their ids and error types, mend the index template or pipeline",
-		Clears:  fmt.Sprintf("after %d deliveries without a rejection", clean),
+	indexMissing = &Condition{
+		Name: "index missing or closed", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "{target} has no index to write to ({code}); open its write index, or install its index template again", Clears: whenTaken,
+	}
+	pipelineMissing = &Condition{
+		Name: "pipeline missing", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "{target} needs something that is not there ({code}); install its ingest pipelines again", Clears: whenTaken,
+	}
+	noShards = &Condition{
+		Name: "no room for an index", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "the cluster makes no new index for {target} ({code}); delete indices, add nodes or raise cluster.max_shards_per_node", Clears: whenTaken,
+	}
+	writeBlocked = &Condition{
+		Name: "index blocked", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "{target} is blocked for writing ({code}); remove the block from its write index", Clears: whenTaken,
+	}
+	diskFull = &Condition{
+		Name: "disk full", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "the cluster has no disk space left for {target} ({code}); free or add space", Clears: whenTaken,
+	}
+	formsRefused = &Condition{
+		Name: "refused in every form", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "{target} takes no document, not even one without content ({code}); repair its index template, mapping or ingest pipeline", Clears: whenTaken,
+	}
+	documentsRefused = &Condition{
+		Name: "documents refused", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "some documents are stored in minimal form with event.kind pipeline_error, since the full ones were refused; the log and diagnostics name error types and fields; repair the index template or pipeline",
+		Clears:  fmt.Sprintf("after %d deliveries without a refusal", clean),
+	}
+	inFailureStore = &Condition{
+		Name: "documents in the failure store", Unit: onOutput, State: client.UnitStateDegraded,
+		Message: "some documents went to the failure store of their data stream, and are stored in minimal form with event.kind pipeline_error; the failure store says why; repair the index template or pipeline",
+		Clears:  fmt.Sprintf("after %d deliveries without a refusal", clean),
 	}
 	shipperGone = &Condition{
 		Name: "shipper gone", Unit: onOutput, State: client.UnitStateDegraded,
@@ -249,8 +282,10 @@ func Conditions() []*Condition {
 		permissionMissing, unreachable, untrusted, proxyUnreachable, proxyRefuses, throttled, quotaGone, serverFails, malformed, refused,
 		quarantined, fallingBehind, checkpointFails, streamFails,
 		configuringOutput, publishing, stoppingOutput, stoppedOutput, badOutput,
-		elasticsearchUnreachable, elasticsearchUnauthorized, elasticsearchForbidden, indexRefused,
-		elasticsearchBusy, elasticsearchFails, elasticsearchRefuses, documentsRejected,
+		elasticsearchUnreachable, elasticsearchSilent, elasticsearchUnauthorized, elasticsearchForbidden, indexRefused,
+		elasticsearchBusy, elasticsearchFails, elasticsearchRefuses,
+		indexMissing, pipelineMissing, noShards, writeBlocked, diskFull, formsRefused,
+		documentsRefused, inFailureStore,
 		shipperGone, shipperFull, shipperRefuses,
 	}
 }

@@ -24,7 +24,7 @@ func (c *Component) describeUnit(u *client.Unit) {
 	}
 	hook("configuration", "configuration in the policy, without secrets", c.shownSource)
 	if k.output {
-		hook("rejected", "documents the output refused for good, newest last", c.shownRejections)
+		hook("refused", "what became of documents, and the newest that the other side refused, newest last", c.shownRefusals)
 		return
 	}
 	hook("streams", "streams: state, counters, configuration in effect, checkpoint, quota, newest requests, fields not known here", c.shownStreams)
@@ -121,19 +121,21 @@ func (s *streamHealth) shown() (state map[string]any, saved []byte) {
 	return p, s.checkpoint.head
 }
 
-func (c *Component) shownRejections(k key) any {
+func (c *Component) shownRefusals(k key) any {
 	c.mu.Lock()
 	out := c.output
 	c.mu.Unlock()
 	if out == nil || out.unit.ID != k.id {
 		return map[string]any{"error": "the unit does not run"}
 	}
-	total, newest := out.health.rejections()
+	total, published, newest := out.health.refusals()
 	list := make([]any, 0, len(newest))
 	for _, r := range newest {
-		list = append(list, map[string]any{"target": r.Target, "id": r.ID, "status": r.Status, "error_type": r.Type})
+		list = append(list, map[string]any{
+			"target": r.Target, "document_id": r.ID, "record_id": r.Record, "status": r.Status, "error_type": r.Type, "field": r.Field,
+		})
 	}
-	return map[string]any{"total": total, "newest": list}
+	return publishedPayload(map[string]any{"total": total, "newest": list}, published)
 }
 
 func (c *Component) shownProcess() any {

@@ -35,7 +35,7 @@
 //
 // # Why losses are shown for some polls more
 //
-// A quarantined record or a rejected document is one event, and the next poll
+// A quarantined record or a refused document is one event, and the next poll
 // knows nothing of it. The unit stays DEGRADED until five polls or deliveries
 // in a row had none: long enough to be seen, and no flapping while they trickle.
 // The counters keep the total.

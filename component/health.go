@@ -194,21 +194,35 @@ func outputConditionOf(kind string, err error) condition {
 	if row == elasticsearchForbidden && e.Target != "" {
 		row = indexRefused
 	}
-	return row.with("{cause}", cause, "{code}", codeOf(e.Status, ""), "{target}", target)
+	return row.with("{cause}", cause, "{code}", codeOf(e.Status, typeOf(row, e)), "{target}", target)
+}
+
+// typeOf is the other side's error type where the row is about an index: there it
+// names what to repair.
+func typeOf(row *Condition, e *output.Error) string {
+	if strings.Contains(row.Message, "{target}") {
+		return e.Type
+	}
+	return ""
 }
 
 // elasticsearchRows and shipperRows are the rows by output.Kind; tests hold that
 // there is one for each.
 var (
 	elasticsearchRows = map[output.Kind]*Condition{
-		output.Unreachable: elasticsearchUnreachable, output.Unauthorized: elasticsearchUnauthorized,
-		output.Forbidden: elasticsearchForbidden, output.TooLarge: elasticsearchBusy, output.Busy: elasticsearchBusy,
-		output.Server: elasticsearchFails, output.Refused: elasticsearchRefuses, output.Other: elasticsearchFails,
+		output.Unreachable: elasticsearchUnreachable, output.Silent: elasticsearchSilent,
+		output.Unauthorized: elasticsearchUnauthorized, output.Forbidden: elasticsearchForbidden,
+		output.TooLarge: elasticsearchBusy, output.Busy: elasticsearchBusy,
+		output.Server: elasticsearchFails, output.RequestRefused: elasticsearchRefuses, output.Other: elasticsearchFails,
+		output.IndexMissing: indexMissing, output.PipelineMissing: pipelineMissing, output.NoShards: noShards,
+		output.WriteBlocked: writeBlocked, output.DiskFull: diskFull, output.FormsRefused: formsRefused,
 	}
 	shipperRows = map[output.Kind]*Condition{
-		output.Unreachable: shipperGone, output.Unauthorized: shipperRefuses, output.Forbidden: shipperRefuses,
-		output.TooLarge: shipperFull, output.Busy: shipperFull, output.Server: shipperGone,
-		output.Refused: shipperRefuses, output.Other: shipperGone,
+		output.Unreachable: shipperGone, output.Silent: shipperFull, output.Unauthorized: shipperRefuses, output.Forbidden: shipperRefuses,
+		output.TooLarge: shipperFull, output.Busy: shipperFull, output.Server: shipperGone, output.RequestRefused: shipperRefuses,
+		output.Other: shipperGone, output.IndexMissing: shipperRefuses, output.PipelineMissing: shipperRefuses,
+		output.NoShards: shipperRefuses, output.WriteBlocked: shipperRefuses, output.DiskFull: shipperRefuses,
+		output.FormsRefused: shipperRefuses,
 	}
 )
 

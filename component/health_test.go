@@ -95,7 +95,7 @@ func TestKindAloneDecidesTheState(t *testing.T) {
 }
 
 func TestEveryKindOfOutputTroubleHasARow(t *testing.T) {
-	for kind := output.Other; kind <= output.Refused; kind++ {
+	for kind := output.Other; kind <= output.FormsRefused; kind++ {
 		for _, of := range []string{"elasticsearch", "shipper"} {
 			c := outputConditionOf(of, &output.Error{Op: "bulk", Kind: kind, Status: 503})
 			if c.row == nil || c.text == "" || strings.ContainsAny(c.text, "{}") {
@@ -264,26 +264,6 @@ func TestPayloadFits(t *testing.T) {
 		if !strings.Contains(string(b), `"DEGRADED"`) || len(r.message) > messageLimit+100 {
 			t.Errorf("%d streams: the worst one is not in the payload, or the message is %d bytes", n, len(r.message))
 		}
-	}
-}
-
-func TestRejectionsClearAfterCleanDeliveries(t *testing.T) {
-	var r told
-	h := newOutputHealth("elasticsearch", slog.New(slog.DiscardHandler), r.report)
-	h.Report(nil)
-	for i := range rejectionsKept + 5 {
-		h.Rejected(output.Rejection{ID: fmt.Sprint(i), Status: 400, Type: "document_parsing_exception"})
-	}
-	h.Report(nil)
-	if r.state != client.UnitStateDegraded || r.payload["rejected"] != rejectionsKept+5 {
-		t.Fatalf("%s %v", r.state, r.payload)
-	}
-	for range clean {
-		h.Report(nil)
-	}
-	total, newest := h.rejections()
-	if r.state != client.UnitStateHealthy || total != rejectionsKept+5 || len(newest) != rejectionsKept || newest[0].ID != "5" {
-		t.Errorf("%s, %d rejections, %d kept", r.state, total, len(newest))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 const (
@@ -68,7 +70,7 @@ func (s *streamHealth) payload() map[string]any {
 	p["records"] = s.counts.Records
 	p["documents"] = s.counts.Documents
 	p["duplicates"] = s.counts.Duplicates
-	p["rejected"] = s.counts.Rejected
+	publishedPayload(p, s.counts.Published)
 	p["dropped"] = s.counts.Dropped
 	p["quarantined"] = s.counts.Quarantined
 	p["unknown"] = s.counts.Unknown
@@ -84,6 +86,17 @@ func (s *streamHealth) payload() map[string]any {
 	if s.counts.Quota != nil {
 		p["quota_left"] = s.counts.Quota.HourLeft
 	}
+	return p
+}
+
+// publishedPayload adds what became of documents: stored, existing, minimal and
+// bare add up to all of them.
+func publishedPayload(p map[string]any, r inputs.Result) map[string]any {
+	p["stored"] = r.Stored
+	p["existing"] = r.Existing
+	p["minimal"] = r.Minimal
+	p["bare"] = r.Bare
+	p["failure_store"] = r.FailureStore
 	return p
 }
 

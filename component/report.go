@@ -9,7 +9,6 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -221,7 +220,7 @@ func (s *streamHealth) add(c inputs.Counts) {
 	s.counts.Records += c.Records
 	s.counts.Documents += c.Documents
 	s.counts.Duplicates += c.Duplicates
-	s.counts.Rejected += c.Rejected
+	s.counts.Published.Add(c.Published)
 	s.counts.Dropped += c.Dropped
 	s.counts.Quarantined += c.Quarantined
 	s.counts.Unknown += c.Unknown
@@ -266,115 +265,10 @@ func (s *streamHealth) ended() <-chan struct{} {
 	return s.polls
 }
 
-// outputHealth is an output's output.Reporter.
-type outputHealth struct {
-	log  *slog.Logger
-	kind string // the output's type
-
-	mu       sync.Mutex
-	report   Report
-	now      condition
-	rejected int
-	told     int                // of rejected, in the last report
-	recent   []output.Rejection // the newest, oldest first
-	fresh    bool               // there was a rejection since the last delivery
-	tainted  int                // deliveries until a rejection is forgotten
-}
-
-// rejectionsKept is how many refused documents diagnostics show.
-const rejectionsKept = 100
-
-func newOutputHealth(kind string, log *slog.Logger, report Report) *outputHealth {
-	return &outputHealth{kind: kind, log: log, report: report, now: publishing.with()}
-}
-
-// Report implements output.Reporter.
-func (h *outputHealth) Report(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	next := outputConditionOf(h.kind, err)
-	if err == nil {
-		next = h.afterDelivery()
-	}
-	if next == h.now {
-		if h.told != h.rejected {
-			h.tellLocked()
-		}
-		return
-	}
-	if err != nil {
-		h.log.Warn("output degraded", "reason", next.text, "error", err.Error())
-	} else if next.row == publishing {
-		h.log.Info("output healthy")
-	}
-	h.now = next
-	h.tellLocked()
-}
-
-func (h *outputHealth) afterDelivery() condition {
-	if !h.fresh && h.tainted > 0 {
-		h.tainted--
-	}
-	h.fresh = false
-	if h.tainted > 0 {
-		return documentsRejected.with()
-	}
-	return publishing.with()
-}
-
-// Rejected implements output.Reporter.
-func (h *outputHealth) Rejected(r output.Rejection) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.rejected++
-	h.fresh, h.tainted = true, clean
-	if len(h.recent) == rejectionsKept {
-		h.recent = slices.Delete(h.recent, 0, 1)
-	}
-	h.recent = append(h.recent, r)
-	h.log.Warn("document rejected", "target", r.Target, "document.id", r.ID, "status", r.Status, "error.type", r.Type)
-	if h.now.row == publishing {
-		h.now = documentsRejected.with()
-		h.tellLocked()
-	}
-}
-
-func (h *outputHealth) tellLocked() {
-	h.told = h.rejected
-	h.report(h.now.state(), h.now.text, map[string]any{"rejected": h.rejected})
-}
-
-// fail makes the output show that its settings are refused.
-func (h *outputHealth) fail(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = badOutput.causedBy(err)
-	h.log.Error("output configuration refused", "error", err.Error())
-	h.tellLocked()
-}
-
-// rejections are how many documents were refused for good, and the newest.
-func (h *outputHealth) rejections() (total int, newest []output.Rejection) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.rejected, slices.Clone(h.recent)
-}
-
-// redirect makes states go to another unit object of the same unit.
-func (h *outputHealth) redirect(report Report) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.report = report
-	h.tellLocked()
-}
-
 func (h *inputHealth) redirect(report Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.report = report
 }
 
-var (
-	_ inputs.Reporter = (*streamHealth)(nil)
-	_ output.Reporter = (*outputHealth)(nil)
-)
+var _ inputs.Reporter = (*streamHealth)(nil)

@@ -1,6 +1,7 @@
 package inputs
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
@@ -40,20 +41,31 @@ func (t Target) Name() string {
 // fills it, then a Publisher reads it, from several goroutines if it likes.
 type Batch struct {
 	Target Target
+	// Fallback makes what is sent in place of a document that is refused. Without
+	// one a refusal stops the batch.
+	Fallback Fallback
 	// Result is what became of the documents; the Publisher sets it before it
 	// returns nil.
 	Result Result
 
 	documents          []entry
 	body               []byte
+	originals          []byte // of the documents' records, each once
+	record             span   // of the record that was added last
 	maxDocuments, size int
 }
 
 type entry struct {
-	id         string
-	timestamp  time.Time
-	start, end int
+	id        string
+	timestamp time.Time
+	body      span
+	original  span
 }
+
+// span is a part of one of a batch's buffers.
+type span struct{ start, end int }
+
+func (s span) of(buffer []byte) []byte { return buffer[s.start:s.end:s.end] }
 
 // Document is one encoded document of a batch.
 type Document struct {
@@ -62,12 +74,25 @@ type Document struct {
 	JSON      []byte    // one JSON object without a line break; valid until Reset
 }
 
-// Result counts what became of a batch's documents.
+// Result counts what became of a batch's documents: Stored, Existing, Minimal
+// and Bare add up to all of them.
 type Result struct {
-	Stored       int // written now
-	Existing     int // already there under that id: an earlier try or a re-read
-	FailureStore int // kept by Elasticsearch outside the data stream
-	Rejected     int // refused for good
+	Stored   int // written now, as they are
+	Existing int // already there under that id: an earlier try or a re-read
+	Minimal  int // refused, and written now in the minimal form
+	Bare     int // refused in the minimal form too, and written now in the bare form
+	// FailureStore are those of Minimal and Bare whose full document
+	// Elasticsearch keeps in the data stream's failure store.
+	FailureStore int
+}
+
+// Add adds up two results.
+func (r *Result) Add(other Result) {
+	r.Stored += other.Stored
+	r.Existing += other.Existing
+	r.Minimal += other.Minimal
+	r.Bare += other.Bare
+	r.FailureStore += other.FailureStore
 }
 
 // NewBatch makes an empty batch that is full at that many documents or bytes.
@@ -75,22 +100,30 @@ func NewBatch(target Target, maxDocuments, maxBytes int) *Batch {
 	return &Batch{Target: target, maxDocuments: maxDocuments, size: maxBytes}
 }
 
-// Add encodes a document into the batch.
-func (b *Batch) Add(d *ecs.Document) {
+// Add encodes a document into the batch, with the text of the record that it
+// was made from. The documents of one record are added one after the other: they
+// share one copy of the text.
+func (b *Batch) Add(d *ecs.Document, original []byte) {
 	if b.body == nil {
 		// At once what will be needed, with room for the document that makes the
 		// batch full: growing there touches five times the memory. What is not
 		// used is not backed by the system.
 		b.body = make([]byte, 0, min(b.size, BatchBytes)+64<<10)
+		b.originals = make([]byte, 0, min(b.size, BatchBytes)+64<<10)
+	}
+	if len(b.documents) == 0 || !bytes.Equal(b.record.of(b.originals), original) {
+		start := len(b.originals)
+		b.originals = append(b.originals, original...)
+		b.record = span{start, len(b.originals)}
 	}
 	start := len(b.body)
 	b.body = d.AppendJSON(b.body)
-	b.documents = append(b.documents, entry{d.ID, d.Timestamp, start, len(b.body)})
+	b.documents = append(b.documents, entry{d.ID, d.Timestamp, span{start, len(b.body)}, b.record})
 }
 
 // Full reports whether the batch should be published before more is added.
 func (b *Batch) Full() bool {
-	return len(b.documents) >= b.maxDocuments || len(b.body) >= b.size
+	return len(b.documents) >= b.maxDocuments || len(b.body)+len(b.originals) >= b.size
 }
 
 // Len is the number of documents.
@@ -98,11 +131,15 @@ func (b *Batch) Len() int { return len(b.documents) }
 
 // At returns document i.
 func (b *Batch) At(i int) Document {
-	e := b.documents[i]
-	return Document{ID: e.id, Timestamp: e.timestamp, JSON: b.body[e.start:e.end:e.end]}
+	e := &b.documents[i]
+	return Document{ID: e.id, Timestamp: e.timestamp, JSON: e.body.of(b.body)}
 }
+
+// Original is the text of the record that document i was made from, valid until
+// Reset.
+func (b *Batch) Original(i int) []byte { return b.documents[i].original.of(b.originals) }
 
 // Reset empties the batch and keeps its memory and target.
 func (b *Batch) Reset() {
-	b.documents, b.body, b.Result = b.documents[:0], b.body[:0], Result{}
+	b.documents, b.body, b.originals, b.Result = b.documents[:0], b.body[:0], b.originals[:0], Result{}
 }

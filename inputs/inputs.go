@@ -10,9 +10,9 @@ import (
 // Publisher delivers documents.
 type Publisher interface {
 	// Publish delivers a batch and returns nil when every document has its
-	// verdict: stored, already there, or rejected for good and counted. It
-	// blocks while the other side is in trouble, tries again for as long as
-	// ctx lives, and returns an error only when ctx ended first. The batch is
+	// verdict: stored, already there, or refused and stored in a lesser form
+	// (see Fallback). It blocks while the other side is in trouble, tries again
+	// for as long as ctx lives, and returns an error only when ctx ended first. The batch is
 	// the caller's again when it returns; after an error any part of it may or
 	// may not have been stored.
 	Publish(ctx context.Context, b *Batch) error
@@ -65,8 +65,8 @@ type Reporter interface {
 type Counts struct {
 	Records     int       // read from the API
 	Documents   int       // made from them and published
-	Duplicates  int       // records skipped or documents already stored
-	Rejected    int       // documents refused by the output for good
+	Duplicates  int       // records skipped, since they were published before
+	Published   Result    // what became of the documents
 	Dropped     int       // documents that the policy's processors dropped
 	Quarantined int       // records that could not be mapped cleanly, published as pipeline_error
 	Unknown     int       // members the API sent that are not known here, counted per document

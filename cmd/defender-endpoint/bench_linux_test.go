@@ -205,7 +205,8 @@ func (t trouble) Report(err error) {
 		t.Error(err)
 	}
 }
-func (t trouble) Rejected(r output.Rejection) { t.Errorf("rejected: %+v", r) }
+func (t trouble) Refused(r output.Refusal) { t.Errorf("refused: %+v", r) }
+func (t trouble) Delivered(inputs.Result)  {}
 
 // silent is a Reporter of a stream.
 type silent struct{}

@@ -53,7 +53,7 @@ func TestDiagnosticsTellWhatIsGoingOn(t *testing.T) {
 		return at(r.agent.States()[inputKey].Payload, "streams", "log-1", "last_success") != nil
 	})
 	payload, _ := at(r.agent.States()[inputKey].Payload, "streams", "log-1").(map[string]any)
-	for _, name := range []string{"records", "documents", "duplicates", "rejected", "quarantined", "newest_record", "last_success", "quota_left"} {
+	for _, name := range []string{"records", "documents", "duplicates", "stored", "existing", "minimal", "bare", "failure_store", "quarantined", "newest_record", "last_success", "quota_left"} {
 		if payload[name] == nil {
 			t.Errorf("the payload has no %s: %v", name, payload)
 		}
@@ -92,9 +92,9 @@ func (r *rig) expectOutputDiagnostics() {
 	if c := decoded(r.T, files, "configuration.json"); c["api_key"] != "[redacted]" {
 		r.Errorf("output configuration: %v", c)
 	}
-	newest, _ := decoded(r.T, files, "rejected.json")["newest"].([]any)
-	if len(newest) == 0 || at(newest[0], "id") == "" || at(newest[0], "error_type") != "document_parsing_exception" {
-		r.Errorf("rejected: %v", newest)
+	newest, _ := decoded(r.T, files, "refused.json")["newest"].([]any)
+	if len(newest) == 0 || at(newest[0], "document_id") == "" || at(newest[0], "record_id") == "" || at(newest[0], "error_type") != "document_parsing_exception" {
+		r.Errorf("refused: %v", newest)
 	}
 }
 

@@ -201,6 +201,27 @@ func everyItem(status int, kind string) componenttest.ElasticsearchFault {
 	}}
 }
 
+// everyFull is trouble with all documents, or all but their lesser forms.
+func everyFull(fault componenttest.ItemFault, fullOnly bool) componenttest.ElasticsearchFault {
+	return componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
+		if fullOnly && strings.Contains(string(d.JSON), `"kind":"pipeline_error"`) {
+			return componenttest.ItemFault{}
+		}
+		return fault
+	}}
+}
+
+// healRefusals repairs the index, and makes as many deliveries as it takes until
+// a refusal is forgotten.
+func healRefusals(f *faultRig) {
+	f.es.Heal()
+	for range 7 {
+		requests := f.es.Stats().Requests
+		f.touch(1)
+		f.eventually("a delivery", func() bool { return f.es.Stats().Requests > requests })
+	}
+}
+
 func viaShipper(f *faultRig) componenttest.Unit {
 	shipper, unit := f.rig.shipper()
 	f.shipper = shipper
@@ -214,19 +235,34 @@ var outputCases = []faultCase{
 	{row: "Elasticsearch 403", spoil: esFault(componenttest.ElasticsearchFault{Status: 403}), heal: healES},
 	{row: "Elasticsearch busy", spoil: esFault(componenttest.ElasticsearchFault{Status: 429}), heal: healES},
 	{row: "Elasticsearch fails", spoil: esFault(componenttest.ElasticsearchFault{Status: 503}), heal: healES},
-	{row: "not Elasticsearch", spoil: esFault(componenttest.ElasticsearchFault{Status: 404}), heal: healES},
-	{row: "index refused", says: dataStream, spoil: esFault(everyItem(403, "security_exception")), heal: healES},
+	{row: "Elasticsearch silent", spoil: esFault(componenttest.ElasticsearchFault{Hang: true}), heal: healES},
 	{
-		row: "documents rejected", spoil: esFault(everyItem(400, "document_parsing_exception")),
-		heal: func(f *faultRig) {
-			f.es.Heal()
-			for range 7 { // so many deliveries
-				requests := f.es.Stats().Requests
-				f.touch(1)
-				f.eventually("a delivery", func() bool { return f.es.Stats().Requests > requests })
-			}
+		row: "Elasticsearch silent", name: "with a short time-out", spoil: esFault(componenttest.ElasticsearchFault{Hang: true}), heal: healES,
+		output: func(f *faultRig) componenttest.Unit {
+			unit := f.usualOutput()
+			unit.Config["timeout"] = "1s"
+			return unit
 		},
 	},
+	{row: "requests refused", spoil: esFault(componenttest.ElasticsearchFault{Status: 404}), heal: healES},
+	{row: "requests refused", name: "by a firewall", spoil: esFault(componenttest.ElasticsearchFault{Status: 403, Body: "<html>blocked</html>"}), heal: healES},
+	{row: "index missing or closed", name: "closed", says: dataStream, spoil: esFault(everyItem(400, "index_closed_exception")), heal: healES},
+	{row: "index missing or closed", name: "missing", says: dataStream, spoil: esFault(everyItem(404, "index_not_found_exception")), heal: healES},
+	{row: "pipeline missing", says: dataStream, spoil: esFault(everyItem(404, "resource_not_found_exception")), heal: healES},
+	{row: "no room for an index", says: dataStream, spoil: esFault(everyItem(400, "validation_exception")), heal: healES},
+	{row: "index blocked", says: dataStream, spoil: esFault(everyItem(403, "cluster_block_exception")), heal: healES},
+	{row: "disk full", says: dataStream, spoil: esFault(everyItem(429, "cluster_block_exception")), heal: healES},
+	{row: "refused in every form", says: dataStream, spoil: esFault(everyItem(400, "document_parsing_exception")), heal: healES},
+	{
+		row: "refused in every form", name: "a pipeline is missing", says: dataStream, heal: healES,
+		spoil: esFault(everyFull(componenttest.ItemFault{Status: 400, Type: "illegal_argument_exception", Unrouted: true}, false)),
+	},
+	{row: "index refused", says: dataStream, spoil: esFault(everyItem(403, "security_exception")), heal: healES},
+	{
+		row: "documents refused", heal: healRefusals,
+		spoil: esFault(everyFull(componenttest.ItemFault{Status: 400, Type: "document_parsing_exception"}, true)),
+	},
+	{row: "documents in the failure store", spoil: esFault(everyFull(componenttest.ItemFault{FailureStore: true}, true)), heal: healRefusals},
 	{
 		row: "bad output setting", says: "api_key", heal: reset,
 		output: func(f *faultRig) componenttest.Unit {

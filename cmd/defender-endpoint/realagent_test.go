@@ -227,7 +227,7 @@ func (a *realAgent) expectDiagnostics() {
 			}
 		}
 	}
-	for _, name := range []string{"configuration.json", "streams.json", "rejected.json", "component.json", "goroutine.pprof.gz"} {
+	for _, name := range []string{"configuration.json", "streams.json", "refused.json", "component.json", "goroutine.pprof.gz"} {
 		if !found[name] {
 			a.Errorf("diagnostics have no %s: %v", name, found)
 		}

@@ -147,22 +147,22 @@ func (b *board) finish(ctx context.Context, c *component.Component, started time
 	return errors.Join(errs...)
 }
 
-// troubled lists the units that failed or lost documents for good, and with all
-// every one that is not green. Records that were quarantined are stored.
+// troubled lists the units that failed, and with all every one that is not green.
+// Records that were quarantined and documents that were refused are stored.
 func (b *board) troubled(all bool) []error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var errs []error
 	for id, s := range b.states {
-		rejected, _ := s.payload["rejected"].(int)
-		if s.state == client.UnitStateFailed || s.state == client.UnitStateDegraded && (all || rejected > 0) {
+		if s.state == client.UnitStateFailed || s.state == client.UnitStateDegraded && all {
 			errs = append(errs, fmt.Errorf("unit %s: %s", id, s.message))
 		}
 	}
 	return errs
 }
 
-// summary sums the counters of all streams.
+// summary sums the counters of all streams. Documents are what was stored, what
+// was there already and what was refused and stored in minimal or bare form.
 func (b *board) summary(started time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -178,6 +178,7 @@ func (b *board) summary(started time.Time) string {
 			}
 		}
 	}
-	return fmt.Sprintf("records %d, documents %d, duplicates %d, rejected %d, quarantined %d, %.1f s",
-		sums["records"], sums["documents"], sums["duplicates"], sums["rejected"], sums["quarantined"], time.Since(started).Seconds())
+	return fmt.Sprintf("records %d (seen before %d, quarantined %d), documents %d = stored %d + already there %d + minimal %d + bare %d, in the failure store %d, %.1f s",
+		sums["records"], sums["duplicates"], sums["quarantined"],
+		sums["documents"], sums["stored"], sums["existing"], sums["minimal"], sums["bare"], sums["failure_store"], time.Since(started).Seconds())
 }

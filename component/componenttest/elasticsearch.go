@@ -52,6 +52,11 @@ type ElasticsearchFault struct {
 	Drop bool
 	// Status answers the whole request, and nothing is stored.
 	Status int
+	// Match, if set, limits the rule to requests whose unzipped body it is true of.
+	Match func(body []byte) bool
+	// Body replaces Elasticsearch's own error in the answer with that Status, as
+	// something in front of it gives one.
+	Body string
 	// Item decides on single documents; the zero ItemFault lets one pass.
 	Item func(StoredDocument) ItemFault
 	// Answer replaces the answer of a request that was stored; DropAnswer cuts
@@ -64,6 +69,10 @@ type ElasticsearchFault struct {
 type ItemFault struct {
 	Status int
 	Type   string // Default: what Elasticsearch says with that status.
+	Reason string // Default: one that quotes the document.
+	// Unrouted refuses before a backing index was chosen: the answer names the
+	// data stream.
+	Unrouted bool
 	// FailureStore answers 201 and puts the document into the failure store.
 	FailureStore bool
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -28,8 +29,8 @@ type exchange struct {
 // bulkItem is one operation of a bulk request.
 type bulkItem struct {
 	StoredDocument
-	status int    // 0: may be stored
-	cause  string // error type
+	status int // 0: may be stored
+	fault  ItemFault
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -42,10 +43,17 @@ func (e *Elasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 		refuse(w, status)
 		return
 	}
+	faults = slices.DeleteFunc(faults, func(f ElasticsearchFault) bool { return f.Match != nil && !f.Match(x.body.Bytes()) })
 	for _, f := range faults {
 		f.hold(r.Context(), healed)
 		if f.Drop {
 			panic(http.ErrAbortHandler)
+		}
+		if f.Status != 0 && f.Body != "" {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(f.Status)
+			_, _ = io.WriteString(w, f.Body)
+			return
 		}
 		if f.Status != 0 {
 			refuse(w, f.Status)
@@ -168,7 +176,7 @@ func (x *exchange) parse() error {
 		source, rest, _ = bytes.Cut(rest, []byte{'\n'})
 		item := bulkItem{StoredDocument: StoredDocument{DataStream: a.Index, ID: a.ID, Pipeline: a.Pipeline, JSON: source}}
 		if line.Create == nil {
-			item.status, item.cause = http.StatusBadRequest, "illegal_argument_exception"
+			item.status, item.fault.Type = http.StatusBadRequest, "illegal_argument_exception"
 		}
 		x.items = append(x.items, item)
 	}
@@ -188,7 +196,7 @@ func (i *bulkItem) judge(faults []ElasticsearchFault) {
 			i.status = http.StatusCreated
 			return
 		} else if v.Status != 0 {
-			i.status, i.cause = v.Status, v.Type
+			i.status, i.fault = v.Status, v
 			return
 		}
 	}
@@ -263,16 +271,17 @@ func (e *Elasticsearch) create(s *elasticStream, item *bulkItem) {
 // document, so that tests see whether it leaks.
 func (x *exchange) add(item *bulkItem, generation int, failureStore bool) {
 	buf := &x.answer
-	_, _ = fmt.Fprintf(buf, `{"create":{"_index":".ds-%s-%06d","status":%d`, item.DataStream, generation, item.status)
+	if item.fault.Unrouted {
+		_, _ = fmt.Fprintf(buf, `{"create":{"_index":%q,"status":%d`, item.DataStream, item.status)
+	} else {
+		_, _ = fmt.Fprintf(buf, `{"create":{"_index":".ds-%s-%06d","status":%d`, item.DataStream, generation, item.status)
+	}
 	if failureStore {
 		buf.WriteString(`,"failure_store":"used"`)
 	}
 	if item.status > 299 {
-		cause := item.cause
-		if cause == "" {
-			cause = errorType(item.status)
-		}
-		reason, _ := json.Marshal("cannot take: " + string(item.JSON[:min(len(item.JSON), 200)]))
+		cause := cmp.Or(item.fault.Type, errorType(item.status))
+		reason, _ := json.Marshal(cmp.Or(item.fault.Reason, "cannot take: "+string(item.JSON[:min(len(item.JSON), 200)])))
 		_, _ = fmt.Fprintf(buf, `,"error":{"type":%q,"reason":%s}`, cause, reason)
 	}
 	buf.WriteString("}}")

@@ -21,8 +21,8 @@ type Publisher struct {
 	// Before, if set, is called at the start of every Publish with its context. It may
 	// block. Its error is returned with nothing stored.
 	Before func(ctx context.Context, b *inputs.Batch) error
-	// Reject, if set, refuses documents for good.
-	Reject func(d inputs.Document) bool
+	// Refuse, if set, refuses documents and their lesser forms.
+	Refuse func(d inputs.Document) bool
 
 	mu        sync.Mutex
 	documents []PublishedDocument
@@ -54,29 +54,31 @@ func (p *Publisher) Publish(ctx context.Context, b *inputs.Batch) error {
 	}
 	var r inputs.Result
 	for i := range b.Len() {
-		p.take(b.Target.Name(), b.At(i), &r)
+		p.take(b, i, &r)
 	}
 	b.Result = r
 	p.batches++
-	p.total.Stored += r.Stored
-	p.total.Existing += r.Existing
-	p.total.Rejected += r.Rejected
+	p.total.Add(r)
 	return nil
 }
 
-func (p *Publisher) take(dataStream string, d inputs.Document, r *inputs.Result) {
-	key := [2]string{dataStream, d.ID}
+// take stores a document, or the first of its forms that is not refused.
+func (p *Publisher) take(b *inputs.Batch, i int, r *inputs.Result) {
+	d, count, why := b.At(i), &r.Stored, inputs.Refusal{Status: 400, Type: "document_parsing_exception"}
+	if p.Refuse != nil && p.Refuse(d) {
+		d, count = b.Fallback.Minimal(b.At(i), b.Original(i), why), &r.Minimal
+		if p.Refuse(d) {
+			d, count = b.Fallback.Bare(b.At(i), b.Original(i), why), &r.Bare
+		}
+	}
+	key := [2]string{b.Target.Name(), d.ID}
 	if _, exists := p.known[key]; exists {
 		r.Existing++
 		return
 	}
-	if p.Reject != nil && p.Reject(d) {
-		r.Rejected++
-		return
-	}
 	p.known[key] = struct{}{}
-	p.documents = append(p.documents, PublishedDocument{DataStream: dataStream, ID: d.ID, JSON: bytes.Clone(d.JSON)})
-	r.Stored++
+	p.documents = append(p.documents, PublishedDocument{DataStream: key[0], ID: d.ID, JSON: bytes.Clone(d.JSON)})
+	*count++
 }
 
 // Documents are all documents stored, in order.

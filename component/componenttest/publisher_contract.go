@@ -29,11 +29,11 @@ type Subject struct {
 	// refuses, or that is blocked, sends to tried without blocking.
 	Down func(tried chan<- struct{})
 	Heal func()
-	// Reject makes the sink refuse the document of that id for good, and
-	// Rejections are the ids the Publisher's reporter was told of. Nil where
-	// the sink refuses no single documents.
-	Reject     func(id string)
-	Rejections func() []string
+	// Refuse makes the sink refuse the documents of these ids, and Refusals are
+	// the ids the Publisher's reporter was told of. Nil where the sink refuses no
+	// single documents.
+	Refuse   func(ids ...string)
+	Refusals func() []string
 	// KnowsIDs tells that the sink refuses an _id it has: a repeat is Existing.
 	KnowsIDs bool
 }
@@ -51,7 +51,8 @@ func RunPublisherContract(t *testing.T, newSubject func(t *testing.T) Subject) {
 		{"BlocksWhileDown", contractBlocks},
 		{"Cancel", contractCancel},
 		{"Concurrent", contractConcurrent},
-		{"OneRejected", contractRejected},
+		{"OneRefused", contractRefused},
+		{"OneRefusedTwice", contractRefusedTwice},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, newSubject(t)) })
@@ -157,21 +158,62 @@ func contractConcurrent(t *testing.T, s Subject) {
 	wantCount(t, s, 400)
 }
 
-func contractRejected(t *testing.T, s Subject) {
-	if s.Reject == nil {
+// contractRefused: no document is dropped. What is refused is stored in its
+// minimal form, once, and the full one can still be stored.
+func contractRefused(t *testing.T, s Subject) {
+	if s.Refuse == nil {
 		t.Skip("the sink refuses no single documents")
 	}
-	b := contractBatch("rejected", 0, 10)
-	bad := b.At(4).ID
-	s.Reject(bad)
+	b := contractBatch("refused", 0, 10)
+	bad := b.At(4)
+	s.Refuse(bad.ID)
 	mustPublish(t, s, b)
-	if b.Result != (inputs.Result{Stored: 9, Rejected: 1}) {
-		t.Errorf("result %+v, want 9 stored and 1 rejected", b.Result)
+	if b.Result != (inputs.Result{Stored: 9, Minimal: 1}) {
+		t.Errorf("result %+v, want 9 stored and 1 minimal", b.Result)
 	}
-	if got := s.Rejections(); len(got) != 1 || got[0] != bad {
-		t.Errorf("reported as rejected: %q, want %q", got, bad)
+	if got := s.Refusals(); len(got) != 1 || got[0] != bad.ID {
+		t.Errorf("reported as refused: %q, want %q", got, bad.ID)
 	}
-	wantCount(t, s, 9)
+	wantForm(t, s, b, Forms{}.Minimal(bad, b.Original(4), inputs.Refusal{}))
+	wantCount(t, s, 10)
+	if !s.KnowsIDs {
+		return
+	}
+	mustPublish(t, s, b)
+	if b.Result != (inputs.Result{Existing: 10}) {
+		t.Errorf("result of a repetition %+v, want 10 existing", b.Result)
+	}
+	s.Heal()
+	mustPublish(t, s, b)
+	if b.Result != (inputs.Result{Existing: 9, Stored: 1}) {
+		t.Errorf("result once the cause is repaired %+v, want the full document stored", b.Result)
+	}
+}
+
+// contractRefusedTwice: what is refused in its minimal form too is stored bare.
+func contractRefusedTwice(t *testing.T, s Subject) {
+	if s.Refuse == nil {
+		t.Skip("the sink refuses no single documents")
+	}
+	b := contractBatch("refused-twice", 0, 10)
+	bad := b.At(4)
+	s.Refuse(bad.ID, Forms{}.Minimal(bad, nil, inputs.Refusal{}).ID)
+	mustPublish(t, s, b)
+	if b.Result != (inputs.Result{Stored: 9, Bare: 1}) {
+		t.Errorf("result %+v, want 9 stored and 1 bare", b.Result)
+	}
+	wantForm(t, s, b, Forms{}.Bare(bad, b.Original(4), inputs.Refusal{}))
+	wantCount(t, s, 10)
+}
+
+func wantForm(t *testing.T, s Subject, b *inputs.Batch, form inputs.Document) {
+	t.Helper()
+	for _, d := range s.Documents() {
+		if d.DataStream == b.Target.Name() && d.ID == form.ID {
+			return
+		}
+	}
+	t.Errorf("%s is not in the sink", form.ID)
 }
 
 // contractBatch has documents as a resource makes them, with text that encoders like
@@ -179,6 +221,7 @@ func contractRejected(t *testing.T, s Subject) {
 func contractBatch(name string, first, n int) *inputs.Batch {
 	stream := inputs.DataStream{Type: "logs", Dataset: "contract." + name, Namespace: "default"}
 	b := inputs.NewBatch(inputs.Target{InputID: "contract", StreamID: "contract-" + name, DataStream: stream}, n+1, 1<<20)
+	b.Fallback = Forms{}
 	for i := range n {
 		d := ecs.Document{ID: fmt.Sprintf("%s-%d", name, first+i), Timestamp: time.UnixMilli(1_700_000_000_123 + int64(i)).UTC()}
 		d.Set("data_stream.type", ecs.Text(stream.Type))
@@ -190,7 +233,7 @@ func contractBatch(name string, first, n int) *inputs.Batch {
 		d.Set("event.large", ecs.Int(1<<53-1))
 		d.Set("tags", ecs.Texts("forwarded", "contract"))
 		d.Set("event.ok", ecs.Bool(true))
-		b.Add(&d)
+		b.Add(&d, []byte(`{"id":"`+d.ID+`"}`))
 	}
 	return b
 }

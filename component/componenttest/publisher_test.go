@@ -2,6 +2,7 @@ package componenttest_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -44,22 +45,25 @@ func (g *gate) down(tried chan<- struct{}) {
 func (g *gate) heal() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.open == nil {
+		return
+	}
 	close(g.open)
 	g.open = nil
 }
 
 func TestPublisherContract(t *testing.T) {
 	componenttest.RunPublisherContract(t, func(*testing.T) componenttest.Subject {
-		g, bad, rejected := &gate{}, "", []string(nil)
-		p := &componenttest.Publisher{Before: g.pass, Reject: func(d inputs.Document) bool {
-			if d.ID == bad {
-				rejected = append(rejected, d.ID)
+		g, bad, refused := &gate{}, []string(nil), []string(nil)
+		p := &componenttest.Publisher{Before: g.pass, Refuse: func(d inputs.Document) bool {
+			if slices.Contains(bad, d.ID) {
+				refused = append(refused, d.ID)
 			}
-			return d.ID == bad
+			return slices.Contains(bad, d.ID)
 		}}
 		return componenttest.Subject{
-			Publisher: p, Documents: p.Documents, Down: g.down, Heal: g.heal,
-			Reject: func(id string) { bad = id }, Rejections: func() []string { return rejected }, KnowsIDs: true,
+			Publisher: p, Documents: p.Documents, Down: g.down, Heal: func() { bad = nil; g.heal() },
+			Refuse: func(ids ...string) { bad = ids }, Refusals: func() []string { return refused }, KnowsIDs: true,
 		}
 	})
 }

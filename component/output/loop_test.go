@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -33,12 +34,12 @@ type script struct {
 }
 
 type attempt struct {
-	verdict func(id string) output.Verdict // nil: all Retry if err, else Stored
+	verdict func(id string) output.Outcome // nil: all Retry if err, else Stored
 	err     error
 }
 
-func (s *script) Send(ctx context.Context, b *inputs.Batch, positions []int, verdicts []output.Verdict) error {
-	s.enter(len(positions))
+func (s *script) Send(ctx context.Context, _ inputs.Target, docs []inputs.Document, verdicts []output.Verdict) error {
+	s.enter(len(docs))
 	defer s.leave()
 	if s.latency > 0 {
 		select {
@@ -48,18 +49,25 @@ func (s *script) Send(ctx context.Context, b *inputs.Batch, positions []int, ver
 		}
 	}
 	a := s.next()
-	for i, p := range positions {
+	for i, d := range docs {
 		switch {
 		case a.verdict != nil:
-			verdicts[i] = a.verdict(b.At(p).ID)
+			verdicts[i] = verdict(a.verdict(d.ID))
 		case a.err == nil:
-			verdicts[i] = output.Stored
+			verdicts[i].Outcome = output.Stored
 		}
-		if verdicts[i] != output.Retry {
-			s.took(b.At(p).ID)
+		if verdicts[i].Outcome == output.Stored {
+			s.took(d.ID)
 		}
 	}
 	return a.err
+}
+
+func verdict(o output.Outcome) output.Verdict {
+	if o == output.Refused || o == output.Doubtful {
+		return output.Verdict{Outcome: o, Refusal: &inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: "message"}}
+	}
+	return output.Verdict{Outcome: o}
 }
 
 func (s *script) enter(n int) {
@@ -87,9 +95,10 @@ func (s *script) took(id string) { s.mu.Lock(); s.ids = append(s.ids, id); s.mu.
 
 // recorder is a Reporter that keeps what it was told.
 type recorder struct {
-	mu         sync.Mutex
-	reports    []string // kind, or "ok"; repeats are dropped
-	rejections []output.Rejection
+	mu        sync.Mutex
+	reports   []string // kind, or "ok"; repeats are dropped
+	refusals  []output.Refusal
+	delivered inputs.Result
 }
 
 func (r *recorder) Report(err error) {
@@ -104,16 +113,23 @@ func (r *recorder) Report(err error) {
 	}
 }
 
-func (r *recorder) Rejected(x output.Rejection) {
+func (r *recorder) Refused(x output.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rejections = append(r.rejections, x)
+	r.refusals = append(r.refusals, x)
+}
+
+func (r *recorder) Delivered(x inputs.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.delivered.Add(x)
 }
 
 func batch(stream string, n int) *inputs.Batch {
 	b := inputs.NewBatch(inputs.Target{DataStream: inputs.DataStream{Type: "logs", Dataset: stream, Namespace: "default"}}, n, 1<<20)
+	b.Fallback = componenttest.Forms{}
 	for i := range n {
-		b.Add(&ecs.Document{ID: fmt.Sprintf("%s-%d", stream, i), Timestamp: time.Unix(1, 0)})
+		b.Add(&ecs.Document{ID: fmt.Sprintf("%s-%d", stream, i), Timestamp: time.Unix(1, 0)}, fmt.Appendf(nil, "record %d", i))
 	}
 	return b
 }
@@ -122,8 +138,8 @@ func fail(k output.Kind) attempt { return attempt{err: &output.Error{Op: "bulk",
 
 func repeat(a attempt, n int) []attempt { return slices.Repeat([]attempt{a}, n) }
 
-func only(v output.Verdict, ids ...string) func(string) output.Verdict {
-	return func(id string) output.Verdict {
+func only(v output.Outcome, ids ...string) func(string) output.Outcome {
+	return func(id string) output.Outcome {
 		if slices.Contains(ids, id) {
 			return v
 		}
@@ -140,7 +156,7 @@ var loopTests = []struct {
 	sizes    []int
 	result   inputs.Result
 	reports  []string
-	rejected []string
+	refused  []string
 	within   time.Duration // the waits' bound in all
 }{
 	{name: "empty batch"},
@@ -164,30 +180,29 @@ var loopTests = []struct {
 	},
 	{
 		name: "back pressure with progress is no trouble", n: 3,
-		attempts: []attempt{{verdict: only(output.Stored, "s-0")}, {verdict: only(output.Stored, "s-1")}, {verdict: only(output.FailureStore, "s-2")}},
-		sizes:    []int{3, 2, 1}, result: inputs.Result{Stored: 2, FailureStore: 1}, reports: []string{"ok"}, within: 2 * time.Second,
+		attempts: []attempt{{verdict: only(output.Stored, "s-0")}, {verdict: only(output.Stored, "s-1")}, {verdict: only(output.Stored, "s-2")}},
+		sizes:    []int{3, 2, 1}, result: inputs.Result{Stored: 3}, reports: []string{"ok"}, within: 2 * time.Second,
 	},
 	{
-		name: "documents never taken are reported as busy", n: 2, attempts: repeat(attempt{verdict: only(output.Stored)}, 2),
-		sizes: []int{2, 2, 2}, result: inputs.Result{Stored: 2}, reports: []string{"busy", "ok"}, within: 3 * time.Second,
+		name: "documents never taken are reported as busy, and sent in smaller requests", n: 2, attempts: repeat(attempt{verdict: only(output.Stored)}, 2),
+		sizes: []int{2, 2, 1, 1}, result: inputs.Result{Stored: 2}, reports: []string{"busy", "ok"}, within: 3 * time.Second,
 	},
 	{
 		name: "too large is halved without a wait", n: 4, attempts: repeat(fail(output.TooLarge), 2),
 		sizes: []int{4, 2, 1, 1, 1, 1}, result: inputs.Result{Stored: 4}, reports: []string{"ok"},
 	},
 	{
-		name: "one document too large is rejected, the rest goes in one", n: 4, attempts: repeat(fail(output.TooLarge), 3),
-		sizes: []int{4, 2, 1, 3}, result: inputs.Result{Stored: 3, Rejected: 1}, reports: []string{"ok"}, rejected: []string{"s-0"},
+		name: "one document too large goes in its minimal form, after the rest in one", n: 4, attempts: repeat(fail(output.TooLarge), 3),
+		sizes: []int{4, 2, 1, 3, 1}, result: inputs.Result{Stored: 3, Minimal: 1}, reports: []string{"ok"}, refused: []string{"s-0"},
+	},
+	{
+		name: "too large even then goes in its bare form", n: 1, attempts: repeat(fail(output.TooLarge), 2),
+		sizes: []int{1, 1, 1}, result: inputs.Result{Bare: 1}, reports: []string{"ok"}, refused: []string{"s-0"},
 	},
 	{
 		name: "verdicts beside an error hold", n: 2,
-		attempts: []attempt{{verdict: func(string) output.Verdict { return output.Stored }, err: busy}},
+		attempts: []attempt{{verdict: func(string) output.Outcome { return output.Stored }, err: busy}},
 		sizes:    []int{2}, result: inputs.Result{Stored: 2}, reports: []string{"ok"},
-	},
-	{
-		name: "sender's rejection is counted", n: 1,
-		attempts: []attempt{{verdict: func(string) output.Verdict { return output.Rejected }}},
-		sizes:    []int{1}, result: inputs.Result{Rejected: 1}, reports: []string{"ok"},
 	},
 }
 
@@ -208,11 +223,12 @@ func TestLoop(t *testing.T) {
 				compare(t, "sizes", tt.sizes, sorted(tt.sizes, s.sizes))
 				compare(t, "reports", tt.reports, r.reports)
 				var ids []string
-				for _, x := range r.rejections {
+				for _, x := range r.refusals {
 					ids = append(ids, x.ID)
 					compare(t, "status", 413, x.Status)
 				}
-				compare(t, "rejected", tt.rejected, ids)
+				compare(t, "refused", tt.refused, ids)
+				compare(t, "delivered", tt.result, r.delivered)
 			})
 		})
 	}
@@ -281,12 +297,12 @@ func TestLoopGivesTheWorkerBackWhileWaiting(t *testing.T) {
 // byStream fails for ever by data set.
 type byStream map[string]output.Kind
 
-func (s byStream) Send(_ context.Context, b *inputs.Batch, _ []int, verdicts []output.Verdict) error {
-	if k, bad := s[b.Target.DataStream.Dataset]; bad {
-		return &output.Error{Op: "bulk", Kind: k}
+func (s byStream) Send(_ context.Context, target inputs.Target, _ []inputs.Document, verdicts []output.Verdict) error {
+	if k, bad := s[target.DataStream.Dataset]; bad {
+		return &output.Error{Op: "bulk", Kind: k, Target: target.Name()}
 	}
 	for i := range verdicts {
-		verdicts[i] = output.Stored
+		verdicts[i].Outcome = output.Stored
 	}
 	return nil
 }
@@ -341,7 +357,7 @@ func TestLoopReturnsAtOnceWhileWaitingForAWorker(t *testing.T) {
 // A cancelled attempt whose answer came all the same is an acknowledgement.
 func TestLoopTakesVerdictsOfACancelledAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &script{attempts: []attempt{{verdict: func(string) output.Verdict { cancel(); return output.Stored }, err: context.Canceled}}}
+	s := &script{attempts: []attempt{{verdict: func(string) output.Outcome { cancel(); return output.Stored }, err: context.Canceled}}}
 	b := batch("s", 2)
 	if err := output.NewLoop(s, output.Options{}, &recorder{}).Publish(ctx, b); err != nil {
 		t.Fatal(err)

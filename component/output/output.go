@@ -21,39 +21,48 @@ type Reporter interface {
 	// Report tells of trouble (an *Error), or with nil that documents get
 	// through.
 	Report(err error)
-	// Rejected tells of documents that the other side refused for good. The
-	// batch they were in counts as delivered, so this must be visible.
-	Rejected(r Rejection)
+	// Refused tells of a document that the other side refused, and that is stored
+	// in a lesser form.
+	Refused(r Refusal)
+	// Delivered tells what became of a batch's documents, once it is delivered.
+	Delivered(r inputs.Result)
 }
 
-// Rejection is one refused document, without its content.
-type Rejection struct {
+// Refusal is one refused document, without its content.
+type Refusal struct {
+	inputs.Refusal
 	Target string // index, data stream
-	ID     string // _id
-	Status int    // HTTP status of the item, 0 where there is none
-	Type   string // the other side's error type, such as document_parsing_exception
+	ID     string // _id of the full document
+	Record string // id of its record; empty where it has none
 }
 
 // Verdict is what became of one document in one try.
-type Verdict uint8
+type Verdict struct {
+	Outcome Outcome
+	Refusal *inputs.Refusal // of Refused and Doubtful
+}
+
+// Outcome is the word for a Verdict. None of them drops a document.
+type Outcome uint8
 
 const (
-	Retry        Verdict = iota // not taken: send again
-	Stored                      // written now
-	Existing                    // already there under that id
-	FailureStore                // kept by Elasticsearch outside the data stream
-	Rejected                    // refused for good
+	Retry    Outcome = iota // not taken: send again
+	Stored                  // written now
+	Existing                // already there under that id
+	Refused                 // not taken for what the document is: a lesser form follows
+	// Doubtful is Refused with a reason that may as well be the index's: where it
+	// meets every document, one lesser form shows which it is.
+	Doubtful
 )
 
 // Sender tries once. It is what an output implements; Loop does the rest.
 type Sender interface {
-	// Send delivers the documents of b at the given positions and sets
-	// verdicts[i] for positions[i]; all of them are Retry before. An error (an
-	// *Error) says why documents were left at Retry, be it the whole request or
-	// some of them; verdicts other than Retry hold all the same. Whoever sets
-	// Rejected tells the Reporter, since only Send knows status and type. Send
-	// never tries again by itself and may be called from several goroutines.
-	Send(ctx context.Context, b *inputs.Batch, positions []int, verdicts []Verdict) error
+	// Send delivers documents and sets verdicts[i] for docs[i]; all of them are
+	// Retry before. An error (an *Error) says why documents were left at Retry, be
+	// it the whole request or some of them; verdicts other than Retry hold all the
+	// same. Send never tries again by itself, keeps nothing of docs when it
+	// returns, and may be called from several goroutines.
+	Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []Verdict) error
 }
 
 // Kind classes trouble of an output. The set is closed: it decides what the
@@ -61,29 +70,46 @@ type Sender interface {
 type Kind uint8
 
 const (
-	Other        Kind = iota
-	Unreachable       // no connection, TLS or proxy failure, time-out
-	Unauthorized      // credentials refused
-	Forbidden         // credentials lack a privilege
-	TooLarge          // request too large: send fewer documents at once
-	Busy              // throttled, overloaded, queue full
-	Server            // the other side failed
-	Refused           // the request makes no sense to the other side
+	Other           Kind = iota
+	Unreachable          // no connection, TLS or proxy failure
+	Silent               // no answer in time
+	Unauthorized         // credentials refused
+	Forbidden            // credentials lack a privilege
+	TooLarge             // request too large: send fewer documents at once
+	Busy                 // throttled, overloaded, queue full
+	Server               // the other side failed
+	RequestRefused       // the request makes no sense to the other side
+	IndexMissing         // the index or data stream is missing or closed
+	PipelineMissing      // something that the index names is missing: a pipeline
+	NoShards             // the cluster has no room for another index
+	WriteBlocked         // the index may not be written to
+	DiskFull             // the cluster has no space
+	FormsRefused         // a document was refused in every form: the index is broken
 )
+
+// ErrSilent is the cause of Silent, in words that do not depend on a time-out.
+var ErrSilent = errors.New("no answer in time")
 
 // Error is trouble of an output.
 type Error struct {
 	Op     string // what was being done: "bulk", "publish events"
 	Kind   Kind
 	Status int    // HTTP status or 0
+	Type   string // the other side's error type; may be empty
 	Target string // index or data stream that was refused; empty where all were
-	Err    error  // cause, without secrets or document content; may be nil
+	// Foreign tells that something in front of the other side answered: it may
+	// have refused one document of the request.
+	Foreign bool
+	Err     error // cause, without secrets or document content; may be nil
 }
 
 func (e *Error) Error() string {
 	s := e.Op + ": " + e.Kind.String()
 	if e.Status != 0 {
 		s += fmt.Sprintf(" (HTTP %d)", e.Status)
+	}
+	if e.Type != "" {
+		s += ": " + e.Type
 	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
@@ -102,23 +128,11 @@ func KindOf(err error) Kind {
 	return Other
 }
 
-func (k Kind) String() string {
-	switch k {
-	case Unreachable:
-		return "unreachable"
-	case Unauthorized:
-		return "credentials refused"
-	case Forbidden:
-		return "privilege missing"
-	case TooLarge:
-		return "request too large"
-	case Busy:
-		return "busy"
-	case Server:
-		return "server error"
-	case Refused:
-		return "request refused"
-	default:
-		return "failed"
-	}
+var kinds = [...]string{
+	Other: "failed", Unreachable: "unreachable", Silent: "silent", Unauthorized: "credentials refused", Forbidden: "privilege missing",
+	TooLarge: "request too large", Busy: "busy", Server: "server error", RequestRefused: "request refused",
+	IndexMissing: "index missing or closed", PipelineMissing: "pipeline missing", NoShards: "no room for another index",
+	WriteBlocked: "index blocked", DiskFull: "disk full", FormsRefused: "refused in every form",
 }
+
+func (k Kind) String() string { return kinds[k] }

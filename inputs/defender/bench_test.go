@@ -65,7 +65,7 @@ func benchmarkMap(b *testing.B, r *resource) {
 		if _, _, err := m.read(record); err != nil {
 			b.Fatal(err)
 		}
-		if err := m.documents(func() error { batch.Add(&e.doc); documents++; return nil }); err != nil {
+		if err := m.documents(func() error { batch.Add(&e.doc, record); documents++; return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -121,5 +121,17 @@
 // would then take for new. A 404 of the API is an empty list, and an empty list
 // does not make the machines of the sweep before new again.
 //
+// # Why a refused document has two more forms
+//
+// A template of somebody's own, a pipeline or a limit can refuse a document that
+// is right. The minimal form has what finds the record again (constants, ids,
+// time, title, severity) and the record as it came, 256 KiB of it; the member
+// that was blamed is left out. Where the record's text itself is what is refused,
+// the bare form tells that there was one, its length and hash, and its ids where
+// they look like ids. Both are pipeline_error, with an id made from the
+// document's: the full document can be stored beside them once the template is
+// repaired, and a repetition is a 409. They are made from the encoded document,
+// so that no record is mapped twice and every processor's word counts.
+//
 // What is here must not know Elastic Agent, an output, or how a cursor is kept.
 package defender

@@ -139,7 +139,7 @@ func newCollector(c Config, key inputs.Key, client *api.Client, env inputs.Env) 
 		log:      env.Log,
 		envelope: e,
 		mapper:   r.newMapper(e),
-		batch:    inputs.NewBatch(target, inputs.BatchDocuments, inputs.BatchBytes),
+		batch:    newBatch(target),
 		server:   newServer(c.BatchSize),
 		pending:  map[uint64]uint32{},
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
@@ -140,7 +141,7 @@ func (c *collector) documents(record raw, unreadable error) error {
 			c.counts.Dropped++
 			return nil
 		}
-		c.batch.Add(&c.envelope.doc)
+		c.batch.Add(&c.envelope.doc, c.envelope.record)
 		if c.batch.Full() {
 			return c.publish()
 		}
@@ -161,6 +162,13 @@ func (c *collector) documents(record raw, unreadable error) error {
 	return err
 }
 
+// newBatch makes the batch of a stream.
+func newBatch(target inputs.Target) *inputs.Batch {
+	b := inputs.NewBatch(target, inputs.BatchDocuments, inputs.BatchBytes)
+	b.Fallback = lesserForms{}
+	return b
+}
+
 // publish delivers the batch. A stream that is being stopped still has the
 // grace to do so.
 func (c *collector) publish() error {
@@ -170,10 +178,8 @@ func (c *collector) publish() error {
 	if err := c.env.Publisher.Publish(c.late, c.batch); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	r := c.batch.Result
 	c.counts.Documents += c.batch.Len()
-	c.counts.Duplicates += r.Existing
-	c.counts.Rejected += r.Rejected
+	c.counts.Published.Add(c.batch.Result)
 	c.batch.Reset()
 	c.report()
 	return nil

@@ -1,6 +1,7 @@
 package elasticsearch
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,11 @@ import (
 type item struct {
 	Status       int
 	FailureStore string
-	Type         string // of the error; empty where there is none
+	// Backing tells that a backing index took or refused it. Where it was refused
+	// before it had one, no mapping has seen it.
+	Backing bool
+	Type    string // of the error; empty where there is none
+	Field   string // that the error names; empty where it names none
 }
 
 // appendItems appends what a bulk answer says of each document, in the order
@@ -69,6 +74,8 @@ func (i *item) read(s *ecs.Scanner) error {
 			switch v := s.Value(); name {
 			case `"status"`:
 				i.Status, err = strconv.Atoi(ecs.Alias(v))
+			case `"_index"`:
+				i.Backing = strings.HasPrefix(ecs.Alias(v), `".ds-`)
 			case `"failure_store"`:
 				i.FailureStore, err = word(v)
 			case `"error"`:
@@ -88,11 +95,30 @@ func (i *item) readError(v jsontext.Value) error {
 	}
 	s := ecs.NewScanner(v)
 	return members(&s, func(name string) (err error) {
-		if v := s.Value(); name == `"type"` {
+		switch v := s.Value(); name {
+		case `"type"`:
 			i.Type, err = word(v)
+		case `"reason"`:
+			if v.Kind() == '"' {
+				i.Field = fieldOf(ecs.Unquote(v))
+			}
 		}
 		return err
 	})
+}
+
+// fieldName is how an error's reason begins that names a field. What stands
+// further on may be a value.
+var fieldName = regexp.MustCompile(`^(?:\[\d+:\d+\] )?` +
+	`(?:failed to parse field|object mapping for|mapper|mapping set to strict, dynamic introduction of|Document contains at least one immense term in field)` +
+	`(?: \[|=")([A-Za-z0-9_@.-]{1,255})["\]]`)
+
+// fieldOf is the field that a reason names, for people: nothing is decided by it.
+func fieldOf(reason string) string {
+	if m := fieldName.FindStringSubmatch(reason); m != nil {
+		return strings.Clone(m[1])
+	}
+	return ""
 }
 
 // word is a text, copied; null is none.

@@ -80,7 +80,7 @@ func (k *checker) version(ctx context.Context) (string, error) {
 	case status != http.StatusOK:
 		return "", checkRefusal(opConnect, status)
 	case answer.Version.Number == "":
-		return "", &output.Error{Op: opConnect, Kind: output.Refused, Status: status, Err: errors.New("the answer is not that of Elasticsearch")}
+		return "", &output.Error{Op: opConnect, Kind: output.RequestRefused, Status: status, Err: errors.New("the answer is not that of Elasticsearch")}
 	}
 	return answer.Version.Number, nil
 }
@@ -119,22 +119,22 @@ func (k *checker) denied(ctx context.Context, targets []string) (known bool, den
 func (k *checker) call(ctx context.Context, op, method, path string, body []byte, answer any) (status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
-		return 0, &output.Error{Op: op, Kind: output.Refused, Err: errors.New("no request can be made")}
+		return 0, &output.Error{Op: op, Kind: output.RequestRefused, Err: errors.New("no request can be made")}
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	response, err := k.client.Perform(r)
 	if err != nil {
-		return 0, &output.Error{Op: op, Kind: output.Unreachable, Err: network(err, k.config.transport.Timeout)}
+		return 0, network(op, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, answerKept))
 	if err != nil {
-		return 0, &output.Error{Op: op, Kind: output.Unreachable, Err: network(err, k.config.transport.Timeout)}
+		return 0, network(op, err)
 	}
 	if response.StatusCode == http.StatusOK && json.Unmarshal(text, answer) != nil {
-		return 0, &output.Error{Op: op, Kind: output.Refused, Status: response.StatusCode, Err: errors.New("the answer is not that of Elasticsearch")}
+		return 0, &output.Error{Op: op, Kind: output.RequestRefused, Status: response.StatusCode, Err: errors.New("the answer is not that of Elasticsearch")}
 	}
 	return response.StatusCode, nil
 }

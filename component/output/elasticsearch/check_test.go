@@ -37,9 +37,9 @@ func TestCheck(t *testing.T) {
 		"may not ask for privileges": {server: fake(componenttest.ElasticsearchOptions{NoPrivileges: true})},
 		"wrong key":                  {server: componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "other:key"}), kind: output.Unauthorized, fails: true},
 		"key without monitor":        {server: answer(403, `{"error":{"type":"security_exception"}}`)},
-		"something else":             {server: answer(200, "<html>welcome</html>"), kind: output.Refused, fails: true},
-		"JSON of something else":     {server: answer(200, `{"a":1}`), kind: output.Refused, fails: true},
-		"redirect":                   {server: answer(302, ""), kind: output.Refused, fails: true},
+		"something else":             {server: answer(200, "<html>welcome</html>"), kind: output.RequestRefused, fails: true},
+		"JSON of something else":     {server: answer(200, `{"a":1}`), kind: output.RequestRefused, fails: true},
+		"redirect":                   {server: answer(302, ""), kind: output.RequestRefused, fails: true},
 		"fails":                      {server: answer(503, ""), kind: output.Server, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,13 +38,13 @@ func New(settings map[string]any, r output.Reporter, log *slog.Logger) (output.O
 		return nil, err
 	}
 	if c.deadLetter {
-		log.Warn("non_indexable_policy dead_letter_index is taken for drop: refused documents are counted and reported")
+		log.Warn("non_indexable_policy dead_letter_index is not used: refused documents are stored in a lesser form in their own data stream")
 	}
 	client, transport, err := connect(&c)
 	if err != nil {
 		return nil, err
 	}
-	s := newSender(client, &c, r)
+	s := newSender(client, &c)
 	return &elasticsearch{Loop: output.NewLoop(s, c.loop, r), client: client, transport: transport}, nil
 }
 

@@ -35,11 +35,11 @@ const (
 // reporter keeps what an output tells, and hands on each report that differs
 // from the one before.
 type reporter struct {
-	mu         sync.Mutex
-	last       string
-	reports    []string
-	rejections []output.Rejection
-	changed    chan string
+	mu       sync.Mutex
+	last     string
+	reports  []string
+	refusals []output.Refusal
+	changed  chan string
 }
 
 func newReporter() *reporter { return &reporter{last: "-", changed: make(chan string, 100)} }
@@ -58,16 +58,18 @@ func (r *reporter) Report(err error) {
 	}
 }
 
-func (r *reporter) Rejected(x output.Rejection) {
+func (r *reporter) Refused(x output.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rejections = append(r.rejections, x)
+	r.refusals = append(r.refusals, x)
 }
 
-func (r *reporter) rejected() []output.Rejection {
+func (r *reporter) Delivered(inputs.Result) {}
+
+func (r *reporter) refused() []output.Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rejections
+	return r.refusals
 }
 
 // sink is a fake Elasticsearch behind a server.
@@ -105,6 +107,7 @@ func (s *sink) connect(t testing.TB, r output.Reporter, settings map[string]any)
 func newBatch(first, n, size int) *inputs.Batch {
 	stream := inputs.DataStream{Type: "logs", Dataset: dataset, Namespace: "default"}
 	b := inputs.NewBatch(inputs.Target{DataStream: stream}, n+1, 64<<20)
+	b.Fallback = componenttest.Forms{}
 	for i := range n {
 		d := ecs.Document{ID: fmt.Sprintf("doc-%d", first+i), Timestamp: time.UnixMilli(1_700_000_000_000)}
 		d.Set("data_stream.type", ecs.Text(stream.Type))
@@ -114,7 +117,7 @@ func newBatch(first, n, size int) *inputs.Batch {
 		for k := 0; k < size; k += 100 {
 			d.Set(fmt.Sprintf("microsoft.defender_endpoint.field_%d", k), ecs.Text(fmt.Sprintf("%080d", (first+i)*7919*(k+1))))
 		}
-		b.Add(&d)
+		b.Add(&d, []byte(`{"id":"`+canary+`"}`))
 	}
 	return b
 }
@@ -158,11 +161,13 @@ func TestContract(t *testing.T) {
 				s.Fault(componenttest.ElasticsearchFault{Status: http.StatusServiceUnavailable})
 			},
 			Heal: s.Heal,
-			Reject: func(id string) {
-				s.Fault(componenttest.ElasticsearchFault{Item: only(id, componenttest.ItemFault{Status: http.StatusBadRequest})})
+			Refuse: func(ids ...string) {
+				for _, id := range ids {
+					s.Fault(componenttest.ElasticsearchFault{Item: only(id, componenttest.ItemFault{Status: http.StatusBadRequest})})
+				}
 			},
-			Rejections: func() (ids []string) {
-				for _, x := range r.rejected() {
+			Refusals: func() (ids []string) {
+				for _, x := range r.refused() {
 					ids = append(ids, x.ID)
 				}
 				return ids
@@ -216,12 +221,12 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 		"answer of less":    {fault{Answer: answer(`{"items":[{"create":{"status":201}}]}`)}, "bulk: server error: the answer is cut or is no bulk response"},
 		"no status":         {fault{Answer: answer(`{"items":[{"create":{}},{"create":{}},{"create":{}}]}`)}, "bulk: server error"},
 		"answer too long":   {fault{Answer: answer(strings.Repeat(" ", 17<<20))}, "bulk: server error: the answer is too long"},
-		"time-out":          {fault{Hang: true}, "bulk: unreachable: no answer within 50ms"},
-		"item 429":          {fault{Item: every(componenttest.ItemFault{Status: 429})}, "bulk: busy (HTTP 429)"},
-		"item 503":          {fault{Item: every(componenttest.ItemFault{Status: 503})}, "bulk: server error (HTTP 503)"},
+		"time-out":          {fault{Hang: true}, "bulk: silent: no answer in time"},
+		"item 429":          {fault{Item: every(componenttest.ItemFault{Status: 429})}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
+		"item 503":          {fault{Item: every(componenttest.ItemFault{Status: 503})}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
 		"item 403": {
 			fault{Item: every(componenttest.ItemFault{Status: 403})},
-			"bulk: privilege missing (HTTP 403): grant auto_configure and create_doc on " + dataStream,
+			"bulk: privilege missing (HTTP 403): security_exception: grant auto_configure and create_doc on " + dataStream,
 		},
 	}
 	for name, tt := range tests {
@@ -265,37 +270,6 @@ func TestCutAnswerAcknowledgesNothing(t *testing.T) {
 		compare(t, "result", inputs.Result{Stored: 1}, b.Result)
 		compare(t, "documents", 1, s.Count(dataStream))
 	}
-}
-
-func TestItemVerdicts(t *testing.T) {
-	s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
-	out := s.connect(t, r, nil)
-	publish(t, out, newBatch(0, 1, 0)) // doc-0 exists from now on
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-1", componenttest.ItemFault{Status: 400})})
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-2", componenttest.ItemFault{FailureStore: true})})
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-3", componenttest.ItemFault{Status: 429}), Times: 2})
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-4", componenttest.ItemFault{Status: 404, Type: "has " + canary})})
-	b := newBatch(0, 6, 0)
-	publish(t, out, b)
-	compare(t, "result", inputs.Result{Stored: 2, Existing: 1, FailureStore: 1, Rejected: 2}, b.Result)
-	compare(t, "rejections", []output.Rejection{
-		{Target: dataStream, ID: "doc-1", Status: 400, Type: "document_parsing_exception"},
-		{Target: dataStream, ID: "doc-4", Status: 404},
-	}, r.rejected())
-	compare(t, "ids", []string{"doc-0", "doc-5", "doc-3"}, s.IDs(dataStream))
-}
-
-func TestTooLargeIsHalvedAndASingleOneRejected(t *testing.T) {
-	s, r := newSink(t, componenttest.ElasticsearchOptions{MaxBody: 20_000}), newReporter()
-	b := newBatch(0, 40, 1000)
-	big := newBatch(40, 1, 50_000)
-	out := s.connect(t, r, map[string]any{"compression_level": 0.0})
-	publish(t, out, b)
-	publish(t, out, big)
-	compare(t, "result", inputs.Result{Stored: 40}, b.Result)
-	compare(t, "result of a single one", inputs.Result{Rejected: 1}, big.Result)
-	compare(t, "rejections", []output.Rejection{{Target: dataStream, ID: "doc-40", Status: 413, Type: "request_too_large"}}, r.rejected())
-	compare(t, "reports", []string{""}, r.reports)
 }
 
 // A server that answers before it has read the body leaves net/http reading

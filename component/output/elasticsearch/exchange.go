@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 	docappender "github.com/elastic/go-docappender/v2"
@@ -31,6 +29,8 @@ var (
 	errNotBulk     = errors.New("the answer is cut or is no bulk response")
 	errAnswerLong  = errors.New("the answer is too long")
 	errCredentials = errors.New("check api_key, or username and password")
+	errAddress     = errors.New("check hosts, path and parameters")
+	errInFront     = errors.New("not Elasticsearch but something in front of it refuses")
 )
 
 // exchange carries one indexer's requests: it reads the answer whole before
@@ -137,7 +137,7 @@ func (b *body) finish() {
 }
 
 // failure is what a failed Flush of n documents means.
-func (x *exchange) failure(err error, n int, timeout time.Duration) error {
+func (x *exchange) failure(err error, n int) error {
 	var refused docappender.ErrorFlushFailed
 	switch {
 	case errors.As(err, &refused):
@@ -149,55 +149,57 @@ func (x *exchange) failure(err error, n int, timeout time.Duration) error {
 	case x.answered || errors.Is(err, errNotBulk): // the decoder's text quotes the answer
 		return &output.Error{Op: op, Kind: output.Server, Err: errNotBulk}
 	default:
-		return &output.Error{Op: op, Kind: output.Unreachable, Err: network(err, timeout)}
+		return network(op, err)
 	}
 }
 
 // network is a connection's error in words that stay the same from one attempt
 // to the next.
-func network(err error, timeout time.Duration) error {
+func network(op string, err error) error {
+	e := &output.Error{Op: op, Kind: output.Unreachable, Err: err}
 	var dial *net.OpError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer within %s", timeout)
+		e.Kind, e.Err = output.Silent, output.ErrSilent
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("connection closed before the answer")
+		e.Err = errors.New("connection closed before the answer")
 	case errors.As(err, &dial):
-		return &net.OpError{Op: dial.Op, Net: dial.Net, Addr: dial.Addr, Err: dial.Err} // without the local port
+		e.Err = &net.OpError{Op: dial.Op, Net: dial.Net, Addr: dial.Addr, Err: dial.Err} // without the local port
 	default:
 		if inner := errors.Unwrap(err); inner != nil {
-			return inner
+			e.Err = inner
 		}
-		return err
 	}
+	return e
 }
 
 // refusal is what a status for the whole request means. Of the body only the
-// error's type is kept.
+// error's type is kept; a body that is not Elasticsearch's own comes from
+// something in front of it, which may dislike a single document.
 func refusal(status int, text string) error {
-	e := &output.Error{Op: op, Status: status}
+	e := &output.Error{Op: op, Status: status, Type: answerType(text)}
+	e.Foreign = e.Type == ""
 	switch {
 	case status == http.StatusUnauthorized:
 		e.Kind, e.Err = output.Unauthorized, errCredentials
+	case status == http.StatusForbidden && e.Foreign:
+		e.Kind, e.Err = output.RequestRefused, errInFront
 	case status == http.StatusForbidden:
 		e.Kind, e.Err = output.Forbidden, errors.New("grant auto_configure and create_doc on the data streams")
 	case status == http.StatusRequestEntityTooLarge:
 		e.Kind = output.TooLarge
-	case status == http.StatusTooManyRequests:
-		e.Kind = output.Busy
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
+		e.Kind, e.Foreign = output.Busy, false
+	case status >= 502 && status <= 504:
+		e.Kind, e.Foreign = output.Server, false // nothing behind it answers
 	case status >= 500:
 		e.Kind = output.Server
 	case status < 400:
-		e.Kind, e.Err = output.Refused, errors.New("redirected: set hosts to the address of Elasticsearch itself")
+		e.Kind, e.Foreign, e.Err = output.RequestRefused, false, errors.New("redirected: set hosts to the address of Elasticsearch itself")
+	case status == http.StatusBadRequest:
+		e.Kind, e.Foreign, e.Err = output.RequestRefused, true, errAddress // a line of one document may be the reason
 	default:
-		e.Kind, e.Err = output.Refused, errors.New("check hosts, path and parameters")
-	}
-	if t := answerType(text); t != "" {
-		if e.Err == nil {
-			e.Err = errors.New(t)
-		} else {
-			e.Err = fmt.Errorf("%s: %w", t, e.Err)
-		}
+		e.Kind, e.Err = output.RequestRefused, errAddress
 	}
 	return e
 }

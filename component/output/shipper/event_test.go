@@ -126,20 +126,23 @@ func TestCallsAreSplitByBytes(t *testing.T) {
 	}
 }
 
-func TestUnreadableDocumentIsRejected(t *testing.T) {
+func TestUnreadableDocumentIsRefused(t *testing.T) {
 	s := startShipper(t, componenttest.ShipperOptions{})
 	h := newHealth()
 	o := connect(t, s, h, nil)
 	b := batch(0, 3)
+	b.Fallback = componenttest.Forms{}
 	copy(b.At(1).JSON, "no JSON!")
 	if err := o.Publish(deadline(t), b); err != nil {
 		t.Fatal(err)
 	}
-	if want := (inputs.Result{Stored: 2, Rejected: 1}); b.Result != want {
+	if want := (inputs.Result{Stored: 2, Minimal: 1}); b.Result != want {
 		t.Errorf("result %+v, want %+v", b.Result, want)
 	}
-	want := []output.Rejection{{Target: target.Name(), ID: "id-00001", Type: "document_parsing_exception"}}
-	if diff := cmp.Diff(want, h.rejected); diff != "" {
+	want := []output.Refusal{{
+		Refusal: inputs.Refusal{Type: "document_parsing_exception"}, Target: target.Name(), ID: "id-00001", Record: "record of id-00001",
+	}}
+	if diff := cmp.Diff(want, h.refused); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -148,7 +151,7 @@ func TestUnreadableDocumentIsRejected(t *testing.T) {
 func large(n, size int) *inputs.Batch {
 	b := inputs.NewBatch(target, n, 1<<30)
 	for i := range n {
-		b.Add(alert(i, size))
+		b.Add(alert(i, size), nil)
 	}
 	return b
 }

@@ -26,10 +26,10 @@ var target = inputs.Target{
 
 // health records what an output reports.
 type health struct {
-	mu       sync.Mutex
-	errs     []error
-	rejected []output.Rejection
-	trouble  chan error // the newest error, for who waits
+	mu      sync.Mutex
+	errs    []error
+	refused []output.Refusal
+	trouble chan error // the newest error, for who waits
 }
 
 func newHealth() *health { return &health{trouble: make(chan error, 1)} }
@@ -46,11 +46,13 @@ func (h *health) Report(err error) {
 	}
 }
 
-func (h *health) Rejected(r output.Rejection) {
+func (h *health) Refused(r output.Refusal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.rejected = append(h.rejected, r)
+	h.refused = append(h.refused, r)
 }
+
+func (h *health) Delivered(inputs.Result) {}
 
 func startShipper(t testing.TB, o componenttest.ShipperOptions) *componenttest.Shipper {
 	t.Helper()
@@ -103,7 +105,7 @@ func batch(first, n int) *inputs.Batch {
 		d.Set("event.id", ecs.Text(d.ID))
 		d.Set("event.severity", ecs.Int(73))
 		d.Set("data_stream.type", ecs.Text("logs"))
-		b.Add(d)
+		b.Add(d, nil)
 	}
 	return b
 }

@@ -64,32 +64,31 @@ func newSender(connection grpc.ClientConnInterface, timeout time.Duration, r out
 // Send implements output.Sender. Documents are stored once the shipper told
 // that it persisted them. Where the queue has room for a part only, the rest
 // follows when that part is persisted.
-func (s *sender) Send(ctx context.Context, b *inputs.Batch, positions []int, verdicts []output.Verdict) error {
+func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []output.Verdict) error {
 	session, uuid, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	done := 0
-	for sent := 0; sent < len(positions); {
-		end := fit(b, positions, sent)
-		accepted, index, err := s.publish(ctx, session, uuid, b, positions[sent:end])
+	for sent := 0; sent < len(docs); {
+		end := fit(docs, sent)
+		accepted, index, err := s.publish(ctx, session, uuid, target, docs[sent:end])
 		if bad := (*unreadable)(nil); errors.As(err, &bad) {
-			verdicts[sent+bad.at] = output.Rejected
-			s.reporter.Rejected(output.Rejection{Target: b.Target.Name(), ID: bad.id, Type: "document_parsing_exception"})
+			verdicts[sent+bad.at] = output.Verdict{Outcome: output.Refused, Refusal: &inputs.Refusal{Type: "document_parsing_exception"}}
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if sent += accepted; sent < end || sent == len(positions) {
+		if sent += accepted; sent < end || sent == len(docs) {
 			if accepted == 0 {
 				return &output.Error{Op: opPublish, Kind: output.Busy, Err: errors.New("the shipper's queue is full")}
 			}
-			if err := s.await(ctx, session, index, b, positions[sent-1]); err != nil {
+			if err := s.await(ctx, session, index, target, docs[sent-1:sent]); err != nil {
 				return err
 			}
 			for ; done < sent; done++ {
-				verdicts[done] = output.Stored
+				verdicts[done].Outcome = output.Stored
 			}
 		}
 	}
@@ -97,10 +96,10 @@ func (s *sender) Send(ctx context.Context, b *inputs.Batch, positions []int, ver
 }
 
 // fit is the end of the longest run from start that goes into one call.
-func fit(b *inputs.Batch, positions []int, start int) int {
+func fit(docs []inputs.Document, start int) int {
 	size, end := 0, start
-	for ; end < len(positions); end++ {
-		size += len(b.At(positions[end]).JSON)
+	for ; end < len(docs); end++ {
+		size += len(docs[end].JSON)
 		if size > callBytes && end > start {
 			break
 		}
@@ -110,14 +109,14 @@ func fit(b *inputs.Batch, positions []int, start int) int {
 
 // publish makes one call and returns how many documents were accepted, and the
 // index of the last of them. Another uuid ends the session.
-func (s *sender) publish(ctx context.Context, session *session, uuid string, b *inputs.Batch, positions []int) (int, uint64, error) {
+func (s *sender) publish(ctx context.Context, session *session, uuid string, target inputs.Target, docs []inputs.Document) (int, uint64, error) {
 	select {
 	case s.builders <- struct{}{}:
 		defer func() { <-s.builders }()
 	case <-ctx.Done():
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
 	}
-	request, bad := s.request(uuid, b, positions)
+	request, bad := s.request(uuid, target, docs)
 	if bad != nil {
 		return 0, 0, bad
 	}
@@ -136,7 +135,7 @@ func (s *sender) publish(ctx context.Context, session *session, uuid string, b *
 	}
 	switch {
 	case err == nil:
-		return min(int(reply.AcceptedCount), len(positions)), reply.AcceptedIndex, nil
+		return min(int(reply.AcceptedCount), len(docs)), reply.AcceptedIndex, nil
 	case ctx.Err() != nil:
 		return 0, 0, fmt.Errorf("%s: %w", opPublish, ctx.Err())
 	case status.Code(err) == codes.ResourceExhausted && len(*request) > everyoneTakes:
@@ -147,16 +146,15 @@ func (s *sender) publish(ctx context.Context, session *session, uuid string, b *
 }
 
 // request encodes documents for one call.
-func (s *sender) request(uuid string, b *inputs.Batch, positions []int) (*encoded, *unreadable) {
+func (s *sender) request(uuid string, target inputs.Target, docs []inputs.Document) (*encoded, *unreadable) {
 	var request encoded
 	select {
 	case request = <-s.spare:
 	default:
 	}
-	encoder := newEncoder(b.Target)
+	encoder := newEncoder(target)
 	request = encoder.request(request[:0], uuid)
-	for i, position := range positions {
-		d := b.At(position)
+	for i, d := range docs {
 		longer, err := encoder.event(request, d)
 		if err != nil {
 			return nil, &unreadable{i, d.ID}
@@ -198,7 +196,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 
 // await returns nil when the persisted index has passed index, and an error
 // when the session ended before that.
-func (s *sender) await(ctx context.Context, session *session, index uint64, b *inputs.Batch, last int) error {
+func (s *sender) await(ctx context.Context, session *session, index uint64, target inputs.Target, last []inputs.Document) error {
 	stuck := time.NewTimer(s.timeout)
 	defer stuck.Stop()
 	equal := time.NewTimer(s.settle)
@@ -222,7 +220,7 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, b *i
 			if p.persisted != index {
 				break
 			}
-			accepted, _, err := s.publish(ctx, session, p.uuid, b, []int{last})
+			accepted, _, err := s.publish(ctx, session, p.uuid, target, last)
 			switch {
 			case err != nil && output.KindOf(err) != output.Busy:
 				return err
@@ -276,7 +274,7 @@ func failure(op string, err error) error {
 	case codes.PermissionDenied:
 		kind = output.Forbidden
 	case codes.InvalidArgument, codes.Unimplemented:
-		kind = output.Refused
+		kind = output.RequestRefused
 	}
 	return &output.Error{Op: op, Kind: kind, Err: cause(err)}
 }

@@ -234,7 +234,7 @@ func TestPublishObeysItsContext(t *testing.T) {
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.sender.Send(t.Context(), batch(0, 1), []int{0}, make([]output.Verdict, 1)); !errors.Is(err, errClosed) {
+	if err := o.sender.Send(t.Context(), target, []inputs.Document{batch(0, 1).At(0)}, make([]output.Verdict, 1)); !errors.Is(err, errClosed) {
 		t.Errorf("send after close: %v", err)
 	}
 }

@@ -1,0 +1,188 @@
+package output
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// form is what is sent of a document.
+type form uint8
+
+const (
+	full form = iota
+	minimal
+	bare
+)
+
+const (
+	// refusedAlone is how often a request with one document alone must be refused
+	// before the document is to blame.
+	refusedAlone = 3
+	// serverPatience is how many requests in a row may fail with a server's error
+	// before they are split.
+	serverPatience = 3
+)
+
+func (c *chunk) document(it *item) inputs.Document {
+	d := c.batch.At(it.position)
+	switch it.form {
+	case minimal:
+		return c.batch.Fallback.Minimal(d, c.batch.Original(it.position), *it.refusal)
+	case bare:
+		return c.batch.Fallback.Bare(d, c.batch.Original(it.position), *it.refusal)
+	default:
+		return d
+	}
+}
+
+// refuse notes a refusal. What was said of the full document counts.
+func (it *item) refuse(v Verdict) {
+	it.alone = 0
+	if it.form == full || it.refusal == nil {
+		kept := it.refusal != nil && it.refusal.FailureStore
+		r := *v.Refusal
+		r.FailureStore = r.FailureStore || kept
+		it.refusal = &r
+	}
+}
+
+// putAside gives refused documents their next form. Where nothing of the request
+// got through they go one at a time, until one shows that something does.
+func (c *chunk) putAside(refused []item, verdicts []Verdict, taken int) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	doubtful := false
+	for _, v := range verdicts {
+		doubtful = doubtful || v.Outcome == Doubtful
+	}
+	c.probing = taken == 0
+	var trouble error
+	for i, it := range refused {
+		switch {
+		case it.kept != full: // its full form is tried once more
+		case it.form == bare || c.batch.Fallback == nil:
+			trouble = c.breakOff(&it)
+		case c.proven || !doubtful || i == 0:
+			it.form++
+		}
+		refused[i] = it
+	}
+	if c.probing {
+		c.aside = append(refused, c.aside...) // the one that was tried stays the probe
+	} else {
+		c.aside = append(c.aside, refused...)
+	}
+	if trouble == nil && c.broken {
+		trouble = c.formsRefused(&refused[0]) // one probe for each wait
+	}
+	return trouble
+}
+
+// breakOff notes that the index takes a document in no form. What was refused
+// before may have been right, so that all begin in full again.
+func (c *chunk) breakOff(it *item) error {
+	c.broken, c.proven = true, false
+	c.failures = max(c.failures, 1)
+	it.form = full
+	for i := range c.aside {
+		c.aside[i].form = full
+	}
+	return c.formsRefused(it)
+}
+
+func (c *chunk) formsRefused(it *item) error {
+	return &Error{Op: "publish", Kind: FormsRefused, Status: it.refusal.Status, Type: it.refusal.Type, Target: c.batch.Target.Name()}
+}
+
+// undecided is what follows a request of n documents without a verdict on any.
+func (c *chunk) undecided(from *[]item, n int, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Op: "publish", Kind: Busy, Err: err}
+	}
+	switch {
+	case e.Kind == TooLarge && n > 1:
+		c.most = n / 2
+		c.bound = c.most
+		return nil
+	case e.Kind == TooLarge:
+		return c.tooLarge(from)
+	case e.Foreign && e.Status >= http.StatusInternalServerError && c.failures < serverPatience && !c.split:
+	case e.Foreign && n > 1:
+		c.suspect()
+		c.bound = n / 2
+		return nil
+	case e.Foreign:
+		return c.refusedAlone(from, e)
+	case e.Kind == Busy && c.failures > 0:
+		c.bound = max(n/2, 1)
+	}
+	return cmp.Or(err, error(e))
+}
+
+// tooLarge is what follows where a single document is too large. It may have been
+// the cause alone, so that the next request is of full size again.
+func (c *chunk) tooLarge(from *[]item) error {
+	it := (*from)[0]
+	*from = (*from)[1:]
+	c.most = cap(c.documents)
+	c.bound = c.most
+	if it.kept != full {
+		c.count(it, it.kept, Stored)
+		return nil
+	}
+	v := Verdict{Refused, &inputs.Refusal{Status: http.StatusRequestEntityTooLarge, Type: "request_too_large"}}
+	it.refuse(v)
+	err := c.putAside([]item{it}, []Verdict{v}, 0)
+	c.probing = c.broken // a size is no doubt about the index
+	return err
+}
+
+// suspect notes that something in front of the other side refuses requests.
+func (c *chunk) suspect() {
+	if !c.split {
+		c.split, c.before = true, c.loop.passed.Load()
+	}
+}
+
+// refusedAlone notes that a request with one document alone was refused by
+// something in front of the other side. The document is to blame when that
+// happened often while others got through. Where none can, its lesser forms are
+// tried, and should one get through the full form once more.
+func (c *chunk) refusedAlone(from *[]item, e *Error) error {
+	it := (*from)[0]
+	*from = (*from)[1:]
+	if it.kept != full {
+		c.count(it, it.kept, Stored)
+		return nil
+	}
+	c.suspect()
+	if it.form == full && (it.alone == 0 || it.refusal.Status != e.Status) {
+		it.alone = 0
+		it.refusal = &inputs.Refusal{Status: e.Status, Type: "request_refused"}
+	}
+	passed := c.loop.passed.Load() > c.before
+	if passed {
+		c.failures = 0 // trouble of one document, which ends soon
+	}
+	it.lonely = true
+	it.alone++
+	blamed := it.form != full || it.alone >= refusedAlone
+	if blamed {
+		it.alone = 0
+		it.unproven = !passed
+		if it.form++; it.form > bare || c.batch.Fallback == nil {
+			it.form = full
+		}
+	}
+	others := c.left() && !c.quiet
+	c.aside, c.quiet = append(c.aside, it), true
+	if others || blamed && !it.unproven && it.form != full {
+		return nil
+	}
+	return e
+}

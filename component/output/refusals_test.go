@@ -1,0 +1,159 @@
+package output_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// engine is a Sender with rules of its own.
+type engine struct {
+	mu    sync.Mutex
+	sends []string // ids of each request, joined
+	known map[string]bool
+	// request refuses a whole one, document single ones; both may be nil. They are
+	// called with mu held.
+	request  func(ids []string) *output.Error
+	document func(id string) output.Outcome
+}
+
+func (e *engine) Send(_ context.Context, _ inputs.Target, docs []inputs.Document, verdicts []output.Verdict) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ids := make([]string, len(docs))
+	for i, d := range docs {
+		ids[i] = d.ID
+	}
+	e.sends = append(e.sends, strings.Join(ids, " "))
+	if e.request != nil {
+		if err := e.request(ids); err != nil {
+			return err
+		}
+	}
+	for i, id := range ids {
+		o := output.Stored
+		if e.document != nil {
+			o = e.document(id)
+		}
+		if o == output.Stored && e.known[id] {
+			o = output.Existing
+		}
+		if verdicts[i] = verdict(o); o == output.Stored {
+			if e.known == nil {
+				e.known = map[string]bool{}
+			}
+			e.known[id] = true
+		}
+	}
+	return nil
+}
+
+func (e *engine) change(request func([]string) *output.Error, document func(string) output.Outcome) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.request, e.document = request, document
+}
+
+// exactly refuses documents of these ids.
+func exactly(o output.Outcome, ids ...string) func(string) output.Outcome {
+	return func(id string) output.Outcome {
+		if slices.Contains(ids, id) {
+			return o
+		}
+		return output.Stored
+	}
+}
+
+// firewall refuses requests with one of these documents.
+func firewall(status int, disliked ...string) func([]string) *output.Error {
+	return func(ids []string) *output.Error {
+		if slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(disliked, id) }) {
+			return &output.Error{Op: "bulk", Kind: output.RequestRefused, Status: status, Foreign: true}
+		}
+		return nil
+	}
+}
+
+var refusalTests = []struct {
+	name     string
+	n        int
+	request  func([]string) *output.Error
+	document func(string) output.Outcome
+	sends    []string
+	result   inputs.Result
+	reports  []string
+	within   time.Duration
+}{
+	{
+		name: "one refused while others pass", n: 3, document: exactly(output.Refused, "s-1"),
+		sends:  []string{"s-0 s-1 s-2", "s-1-minimal"},
+		result: inputs.Result{Stored: 2, Minimal: 1}, reports: []string{"ok"},
+	},
+	{
+		name: "its minimal form too", n: 3, document: exactly(output.Refused, "s-1", "s-1-minimal"),
+		sends:  []string{"s-0 s-1 s-2", "s-1-minimal", "s-1-bare"},
+		result: inputs.Result{Stored: 2, Bare: 1}, reports: []string{"ok"},
+	},
+	{
+		name: "all refused: one minimal form shows that the others can go", n: 3, document: exactly(output.Refused, "s-0", "s-1", "s-2"),
+		sends:  []string{"s-0 s-1 s-2", "s-0-minimal", "s-1-minimal s-2-minimal"},
+		result: inputs.Result{Minimal: 3}, reports: []string{"ok"},
+	},
+	{
+		name: "doubtful and others pass", n: 2, document: exactly(output.Doubtful, "s-0"),
+		sends:  []string{"s-0 s-1", "s-0-minimal"},
+		result: inputs.Result{Stored: 1, Minimal: 1}, reports: []string{"ok"},
+	},
+	{
+		name: "all doubtful: the others are tried in full once more", n: 3, document: exactly(output.Doubtful, "s-0", "s-1", "s-2"),
+		sends:  []string{"s-0 s-1 s-2", "s-0-minimal", "s-1 s-2", "s-1-minimal", "s-2-minimal"},
+		result: inputs.Result{Minimal: 3}, reports: []string{"ok"},
+	},
+	{
+		name: "a firewall dislikes one document", n: 4, request: firewall(403, "s-2", "s-2-minimal"),
+		sends: []string{
+			"s-0 s-1 s-2 s-3", "s-0 s-1", "s-2 s-3", "s-2", "s-3", "s-2", "s-2", "s-2-minimal", "s-2-bare",
+		},
+		result: inputs.Result{Stored: 3, Bare: 1}, reports: []string{"ok"}, within: time.Minute,
+	},
+	{
+		name: "a firewall dislikes the only document", n: 1, request: firewall(403, "s-0", "s-0-minimal"),
+		sends:  []string{"s-0", "s-0", "s-0", "s-0-minimal", "s-0-bare", "s-0"},
+		result: inputs.Result{Bare: 1}, reports: []string{"request refused", "ok"}, within: 5 * time.Minute,
+	},
+	{
+		name: "a server's error waits before it is split", n: 2, request: firewall(500, "s-1"),
+		sends: []string{
+			"s-0 s-1", "s-0 s-1", "s-0 s-1", "s-0 s-1", "s-0", "s-1", "s-1", "s-1", "s-1-minimal",
+		},
+		result: inputs.Result{Stored: 1, Minimal: 1}, reports: []string{"request refused", "ok"}, within: 5 * time.Minute,
+	},
+}
+
+func TestRefusals(t *testing.T) {
+	for _, tt := range refusalTests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, r := &engine{request: tt.request, document: tt.document}, &recorder{}
+				b, start := batch("s", tt.n), time.Now()
+				if err := output.NewLoop(e, output.Options{}, r).Publish(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, "sends", tt.sends, e.sends)
+				compare(t, "result", tt.result, b.Result)
+				compare(t, "reports", tt.reports, r.reports)
+				compare(t, "told as refused", tt.result.Minimal+tt.result.Bare, len(r.refusals))
+				if took := time.Since(start); took > tt.within {
+					t.Errorf("took %s, want at most %s", took, tt.within)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,187 @@
+package component
+
+import (
+	"cmp"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+const (
+	// refusalsKept is how many refused documents diagnostics show.
+	refusalsKept = 100
+	// refusalsEvery is how often a kind of refusal makes a log line.
+	refusalsEvery = time.Minute
+)
+
+// outputHealth is an output's output.Reporter.
+type outputHealth struct {
+	log  *slog.Logger
+	kind string // the output's type
+
+	mu      sync.Mutex
+	report  Report
+	now     condition
+	total   inputs.Result
+	refused int
+	told    int                      // of refused, in the last report
+	toldAt  time.Time                // of the last report
+	recent  []output.Refusal         // the newest, oldest first
+	lines   map[refusalKind]*tallied // log lines that are due
+	loss    *Condition               // what the newest refusal is shown as
+	fresh   bool                     // there was a refusal since the last delivery
+	tainted int                      // deliveries until a refusal is forgotten
+}
+
+// refusalKind is what refusals in one log line have in common.
+type refusalKind struct{ target, kind string }
+
+// tallied are the refusals of a kind that no log line has told of.
+type tallied struct {
+	newest output.Refusal
+	count  int
+	logged time.Time // when the last line was written
+}
+
+func newOutputHealth(kind string, log *slog.Logger, report Report) *outputHealth {
+	return &outputHealth{kind: kind, log: log, report: report, now: publishing.with(), lines: map[refusalKind]*tallied{}}
+}
+
+// Report implements output.Reporter.
+func (h *outputHealth) Report(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next := outputConditionOf(h.kind, err)
+	if err == nil {
+		next = h.afterDelivery()
+	}
+	h.logRefusals(false)
+	if next == h.now {
+		if h.told != h.refused {
+			h.tellLocked()
+		}
+		return
+	}
+	if err != nil {
+		h.log.Warn("output degraded", "reason", next.text, "error", err.Error())
+	} else if next.row == publishing {
+		h.log.Info("output healthy")
+	}
+	h.now = next
+	h.tellLocked()
+}
+
+func (h *outputHealth) afterDelivery() condition {
+	if !h.fresh && h.tainted > 0 {
+		h.tainted--
+	}
+	h.fresh = false
+	if h.tainted > 0 {
+		return h.loss.with()
+	}
+	return publishing.with()
+}
+
+// Refused implements output.Reporter.
+func (h *outputHealth) Refused(r output.Refusal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refused++
+	h.fresh, h.tainted = true, clean
+	if len(h.recent) == refusalsKept {
+		h.recent = slices.Delete(h.recent, 0, 1)
+	}
+	h.recent = append(h.recent, r)
+	h.note(r)
+	h.loss = documentsRefused
+	if r.FailureStore {
+		h.loss = inFailureStore
+	}
+	if h.now.row == publishing {
+		h.now = h.loss.with()
+		h.tellLocked()
+	}
+}
+
+// note counts a refusal for its log line.
+func (h *outputHealth) note(r output.Refusal) {
+	k := refusalKind{r.Target, r.Type}
+	t := h.lines[k]
+	if t == nil {
+		if len(h.lines) == refusalsKept {
+			h.logRefusals(true)
+			clear(h.lines)
+		}
+		t = &tallied{}
+		h.lines[k] = t
+	}
+	t.newest = r
+	t.count++
+}
+
+// logRefusals writes a line for each kind of refusal, at most one a minute unless
+// all are to be told.
+func (h *outputHealth) logRefusals(all bool) {
+	for _, t := range h.lines {
+		if t.count == 0 || !all && time.Since(t.logged) < refusalsEvery {
+			continue
+		}
+		r := &t.newest
+		h.log.Warn("documents refused and stored in a lesser form",
+			"target", r.Target, "error.type", cmp.Or(r.Type, "unknown"), "status", r.Status, "field", r.Field, "count", t.count)
+		t.count, t.logged = 0, time.Now()
+	}
+}
+
+// Delivered implements output.Reporter.
+func (h *outputHealth) Delivered(r inputs.Result) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.total.Add(r)
+	if r.Minimal+r.Bare > 0 || time.Since(h.toldAt) >= refusalsEvery {
+		h.tellLocked()
+	}
+}
+
+func (h *outputHealth) tellLocked() {
+	h.told, h.toldAt = h.refused, time.Now()
+	h.report(h.now.state(), h.now.text, publishedPayload(map[string]any{}, h.total))
+}
+
+// end tells what no log line has told of.
+func (h *outputHealth) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.logRefusals(true)
+}
+
+// fail makes the output show that its settings are refused.
+func (h *outputHealth) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = badOutput.causedBy(err)
+	h.log.Error("output configuration refused", "error", err.Error())
+	h.tellLocked()
+}
+
+// refusals are how many documents were refused, what became of all, and the
+// newest refusals.
+func (h *outputHealth) refusals() (total int, published inputs.Result, newest []output.Refusal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.refused, h.total, slices.Clone(h.recent)
+}
+
+// redirect makes states go to another unit object of the same unit.
+func (h *outputHealth) redirect(report Report) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.report = report
+	h.tellLocked()
+}
+
+var _ output.Reporter = (*outputHealth)(nil)

@@ -1,0 +1,107 @@
+package component
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+func parsing(id, field string) output.Refusal {
+	return output.Refusal{
+		Refusal: inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: field},
+		Target:  "logs-a-default", ID: id, Record: "record-" + id,
+	}
+}
+
+func TestRefusalsClearAfterCleanDeliveries(t *testing.T) {
+	var r told
+	h := newOutputHealth("elasticsearch", slog.New(slog.DiscardHandler), r.report)
+	h.Report(nil)
+	for i := range refusalsKept + 5 {
+		h.Refused(parsing(fmt.Sprint(i), "message"))
+	}
+	h.Report(nil)
+	h.Delivered(inputs.Result{Stored: 10, Minimal: refusalsKept, Bare: 5})
+	if r.state != client.UnitStateDegraded || r.payload["minimal"] != refusalsKept || r.payload["bare"] != 5 || r.payload["stored"] != 10 {
+		t.Fatalf("%s %v", r.state, r.payload)
+	}
+	if _, err := structpb.NewStruct(r.payload); err != nil {
+		t.Error(err)
+	}
+	for range clean {
+		h.Report(nil)
+	}
+	total, _, newest := h.refusals()
+	if r.state != client.UnitStateHealthy || total != refusalsKept+5 || len(newest) != refusalsKept || newest[0].ID != "5" {
+		t.Errorf("%s, %d refusals, %d kept", r.state, total, len(newest))
+	}
+}
+
+func TestFailureStoreHasARowOfItsOwn(t *testing.T) {
+	var r told
+	h := newOutputHealth("elasticsearch", slog.New(slog.DiscardHandler), r.report)
+	refusal := parsing("1", "")
+	refusal.FailureStore = true
+	h.Refused(refusal)
+	h.Report(nil)
+	h.Delivered(inputs.Result{Minimal: 1, FailureStore: 1})
+	if r.state != client.UnitStateDegraded || !strings.Contains(r.message, "failure store") || r.payload["failure_store"] != 1 {
+		t.Errorf("%s %q %v", r.state, r.message, r.payload)
+	}
+}
+
+// TestRefusalsAreLoggedOnceAMinute: one line for each error type and target, with
+// a count; the counts add up.
+func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := newOutputHealth("elasticsearch", slog.New(slog.NewJSONHandler(&log, nil)), func(client.UnitState, string, map[string]any) {})
+		refused := 0
+		for range 10 * 60 / 5 { // a delivery every 5 seconds, for ten minutes
+			for i := range 172 {
+				h.Refused(parsing(fmt.Sprint(i), "event.severity"))
+				refused++
+			}
+			other := parsing("x", "")
+			other.Type = "strict_dynamic_mapping_exception"
+			h.Refused(other)
+			refused++
+			h.Report(nil)
+			time.Sleep(5 * time.Second)
+		}
+		h.end()
+		lines, sum := 0, 0
+		for line := range strings.Lines(log.String()) {
+			var entry struct {
+				Count              int
+				Target, Field, Msg string
+				Type               string `json:"error.type"`
+			}
+			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Count == 0 {
+				continue
+			}
+			lines++
+			sum += entry.Count
+			if entry.Target != "logs-a-default" || entry.Type == "" || entry.Type == "document_parsing_exception" && entry.Field != "event.severity" {
+				t.Errorf("line %s", line)
+			}
+		}
+		if lines > 22 || sum != refused {
+			t.Errorf("%d lines in ten minutes tell of %d refusals, want at most 22 and %d", lines, sum, refused)
+		}
+		if strings.Contains(log.String(), "record-") {
+			t.Error("ids are in the log; they are for diagnostics")
+		}
+	})
+}
