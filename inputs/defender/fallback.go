@@ -112,7 +112,7 @@ func withOriginalTag(form *ecs.Document, tags jsontext.Value) ecs.Value {
 	if tags.Kind() == '[' {
 		var elements []jsontext.Value
 		s := ecs.NewScanner(tags)
-		s.List(&elements)
+		_, _ = s.List(&elements, maxElements)
 		for _, e := range elements {
 			if e.Kind() == '"' {
 				all.add(ecs.Scalar(e).String())

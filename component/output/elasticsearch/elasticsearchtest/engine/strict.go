@@ -241,3 +241,24 @@ func collect(fields map[string]string, prefix string, node map[string]any) {
 		collect(fields, prefix+name+".", child)
 	}
 }
+
+// Inspect looks at all that is stored in the installation's data streams, as Feed
+// does at what it offers. A document's source is its id.
+func (in *Installed) Inspect(t testing.TB) Report {
+	t.Helper()
+	var r Report
+	for target, s := range in.streams {
+		if status, _ := in.engine.Do(t.Context(), http.MethodGet, "/_data_stream/"+target, nil); status == http.StatusNotFound {
+			continue
+		}
+		var documents []Document
+		in.engine.search(t, target, map[string]any{}, func(h hit) {
+			documents = append(documents, Document{Target: target, ID: h.ID, Source: h.ID, JSON: h.Source})
+		})
+		r.Stored += len(documents)
+		declared := map[string]string{}
+		collect(declared, "", s.mappings(t))
+		r.Faults = append(r.Faults, in.inspect(t, target, documents, declared)...)
+	}
+	return r
+}
