@@ -3,7 +3,6 @@ package main_test
 import (
 	"context"
 	"maps"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -56,8 +55,6 @@ type happening struct {
 	// silent trouble is over at once: no unit is expected to show it.
 	silent     bool
 	begin, end func(t *testing.T, e *engine.Engine, target string)
-	// lost is why documents are refused for good today.
-	lost string
 }
 
 func nothing(*testing.T, *engine.Engine, string) {}
@@ -82,13 +79,6 @@ func happenings() []happening {
 	disk.begin, disk.end = indexSetting("index.blocks.read_only_allow_delete", true)
 	pipeline := happening{name: "missing pipeline"}
 	pipeline.begin, pipeline.end = indexSetting("index.default_pipeline", "there-is-none")
-	closed := happening{name: "index closed"}
-	closed.begin = func(t *testing.T, e *engine.Engine, target string) {
-		e.Call(t, http.MethodPost, "/"+target+"/_close?expand_wildcards=all", nil, nil)
-	}
-	closed.end = func(t *testing.T, e *engine.Engine, target string) {
-		e.Call(t, http.MethodPost, "/"+target+"/_open?expand_wildcards=all", nil, nil)
-	}
 	shards := happening{name: "shard limit", early: true}
 	shards.begin = func(t *testing.T, e *engine.Engine, _ string) {
 		e.Cluster(t, map[string]any{"cluster.max_shards_per_node": 1})
@@ -99,7 +89,7 @@ func happenings() []happening {
 	killed := happening{name: "kill -9"}
 	killed.begin = func(_ *testing.T, e *engine.Engine, _ string) { e.Kill() }
 	killed.end = func(t *testing.T, e *engine.Engine, _ string) { e.Restart(t) }
-	return []happening{rollover, write, disk, pipeline, closed, shards, killed}
+	return []happening{rollover, write, disk, pipeline, shards, killed}
 }
 
 // TestEngineTroubles: the real program under the agent's end, and one thing after
@@ -110,9 +100,6 @@ func TestEngineTroubles(t *testing.T) {
 	for _, w := range happenings() {
 		namespace := strings.NewReplacer(" ", "_", "-", "").Replace(w.name)
 		t.Run(w.name, func(t *testing.T) {
-			if w.lost != "" {
-				t.Skip(w.lost)
-			}
 			c := newCollected(t, e, p, namespace, defendertest.Options{Seed: 7, Alerts: 150, EvidencePerAlert: 2})
 			if w.early {
 				w.begin(t, e, c.target)
@@ -121,9 +108,9 @@ func TestEngineTroubles(t *testing.T) {
 			if !w.early {
 				c.waitCount()
 				w.begin(t, e, c.target)
-			}
-			if err := c.tenant.Touch(defendertest.Alerts, c.alertIDs()[:40]...); err != nil {
-				t.Fatal(err)
+				if err := c.tenant.Touch(defendertest.Alerts, c.alertIDs()[:40]...); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if !w.silent {
 				c.wait("the output tells", func(s componenttest.States) bool { return s[outputKey].State == client.UnitStateDegraded })
