@@ -92,11 +92,13 @@ func happenings() []happening {
 	return []happening{rollover, write, disk, pipeline, shards, killed}
 }
 
-// TestEngineTroubles: the real program under the agent's end, and one thing after
-// the other that happens to a search engine. Each time all documents are there
-// at the end, once, in their full form, and the output is healthy.
-func TestEngineTroubles(t *testing.T) {
+// TestEngineRun: the real program, at first alone, then under the agent's end
+// while one thing after the other happens to a search engine. Each time all
+// documents are there at the end, once, in their full form, and the output is
+// healthy.
+func TestEngineRun(t *testing.T) {
 	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, repository)
+	t.Run("once", func(t *testing.T) { testEngineRunOnce(t, e, p) })
 	for _, w := range happenings() {
 		namespace := strings.NewReplacer(" ", "_", "-", "").Replace(w.name)
 		t.Run(w.name, func(t *testing.T) {
@@ -147,10 +149,9 @@ func TestEngineLimits(t *testing.T) {
 	}
 }
 
-// TestEngineRunOnce: `run --once` of all three streams, some 6,000 documents.
-func TestEngineRunOnce(t *testing.T) {
-	e := engine.Start(t, engine.Options{})
-	in := e.Install(t, engine.ReadPackage(t, repository), engine.Installation{Namespace: "default", Strict: true})
+// testEngineRunOnce: `run --once` of all three streams, some 6,000 documents.
+func testEngineRunOnce(t *testing.T, e *engine.Engine, p *engine.Package) {
+	in := e.Install(t, p, engine.Installation{Namespace: "default", Strict: true})
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300})
 	dir, file := writePolicy(t, policy(listen(t, tenant), e.URL)+`
       - id: defender-1-machine
