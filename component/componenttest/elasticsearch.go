@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -249,7 +250,15 @@ func refuse(w http.ResponseWriter, status int) {
 		w.Header().Set("Location", "/elsewhere/_bulk")
 	}
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"error":{"type":%q,"reason":"fault"},"status":%d}`, errorType(status), status)
+	if status == http.StatusRequestEntityTooLarge { // the HTTP layer refuses, which says nothing
+		return
+	}
+	refuseAs(w, status, errorType(status))
+}
+
+// refuseAs writes the body of a refused request.
+func refuseAs(w io.Writer, status int, kind string) {
+	_, _ = fmt.Fprintf(w, `{"error":{"type":%q,"reason":"fault"},"status":%d}`, kind, status)
 }
 
 // errorType is what Elasticsearch says with a status.
@@ -263,8 +272,6 @@ func errorType(status int) string {
 		return "index_not_found_exception"
 	case http.StatusConflict:
 		return "version_conflict_engine_exception"
-	case http.StatusRequestEntityTooLarge:
-		return "content_too_long_exception"
 	case http.StatusTooManyRequests:
 		return "es_rejected_execution_exception"
 	case http.StatusServiceUnavailable:

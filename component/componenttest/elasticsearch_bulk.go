@@ -15,6 +15,7 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -61,7 +62,8 @@ func (e *Elasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err := x.parse(); err != nil {
-		refuse(w, http.StatusBadRequest)
+		w.WriteHeader(http.StatusBadRequest)
+		refuseAs(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	for i := range x.items {
@@ -150,12 +152,21 @@ type action struct {
 	Pipeline string `json:"pipeline"`
 }
 
+// What parse says of a body, as Elasticsearch's error types.
+var (
+	errEmpty  = errors.New("parse_exception")
+	errAction = errors.New("illegal_argument_exception")
+)
+
 // parse splits the body into items. An error refuses the whole request.
 func (x *exchange) parse() error {
 	x.items = x.items[:0]
 	rest := x.body.Bytes()
-	if len(rest) == 0 || rest[len(rest)-1] != '\n' {
-		return errors.New("the bulk request must be terminated by a newline")
+	if len(rest) == 0 {
+		return errEmpty
+	}
+	if rest[len(rest)-1] != '\n' {
+		return errAction
 	}
 	for len(rest) > 0 {
 		var head, source []byte
@@ -171,12 +182,12 @@ func (x *exchange) parse() error {
 		err := jsonv2.Unmarshal(head, &line)
 		a := cmp.Or(line.Create, line.Index, line.Update)
 		if err != nil || a == nil {
-			return errors.New("malformed action line")
+			return errAction
 		}
 		source, rest, _ = bytes.Cut(rest, []byte{'\n'})
 		item := bulkItem{StoredDocument: StoredDocument{DataStream: a.Index, ID: a.ID, Pipeline: a.Pipeline, JSON: source}}
 		if line.Create == nil {
-			item.status, item.fault.Type = http.StatusBadRequest, "illegal_argument_exception"
+			item.status, item.fault = http.StatusBadRequest, ItemFault{Type: "illegal_argument_exception", Unrouted: true}
 		}
 		x.items = append(x.items, item)
 	}
@@ -200,6 +211,16 @@ func (i *bulkItem) judge(faults []ElasticsearchFault) {
 			return
 		}
 	}
+	i.look()
+}
+
+// look refuses what is no JSON object, as the ingest pipeline does that reads it
+// first, and what does not belong into its data stream.
+func (i *bulkItem) look() {
+	if !bytes.HasPrefix(i.JSON, []byte{'{'}) {
+		i.status, i.fault = http.StatusInternalServerError, ItemFault{Type: "not_x_content_exception", Unrouted: true}
+		return
+	}
 	var document struct {
 		Timestamp  time.Time `json:"@timestamp"`
 		DataStream struct {
@@ -210,6 +231,11 @@ func (i *bulkItem) judge(faults []ElasticsearchFault) {
 	}
 	err := jsonv2.Unmarshal(i.JSON, &document)
 	d := document.DataStream
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		i.status, i.fault = http.StatusBadRequest, ItemFault{Type: "parse_exception", Unrouted: true}
+		return
+	}
 	if err != nil || document.Timestamp.IsZero() || d.Type+"-"+d.Dataset+"-"+d.Namespace != i.DataStream {
 		i.status = http.StatusBadRequest
 	}

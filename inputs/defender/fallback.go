@@ -21,8 +21,6 @@ const (
 	// take over, bytes.
 	minimalText = 8 << 10
 	bareText    = 256
-	// tagsKept is the most tags of a document that the forms take over.
-	tagsKept = 1000
 )
 
 // constants stand in both forms, in this order: they are the collector's, not
@@ -114,7 +112,7 @@ func withOriginalTag(form *ecs.Document, tags jsontext.Value) ecs.Value {
 	if tags.Kind() == '[' {
 		var elements []jsontext.Value
 		s := ecs.NewScanner(tags)
-		s.List(&elements, tagsKept)
+		_, _ = s.List(&elements, maxElements)
 		for _, e := range elements {
 			if e.Kind() == '"' {
 				all.add(ecs.Scalar(e).String())

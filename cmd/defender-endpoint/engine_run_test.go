@@ -1,0 +1,247 @@
+package main_test
+
+import (
+	"context"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+
+	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+const repository = "../.."
+
+// engineLimit bounds one test against an engine.
+const engineLimit = 4 * time.Minute
+
+var raceBinary struct {
+	once sync.Once
+	path string
+	out  []byte
+	err  error
+}
+
+// engineBinary is the program, with the race detector where the test has it.
+func engineBinary(t *testing.T) string {
+	t.Helper()
+	if raceFlags == nil {
+		return binary
+	}
+	raceBinary.once.Do(func() {
+		raceBinary.path = binary + "-race"
+		arguments := append([]string{"build", "-o", raceBinary.path}, raceFlags...)
+		raceBinary.out, raceBinary.err = exec.Command("go", append(arguments, ".")...).CombinedOutput()
+	})
+	if raceBinary.err != nil {
+		t.Fatalf("build: %v\n%s", raceBinary.err, raceBinary.out)
+	}
+	return raceBinary.path
+}
+
+// happening is something that happens to an engine while the program collects.
+type happening struct {
+	name string
+	// early begins before the data stream exists, and not with documents in it.
+	early bool
+	// silent trouble is over at once: no unit is expected to show it.
+	silent     bool
+	begin, end func(t *testing.T, e *engine.Engine, target string)
+}
+
+func nothing(*testing.T, *engine.Engine, string) {}
+
+// indexSetting is trouble by a setting of the data stream's indices.
+func indexSetting(name string, value any) (begin, end func(*testing.T, *engine.Engine, string)) {
+	change := func(v any) func(*testing.T, *engine.Engine, string) {
+		return func(t *testing.T, e *engine.Engine, target string) {
+			t.Helper()
+			e.Settings(t, target, map[string]any{name: v})
+		}
+	}
+	return change(value), change(nil)
+}
+
+func happenings() []happening {
+	rollover := happening{name: "rollover", silent: true, end: nothing}
+	rollover.begin = func(t *testing.T, e *engine.Engine, target string) { e.Rollover(t, target) }
+	write := happening{name: "write block"}
+	write.begin, write.end = indexSetting("index.blocks.write", true)
+	disk := happening{name: "flood stage"} // the block that it sets
+	disk.begin, disk.end = indexSetting("index.blocks.read_only_allow_delete", true)
+	pipeline := happening{name: "missing pipeline"}
+	pipeline.begin, pipeline.end = indexSetting("index.default_pipeline", "there-is-none")
+	shards := happening{name: "shard limit", early: true}
+	shards.begin = func(t *testing.T, e *engine.Engine, _ string) {
+		e.Cluster(t, map[string]any{"cluster.max_shards_per_node": 1})
+	}
+	shards.end = func(t *testing.T, e *engine.Engine, _ string) {
+		e.Cluster(t, map[string]any{"cluster.max_shards_per_node": nil})
+	}
+	killed := happening{name: "kill -9"}
+	killed.begin = func(_ *testing.T, e *engine.Engine, _ string) { e.Kill() }
+	killed.end = func(t *testing.T, e *engine.Engine, _ string) { e.Restart(t) }
+	return []happening{rollover, write, disk, pipeline, shards, killed}
+}
+
+// TestEngineRun: the real program, at first alone, then under the agent's end
+// while one thing after the other happens to a search engine. Each time all
+// documents are there at the end, once, in their full form, and the output is
+// healthy.
+func TestEngineRun(t *testing.T) {
+	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, repository)
+	t.Run("once", func(t *testing.T) { testEngineRunOnce(t, e, p) })
+	for _, w := range happenings() {
+		namespace := strings.NewReplacer(" ", "_", "-", "").Replace(w.name)
+		t.Run(w.name, func(t *testing.T) {
+			c := newCollected(t, e, p, namespace, defendertest.Options{Seed: 7, Alerts: 150, EvidencePerAlert: 2})
+			if w.early {
+				w.begin(t, e, c.target)
+			}
+			c.begin()
+			if !w.early {
+				c.waitCount()
+				w.begin(t, e, c.target)
+				if err := c.tenant.Touch(defendertest.Alerts, c.alertIDs()[:40]...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !w.silent {
+				c.wait("the output tells", func(s componenttest.States) bool { return s[outputKey].State == client.UnitStateDegraded })
+				t.Logf("the output tells: %s", c.agent.States()[outputKey].Message)
+			}
+			w.end(t, e, c.target)
+			c.waitCount()
+			c.waitHealthy()
+			c.stop()
+			c.prove()
+		})
+	}
+}
+
+// TestEngineLimits: engines that take less in a request, or at a time, than the
+// program would send.
+func TestEngineLimits(t *testing.T) {
+	p := engine.ReadPackage(t, repository)
+	for name, settings := range map[string]map[string]string{
+		"content length":    {"http.max_content_length": "1mb"},
+		"indexing pressure": {"indexing_pressure.memory.limit": "2200kb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := engine.Start(t, engine.Options{Settings: settings})
+			c := newCollected(t, e, p, "limits", defendertest.Options{Seed: 8, Alerts: 1500, EvidencePerAlert: 2})
+			c.settings = map[string]any{"batch_size": 1000.0}
+			c.output.Config["compression_level"] = 0.0
+			c.begin()
+			c.waitCount()
+			c.waitHealthy()
+			c.stop()
+			c.prove()
+		})
+	}
+}
+
+// testEngineRunOnce: `run --once` of all three streams, some 6,000 documents.
+func testEngineRunOnce(t *testing.T, e *engine.Engine, p *engine.Package) {
+	in := e.Install(t, p, engine.Installation{Namespace: "default", Strict: true})
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300})
+	dir, file := writePolicy(t, policy(listen(t, tenant), e.URL)+`
+      - id: defender-1-machine
+        data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine}
+      - id: defender-1-machine_action
+        data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine_action}
+`)
+	want := 700
+	for v := range tenant.Versions(defendertest.Alerts) {
+		want += max(1, v.Evidence)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), engineLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, engineBinary(t), "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	expectWhole(t, in, want)
+}
+
+func expectWhole(t *testing.T, in *engine.Installed, want int) {
+	t.Helper()
+	r := in.Inspect(t)
+	t.Logf("offered %d, stored %d, faults %d", want, r.Stored, len(r.Faults))
+	if r.Stored != want {
+		t.Errorf("%d documents are stored, want %d", r.Stored, want)
+	}
+	for _, f := range engine.Distinct(r.Faults) {
+		t.Error(f)
+	}
+}
+
+// collected is a rig whose alerts go into an engine.
+type collected struct {
+	*rig
+	engine    *engine.Engine
+	installed *engine.Installed
+	namespace string
+	target    string
+	settings  map[string]any
+	output    componenttest.Unit
+}
+
+func newCollected(t *testing.T, e *engine.Engine, p *engine.Package, namespace string, o defendertest.Options) *collected {
+	t.Helper()
+	c := &collected{
+		rig: newRig(t, o), engine: e, namespace: namespace, target: "logs-microsoft_defender_endpoint.log-" + namespace,
+		installed: e.Install(t, p, engine.Installation{Namespace: namespace, Strict: true}), output: elasticsearchUnit(e.URL),
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
+	t.Cleanup(cancel)
+	c.ctx = ctx
+	return c
+}
+
+func (c *collected) begin() {
+	c.Helper()
+	settings := map[string]any{"data_stream": map[string]any{"namespace": c.namespace}}
+	maps.Copy(settings, c.settings)
+	c.set(c.input(settings), c.output)
+	if err := c.agent.Start(c.ctx, exec.CommandContext(c.ctx, engineBinary(c.T))); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// waitCount waits until there are as many documents as there must be.
+func (c *collected) waitCount() {
+	c.Helper()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; n < c.want(); n = c.engine.Count(c.ctx, c.target) {
+		select {
+		case <-tick.C:
+		case <-c.ctx.Done():
+			c.Fatalf("%d documents of %d; states %v; log:\n%s", n, c.want(), c.agent.States(), strings.Join(c.agent.Log(), "\n"))
+		}
+	}
+}
+
+// prove checks that every document is there once and whole.
+func (c *collected) prove() {
+	c.Helper()
+	var twice []string
+	for id, n := range c.engine.IDs(c.T, c.target) {
+		if n > 1 {
+			twice = append(twice, id)
+		}
+	}
+	if len(twice) > 0 {
+		c.Errorf("%d documents are stored twice, such as %s", len(twice), slices.Min(twice))
+	}
+	expectWhole(c.T, c.installed, c.want())
+}
