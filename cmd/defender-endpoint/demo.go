@@ -100,10 +100,11 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 		waitErr = out.wait(ctx, want)
 	}
 	printStates(stderr, agent)
+	minimal, bare := lesserForms(agent)
 	exit, stopErr := agent.Stop(ctx)
 	stored, duplicates := out.result()
-	fmt.Fprintf(stderr, "records offered %d, documents expected %d, documents stored %d, duplicates %d, %.1f s\n",
-		records, want, stored, duplicates, time.Since(started).Seconds())
+	fmt.Fprintf(stderr, "records offered %d, documents expected %d, documents stored %d (in full %d, minimal %d, bare %d), already there %d, %.1f s\n",
+		records, want, stored, stored-minimal-bare, minimal, bare, duplicates, time.Since(started).Seconds())
 	if exit.Code != 0 && stopErr == nil {
 		stopErr = fmt.Errorf("the component exited with code %d", exit.Code)
 	}
@@ -111,6 +112,15 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 		waitErr = fmt.Errorf("%d documents stored, want %d", stored, want)
 	}
 	return errors.Join(waitErr, stopErr)
+}
+
+// lesserForms are how many documents the output unit tells to have stored in
+// minimal and in bare form.
+func lesserForms(agent *componenttest.Agent) (minimal, bare int) {
+	p := agent.States()[componenttest.UnitKey{ID: demoOutputID, Type: client.UnitTypeOutput}].Payload
+	m, _ := p["minimal"].(float64)
+	b, _ := p["bare"].(float64)
+	return int(m), int(b)
 }
 
 func demoInput(api string) componenttest.Unit {

@@ -5,12 +5,14 @@
 //
 //   - Publish returns nil only when every document of the batch has a
 //     verdict other than Retry; otherwise it returns the context's error.
-//   - Nothing but a verdict of the other side drops a document, with one
-//     exception: a single document that is too large on its own is Rejected
-//     with status 413 and reported.
+//   - No verdict drops a document. One that is refused follows in its minimal
+//     form, then in its bare form (inputs.Fallback). Stored, Existing, Minimal
+//     and Bare of a Result add up to the documents.
 //   - At most Options.Workers calls of Send run at any time, however many
 //     goroutines publish. Waiting for the next try takes no worker.
 //   - Every goroutine that Publish starts has ended when Publish returns.
+//   - Beside the batch, a chunk holds the lesser forms of one Send: 4 MiB, or
+//     one document where that is larger.
 //
 // The package knows no protocol, no agent and no settings.
 //
@@ -24,13 +26,44 @@
 // An overloaded cluster or a full queue takes some documents of each attempt.
 // That is back pressure, not trouble: the wait starts afresh and no one is
 // told. Attempts that move nothing are counted, and the second in a row is
-// reported, so that one lost connection does not make a unit's state flap.
+// reported, so that one lost connection does not make a unit's state flap. A
+// slow attempt is reported after 45 s without progress, whatever its time-out.
 //
-// # Why health waits for the last chunk in trouble
+// # Why lesser forms go one at a time until one gets through
 //
-// Streams share an output. If one data stream is forbidden and another gets
-// through, reporting each success would flip the state with every poll.
-// Report(nil) is therefore held back while any chunk is in trouble.
+// Where a request's documents are all refused, the index may be broken and not
+// they. One minimal form shows which it is. If it is refused, and its bare form
+// too, the index takes nothing: that is trouble like a missing privilege. All
+// begin in full again, and one document is tried for each wait, in its next form
+// each time, so that neither an index that was repaired nor a document that only
+// this index dislikes can stop the batch. The probe must be able to be stored, so
+// that with a failure store each probe leaves one copy there; none but the
+// probe's is made. Where the reason is one that an index may have too (Doubtful),
+// the others are sent in full once more when the probe got through.
+//
+// # Why a request that is refused as a whole is split
+//
+// A firewall in front of Elasticsearch refuses a request for an attack's words in
+// one document. Halves are tried until one document stands alone. It is to blame
+// when it was refused three times and others got through meanwhile; one that is
+// left alone, with nothing else to show the difference, is tried in its lesser
+// forms, and where one of them gets through, in full once more: then all that an
+// outage costs is a pipeline_error beside the full document. A server's error
+// waits three times before that.
+//
+// # Why requests that meet pressure shrink
+//
+// A request that is larger than the engine's room for writes gets 429 however
+// often it is sent. From the second time on it is halved, and doubled with each
+// success.
+//
+// # Why one success ends the trouble of all
+//
+// Streams share an output. When documents of one get through, the connection, the
+// credentials and the cluster are well: all that wait for them try at once, and
+// the unit is well. Trouble with an index ends with documents that this index
+// took. What fails all the same after others got through is a chunk's own, and
+// shows until that chunk moves: else the state would flip with every poll.
 //
 // # Why a worker is given back while waiting
 //
@@ -41,5 +74,5 @@
 //
 // Losing data to an outage that ends later is the worst outcome; memory is
 // bounded by the one batch per stream that is in flight. Kinds that only a
-// person can mend wait longer, since hurrying does not help.
+// person can repair wait longer, since hurrying does not help.
 package output

@@ -8,10 +8,10 @@
 //     that is cut, too long, not JSON or of another number of items
 //     acknowledges nothing of its request.
 //   - Only create is ever sent: the agent's API keys allow no more.
-//   - No error, log line or Rejection holds a credential, a URL's query or
+//   - No error, log line or Refusal holds a credential, a URL's query or
 //     user information, or text of a document. Of an error that
-//     Elasticsearch gives only status and type are kept: reasons quote
-//     documents.
+//     Elasticsearch gives only status, type and the name of the field are kept:
+//     reasons quote documents.
 //   - One attempt is one HTTP request. Redirects are not followed. Trying
 //     again is Loop's.
 //   - Memory: Workers buffers of one request each (zipped, if compressed)
@@ -25,6 +25,30 @@
 // person mends in the policy. The document stays in its batch, is sent again
 // with the longest wait, and the output unit says what is missing. Dropping
 // it would lose data to a typing error. 401 of an item is the same.
+//
+// # Why a type decides whether a document is to blame
+//
+// A shard limit, a closed or missing index, a missing pipeline, a write block and
+// a full disk answer per document too, with 400, 403, 404 or 429, and end without
+// one being changed: they are waited out. Parsing and strict mappings are about
+// the document. illegal_argument_exception is both (a mapping that cannot be
+// changed, an immense term; a pipeline that does not exist), and new types will
+// come. There the answer's _index tells: a document that a backing index has seen
+// met its mapping, while one that still bears the data stream's name never got so
+// far. The latter is Doubtful, which the loop resolves with one document. The
+// words of a reason decide nothing.
+//
+// # Why a document in the failure store counts as refused
+//
+// It is not where rules, dashboards and alerts look. The original stays there,
+// and the minimal form stands in the data stream.
+//
+// # Why a status alone does not tell who answered
+//
+// Elasticsearch's own errors are JSON with a type. Anything else comes from what
+// stands in front of it, which may dislike one document: that is split, but for
+// 502, 503 and 504, which say that nothing behind it answers. 400 is split
+// whoever gave it.
 //
 // # Why the answer is decoded here and not by BulkIndexer
 //
@@ -49,8 +73,9 @@
 // are equal JSON; no version is asked for, since that takes a privilege a key
 // may lack.
 //
-// # Why dead_letter_index is taken for drop
+// # Why dead_letter_index does nothing
 //
-// A document refused for good is counted and reported. Writing it elsewhere
-// needs privileges on foreign indices, which the agent's keys do not have.
+// A refused document is stored in a lesser form in its own data stream. Writing
+// it elsewhere needs privileges on foreign indices, which the agent's keys do not
+// have.
 package elasticsearch

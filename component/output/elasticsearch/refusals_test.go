@@ -114,6 +114,29 @@ func TestDocumentsToBlame(t *testing.T) {
 	}
 }
 
+// TestDoubtIsResolvedWithOneDocument: where an answer that is about the index in
+// one wording and about documents in the other meets all of them, and no backing
+// index has seen any, one goes in a lesser form and the others in full.
+func TestDoubtIsResolvedWithOneDocument(t *testing.T) {
+	for name, tt := range map[string]struct {
+		unrouted bool
+		want     inputs.Result
+	}{
+		"no backing index has seen them": {true, inputs.Result{Stored: 2, Minimal: 1}},
+		"a backing index has":            {false, inputs.Result{Minimal: 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSink(t, componenttest.ElasticsearchOptions{})
+			s.Fault(componenttest.ElasticsearchFault{Times: 1, Item: every(componenttest.ItemFault{
+				Status: 400, Type: "illegal_argument_exception", Unrouted: tt.unrouted,
+			})})
+			b := newBatch(0, 3, 0)
+			publish(t, s.connect(t, newReporter(), nil), b)
+			compare(t, "result", tt.want, b.Result)
+		})
+	}
+}
+
 // TestFailureStoreGetsNoFurtherCopy: where all goes to the failure store, it gets
 // each full document once, and then what one probe makes.
 func TestFailureStoreGetsNoFurtherCopy(t *testing.T) {

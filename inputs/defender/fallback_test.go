@@ -1,0 +1,148 @@
+package defender
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// refusedAlert is a document of an alert as it could be refused.
+func refusedAlert(t *testing.T, record string) inputs.Document {
+	t.Helper()
+	e := newEnvelope(configOf(alertResource), someAgent)
+	m := alertResource.newMapper(e)
+	if _, _, err := m.read(raw(record)); err != nil {
+		t.Fatal(err)
+	}
+	b := newBatch(inputs.Target{})
+	if err := m.documents(func() error { b.Add(&e.doc, e.record); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if string(b.Original(0)) != record {
+		t.Fatalf("original %s", b.Original(0))
+	}
+	return b.At(0)
+}
+
+const attack = `{"id":"da1_-2","title":"<script>","severity":"High","machineId":"m1","aadTenantId":"t1","alertCreationTime":"2026-03-02T08:15:07Z","description":"x"}`
+
+func fieldsOf(t *testing.T, d inputs.Document) map[string]any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(d.JSON, &v); err != nil {
+		t.Fatalf("%v: %s", err, d.JSON)
+	}
+	flat := map[string]any{}
+	flatten("", v, flat)
+	return flat
+}
+
+func flatten(prefix string, v any, into map[string]any) {
+	o, ok := v.(map[string]any)
+	if !ok {
+		into[strings.TrimSuffix(prefix, ".")] = v
+		return
+	}
+	for name, member := range o {
+		flatten(prefix+name+".", member, into)
+	}
+}
+
+// constantsOf are the fields that both forms have of any document.
+func constantsOf(d inputs.Document, t *testing.T) map[string]any {
+	full, want := fieldsOf(t, d), map[string]any{}
+	for _, path := range append([]string{"@timestamp", "event.id", "event.created", "event.severity", "cloud.account.id", "cloud.instance.id", "host.id"}, constants...) {
+		if v, ok := full[path]; ok {
+			want[path] = v
+		}
+	}
+	want["tags"] = append([]any{tagOriginal}, full["tags"].([]any)...)
+	want["event.kind"] = "pipeline_error"
+	return want
+}
+
+func TestMinimalForm(t *testing.T) {
+	d := refusedAlert(t, attack)
+	form := lesserForms{}.Minimal(d, []byte(attack), inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: "rule.description"})
+	want := constantsOf(d, t)
+	want["message"] = "<script>"
+	want["event.original"] = attack
+	want["error.message"] = "the full document was refused: document_parsing_exception (HTTP 400), field rule.description; the record has 149 bytes"
+	if diff := cmp.Diff(want, fieldsOf(t, form)); diff != "" {
+		t.Error(diff)
+	}
+	blamed := fieldsOf(t, lesserForms{}.Minimal(d, []byte(attack), inputs.Refusal{Field: "message"}))
+	if _, ok := blamed["message"]; ok {
+		t.Error("the field that was blamed is in the minimal form")
+	}
+}
+
+func TestBareFormHasNoTextOfTheRecord(t *testing.T) {
+	record := strings.Replace(attack, "da1_-2", "' or 1=1 --", 1)
+	d := refusedAlert(t, record)
+	form := lesserForms{}.Bare(d, []byte(record), inputs.Refusal{Status: 403, Type: "request_refused", Field: "message"})
+	want := constantsOf(d, t)
+	delete(want, "event.id")
+	sum := sha256.Sum256([]byte(record))
+	want["error.message"] = "the full document was refused: request_refused (HTTP 403); the record has 154 bytes, SHA-256 " + hex.EncodeToString(sum[:])
+	if diff := cmp.Diff(want, fieldsOf(t, form)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestFormsHaveIdsOfTheirOwn: the same form has the same id whenever it is made,
+// whatever the refusal was.
+func TestFormsHaveIdsOfTheirOwn(t *testing.T) {
+	var f lesserForms
+	d := refusedAlert(t, attack)
+	minimal, bare := f.Minimal(d, nil, inputs.Refusal{}), f.Bare(d, nil, inputs.Refusal{})
+	again := f.Minimal(d, []byte(attack), inputs.Refusal{Status: 400, Type: "x"})
+	if minimal.ID != again.ID || minimal.ID == d.ID || bare.ID == d.ID || bare.ID == minimal.ID || len(bare.ID) != len(d.ID) {
+		t.Errorf("ids %s, %s, %s, %s", d.ID, minimal.ID, again.ID, bare.ID)
+	}
+	if id := f.Record(d); id != "da1_-2" {
+		t.Errorf("record %q", id)
+	}
+}
+
+// TestLargeOriginalIsCut: between characters.
+func TestLargeOriginalIsCut(t *testing.T) {
+	d := refusedAlert(t, attack)
+	original := []byte(strings.Repeat("日", minimalOriginal/2))
+	got, _ := fieldsOf(t, lesserForms{}.Minimal(d, original, inputs.Refusal{}))["event.original"].(string)
+	if len(got) > minimalOriginal || len(got) < minimalOriginal-3 || !strings.HasPrefix(string(original), got) {
+		t.Errorf("%d bytes of the original", len(got))
+	}
+}
+
+// FuzzForms: whatever the document holds, its forms are JSON, without what could
+// not be mapped.
+func FuzzForms(f *testing.F) {
+	f.Add([]byte(`{"event":{"id":{"a":1},"severity":[1]},"tags":"x","message":7,"agent":"none","host":{"id":"h"}}`), []byte("{}"))
+	f.Add([]byte(`{"event.id":"x","tags":[1,null,{"a":"b"},"t"],"cloud":[{"account":{"id":"x"}}]}`), []byte("\xff\"\\"))
+	f.Fuzz(func(t *testing.T, document, original []byte) {
+		d := inputs.Document{ID: "x", Timestamp: time.Unix(1, 0)}
+		if !raw(document).IsValid() || raw(document).Kind() != '{' {
+			return
+		}
+		var doc ecs.Document
+		doc.Root().Set("all", doc.JSON(document))
+		for _, d.JSON = range [][]byte{document, doc.AppendJSON(nil)} {
+			for _, form := range []inputs.Document{
+				lesserForms{}.Minimal(d, original, inputs.Refusal{Type: "x"}), lesserForms{}.Bare(d, original, inputs.Refusal{Type: "x"}),
+			} {
+				if !raw(form.JSON).IsValid() {
+					t.Errorf("%s: %s", document, form.JSON)
+				}
+			}
+		}
+	})
+}
