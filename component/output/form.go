@@ -165,24 +165,34 @@ func (c *chunk) refusedAlone(from *[]item, e *Error) error {
 		it.alone = 0
 		it.refusal = &inputs.Refusal{Status: e.Status, Type: "request_refused"}
 	}
-	passed := c.loop.passed.Load() > c.before
-	if passed {
-		c.failures = 0 // trouble of one document, which ends soon
-	}
 	it.lonely = true
-	it.alone++
-	blamed := it.form != full || it.alone >= refusedAlone
-	if blamed {
-		it.alone = 0
-		it.unproven = !passed
-		if it.form++; it.form > bare || c.batch.Fallback == nil {
-			it.form = full
-		}
-	}
+	blamed := c.blame(&it)
 	others := c.left() && !c.quiet
 	c.aside, c.quiet = append(c.aside, it), true
 	if others || blamed && !it.unproven && it.form != full {
 		return nil
 	}
 	return e
+}
+
+// blame counts a refusal of one document alone, and gives it its next form once
+// it is to blame. That others got through shows it of one document only: for the
+// next one they must do so again.
+func (c *chunk) blame(it *item) bool {
+	passed := c.loop.passed.Load()
+	proven := passed > c.before
+	if it.form != full {
+		proven = !it.unproven
+	}
+	if proven {
+		c.failures = 0 // trouble of one document, which ends soon
+	}
+	if it.alone++; it.form == full && it.alone < refusedAlone {
+		return false
+	}
+	it.alone, it.unproven, c.before = 0, !proven, passed
+	if it.form++; it.form > bare || c.batch.Fallback == nil {
+		it.form = full
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package output_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -77,6 +78,32 @@ func TestBlockedRequestsDegradeNothing(t *testing.T) {
 				compare(t, "told as refused", 0, len(r.refusals))
 				compare(t, "reports", []string{"request refused", "ok"}, r.reports)
 			})
+		})
+	}
+}
+
+// TestOutageAfterASplitDegradesNothing: that others got through before an outage
+// shows nothing of what is refused during it.
+func TestOutageAfterASplitDegradesNothing(t *testing.T) {
+	for i := range 10 {
+		synctest.Test(t, func(t *testing.T) {
+			e := &engine{}
+			e.request = func(ids []string) *output.Error {
+				if len(e.known) >= 20 || slices.Contains(ids, "s-0") {
+					return &output.Error{Op: "bulk", Kind: output.RequestRefused, Status: 403, Foreign: true}
+				}
+				return nil
+			}
+			l, b, done := output.NewLoop(e, output.Options{}, &recorder{}), batch("s", 64), make(chan error, 1)
+			go func() { done <- l.Publish(t.Context(), b) }()
+			time.Sleep(5*time.Hour + time.Duration(i)*17*time.Minute) // it is another form's turn each time
+			e.change(nil, nil)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if lesser := b.Result.Minimal + b.Result.Bare; lesser > 1 || b.Result.Stored+lesser != 64 {
+				t.Errorf("%+v, want all in full but the first one", b.Result)
+			}
 		})
 	}
 }
