@@ -21,8 +21,8 @@ const (
 	captured   = repository + "/testdata/defender"
 )
 
-// datasets are the data streams of the resources by name.
-var datasets = map[string]string{
+// datasetOf has the data streams of the resources by name.
+var datasetOf = map[string]string{
 	"alert": defender.Type + ".log", "machine": defender.Type + ".machine", "machine_action": defender.Type + ".machine_action",
 }
 
@@ -107,7 +107,7 @@ var usual = way{name: "defaults"}
 // record comes in several ways.
 func (f *feed) add(resource string, w way, source string, record []byte) {
 	f.Helper()
-	dataset, ok := datasets[resource]
+	dataset, ok := datasetOf[resource]
 	if !ok {
 		f.Fatalf("resource %s has no data stream here", resource)
 	}

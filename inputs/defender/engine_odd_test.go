@@ -124,7 +124,7 @@ var (
 
 // types adds each known member as each kind of JSON value.
 func (f *feed) types(w way) {
-	for resource := range datasets {
+	for resource := range datasetOf {
 		if w.name == whole.name && resource != "alert" { // the others have no evidence
 			continue
 		}
@@ -143,7 +143,7 @@ func (f *feed) types(w way) {
 // is stored and not searched, as it is for every integration.
 func (f *feed) long() {
 	million := `"` + strings.Repeat("long ", 200_000) + `"`
-	for resource := range datasets {
+	for resource := range datasetOf {
 		known := members(f, resource)
 		known["notKnownYet"] = []byte(`{"id":"x","notKnownYet":1}`)
 		for _, path := range slices.Sorted(maps.Keys(known)) {
@@ -180,7 +180,7 @@ func (f *feed) unknown() {
 	shapes["200 levels"] = deep(200)
 	shapes["10,000 members"] = `{"a":0` + many.String() + `}`
 	maps.Copy(shapes, longTexts)
-	for resource := range datasets {
+	for resource := range datasetOf {
 		places := map[string]string{"record": `{"id":"x"%}`}
 		switch resource {
 		case "alert":
