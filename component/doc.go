@@ -5,7 +5,7 @@
 //
 //   - Unit changes and errors of the client are drained for its whole life by a
 //     goroutine that does nothing else; unread changes would stop check-ins and
-//     get the process killed (agent-contract.md trap 1).
+//     get the process killed (AGENT.md 9 trap 1).
 //   - Only one goroutine changes what runs: it compares what is wanted with what
 //     is running, half a second after the last change, so that units that
 //     belong together are taken together.

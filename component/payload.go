@@ -20,7 +20,7 @@ const (
 )
 
 // payloads are the streams of a unit in the shape that Beats report
-// (agent-contract.md 2.5), and how many there was no room for. The worst come
+// (AGENT.md 2.5), and how many there was no room for. The worst come
 // first: with counters in the first half of the room, then without.
 func (h *inputHealth) payloads() (streams map[string]any, leftOut int) {
 	order := slices.Clone(h.order)

@@ -20,7 +20,7 @@ var secretWords = []string{
 var openNames = map[string]bool{"token_scopes": true}
 
 // markPrefix is before the name of a setting that Fleet knows to be secret
-// (agent-contract.md 3.1).
+// (AGENT.md 3.1).
 const markPrefix = "__mark_redact_"
 
 // addressWords mark settings that hold addresses. What stands before the last @

@@ -7,7 +7,7 @@ import (
 )
 
 // newLog writes one JSON object a line with the flat keys that Elastic Agent
-// reads (agent-contract.md 1.5).
+// reads (AGENT.md 1.5).
 func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: agentKeys}))
 }

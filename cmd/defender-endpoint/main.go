@@ -51,7 +51,7 @@ func newRoot() *cobra.Command {
 subcommand and tells it what to do over gRPC. To try it by hand, use a subcommand.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		// The agent adds flags as it likes (agent-contract.md 1.3).
+		// The agent adds flags as it likes (AGENT.md 1.3).
 		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 		Args:               cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -18,7 +18,7 @@ import (
 
 const (
 	// indexPrefix is what Elastic reserves for the state of agentless inputs
-	// (agent-contract.md 5.1).
+	// (AGENT.md 5.1).
 	indexPrefix = "agentless-state-"
 	// answerWait bounds one request.
 	answerWait = 30 * time.Second

@@ -23,7 +23,7 @@ var alertResource = &resource{
 	newMapper:  newAlertMapper,
 }
 
-// alert is one element of /api/alerts (defender-api.md 3.3). Unknown members
+// alert is one element of /api/alerts (API.md 3.3). Unknown members
 // are kept.
 type alert struct {
 	ID                 raw `json:"id"`                 // text
@@ -87,7 +87,7 @@ type (
 	}
 )
 
-// alertMapper maps alerts as ecs-mapping.md 4.1 says, one document per evidence
+// alertMapper maps alerts as MAPPING.md 4.1 says, one document per evidence
 // item or one per alert.
 type alertMapper struct {
 	*envelope

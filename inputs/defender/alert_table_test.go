@@ -7,7 +7,7 @@ import (
 )
 
 // TestAlertTable has one row per row of the mapping of Elastic's package
-// (ecs-mapping.md 4.1): a record with one evidence item as an object, as
+// (MAPPING.md 4.1): a record with one evidence item as an object, as
 // Elastic's fixtures have it, and where its values go.
 func TestAlertTable(t *testing.T) {
 	const vendor = "microsoft.defender_endpoint."

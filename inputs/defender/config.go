@@ -117,7 +117,7 @@ type dataStream struct {
 const (
 	maxInitialInterval = 180 * 24 * time.Hour
 	maxOverlap         = 24 * time.Hour
-	maxBatchSize       = 10_000 // defender-api.md 3.1
+	maxBatchSize       = 10_000 // API.md 3.1
 )
 
 func defaults() Config {
@@ -279,7 +279,7 @@ func merge(input, stream map[string]any) (*config.C, error) {
 }
 
 // settingsOf leaves out nulls, which mean "not set", and the agent's markers
-// for its own redaction (agent-contract.md 3.1). Dollar signs are literal: the
+// for its own redaction (AGENT.md 3.1). Dollar signs are literal: the
 // agent has put in all variables already, and a secret may hold one.
 func settingsOf(source map[string]any) map[string]any {
 	kept := make(map[string]any, len(source))
@@ -353,7 +353,7 @@ func isHTTP(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }
 
-// namePart checks a part of a data stream's name (agent-contract.md 4.2).
+// namePart checks a part of a data stream's name (AGENT.md 4.2).
 func namePart(s string) bool {
 	return s != "" && len(s) <= 100 && s == strings.ToLower(s) && !strings.ContainsAny(s, `\/*?"<>|,#: -`)
 }

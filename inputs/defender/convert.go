@@ -123,7 +123,7 @@ func strictTime(s string) bool {
 	return fraction[0] == '.' && len(digits) <= 9 && strings.Trim(digits, "0123456789") == ""
 }
 
-// milliseconds takes a timestamp and cuts it (ecs-mapping.md 4.0 rule 7).
+// milliseconds takes a timestamp and cuts it (MAPPING.md 4.0 rule 7).
 func (f *faults) milliseconds(field string, v raw) ecs.Value {
 	if blank(v) {
 		return ecs.Value{}
@@ -165,7 +165,7 @@ func (f *faults) ip(field string, v raw) ecs.Value {
 }
 
 // parseTime reads a timestamp of the API: RFC 3339, UTC, 0 to 7 fractional
-// digits (defender-api.md 3.3). A timestamp without a zone is taken as UTC.
+// digits (API.md 3.3). A timestamp without a zone is taken as UTC.
 func parseTime(v raw) (time.Time, bool) {
 	if v.Kind() != '"' {
 		return time.Time{}, false

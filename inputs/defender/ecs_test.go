@@ -22,7 +22,7 @@ import (
 const ecsFacts = "../../testdata/ecs"
 
 // notECS are the fields that ECS leaves to others: the vendor's, and those that
-// the agent's data streams carry (agent-contract.md).
+// the agent's data streams carry (AGENT.md 4.3).
 var notECS = []string{"microsoft.", "microsoft_defender_endpoint.", "data_stream.", "elastic_agent.", "input.type"}
 
 // ecsExceptions are the fields whose value is deliberately not what ECS says,

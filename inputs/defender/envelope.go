@@ -119,7 +119,7 @@ func (e *envelope) setAgent(root *ecs.Object) {
 }
 
 // finish closes a document: its id from the parts that make it unique, its
-// time, and what could not be mapped. ecs-mapping.md 4.0 rule 6: a document
+// time, and what could not be mapped. MAPPING.md 4.0 rule 6: a document
 // with error.message is a pipeline_error and keeps the original. So does one
 // that lacks some of the record, without being an error.
 func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {

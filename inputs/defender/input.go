@@ -46,7 +46,7 @@ type shared struct {
 // New makes the input; version goes into the User-Agent.
 func New(version string) *Input {
 	// The form of the name is the one Microsoft asks partners for
-	// (defender-api.md 7.10).
+	// (API.md 7.10).
 	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version, paces: map[application]*api.Pace{}}
 }
 

@@ -23,7 +23,7 @@ var machineResource = &resource{
 	newMapper:  newMachineMapper,
 }
 
-// machine is one element of /api/machines (defender-api.md 3.4). Unknown
+// machine is one element of /api/machines (API.md 3.4). Unknown
 // members are kept.
 type machine struct {
 	ID                     raw `json:"id"`                     // 40 hex
@@ -76,7 +76,7 @@ type machineVM struct {
 	SubscriptionID raw `json:"subscriptionId"` // GUID or account id
 }
 
-// machineMapper maps machines as ecs-mapping.md 4.2 says, one document each.
+// machineMapper maps machines as MAPPING.md 4.2 says, one document each.
 type machineMapper struct {
 	*envelope
 	machine machine
@@ -200,7 +200,7 @@ func (m *machineMapper) system(root, vendor *ecs.Object) {
 	m.duplicate(vendor, "risk_score", risk)
 }
 
-// machineOSType is host.os.type (ecs-mapping.md 4.0 rule 9).
+// machineOSType is host.os.type (MAPPING.md 4.0 rule 9).
 func machineOSType(platform string) string {
 	platform = strings.ToLower(platform)
 	for _, known := range []string{"linux", "macos", "unix", "windows", "ios", "android"} {

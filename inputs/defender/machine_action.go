@@ -24,7 +24,7 @@ var machineActionResource = &resource{
 	newMapper:  newMachineActionMapper,
 }
 
-// machineAction is one element of /api/machineactions (defender-api.md 3.5).
+// machineAction is one element of /api/machineactions (API.md 3.5).
 // Unknown members are kept.
 type machineAction struct {
 	ID                    raw `json:"id"`                      // GUID
@@ -57,7 +57,7 @@ type actionFile struct {
 	IdentifierType raw `json:"fileIdentifierType"` // Sha1, Sha256, Md5
 }
 
-// machineActionMapper maps machine actions as ecs-mapping.md 4.3 says, one
+// machineActionMapper maps machine actions as MAPPING.md 4.3 says, one
 // document per version of an action.
 type machineActionMapper struct {
 	*envelope

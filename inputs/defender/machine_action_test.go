@@ -48,7 +48,7 @@ const everyAction = `{"id":"034e1b7b","type":"StopAndQuarantineFile","title":"Qu
 "externalId":"case-4711","errorHResult":-2145844840,"relatedFileInfo":{"fileIdentifier":"aaf4c61d","fileIdentifierType":"Sha1"},
 "commands":[{"index":0,"command":{"type":"GetFile","params":[{"key":"Path","value":"C:\\x.zip"}]}}],"troubleshootInfo":{"step":"upload"}}`
 
-// TestMachineActionTable has one row per row of ecs-mapping.md 4.3 and target.
+// TestMachineActionTable has one row per row of MAPPING.md 4.3 and target.
 func TestMachineActionTable(t *testing.T) {
 	document := oneAction(t, configOf(machineActionResource), everyAction)
 	for _, row := range []actionRow{

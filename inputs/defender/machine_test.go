@@ -42,7 +42,7 @@ const machineRecord = `{"id":"0e23","mergedIntoMachineId":"1f34","isPotentialDup
 {"ipAddress":"127.0.0.1","macAddress":null,"type":"SoftwareLoopback","operationalStatus":"Up"}],
 "vmMetadata":{"vmId":"ca1b","cloudProvider":"Azure","resourceId":"/subscriptions/8700/vm","subscriptionId":"8700"}}`
 
-// machineRows has a row for each row of ecs-mapping.md 4.2. A target with a dot
+// machineRows has a row for each row of MAPPING.md 4.2. A target with a dot
 // in front is under the vendor's prefix, any other is ECS.
 var machineRows = []struct {
 	source, target string

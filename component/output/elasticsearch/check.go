@@ -19,7 +19,7 @@ const (
 	opPrivileges = "look up privileges"
 )
 
-// needed are the privileges that publishing takes (agent-contract.md 3.2).
+// needed are the privileges that publishing takes (AGENT.md 3.2).
 var needed = []string{"auto_configure", "create_doc"}
 
 // Finding is what a check found out.

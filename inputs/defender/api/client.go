@@ -17,7 +17,7 @@ import (
 )
 
 // DefaultLimit is the API's own limit for a tenant and application, and that of
-// most of its lists (defender-api.md 3.1).
+// most of its lists (API.md 3.1).
 var DefaultLimit = Limit{PerMinute: 100, PerHour: 1500}
 
 // Defaults of a Config, for fields left zero.

@@ -126,7 +126,7 @@ func TestQuota(t *testing.T) {
 }
 
 // TestPathWithALimitOfItsOwn: the service takes 5 calls a minute and 20 an hour
-// of the file exports (defender-api.md 3.1), and still 100 and 1,500 of all.
+// of the file exports (API.md 3.1), and still 100 and 1,500 of all.
 func TestPathWithALimitOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPace(DefaultLimit)
