@@ -43,4 +43,18 @@
 // 16 s, first answer after 6 s (20 s with both cores busy), 365 MB resident with
 // a heap of 512 MB. A node that was killed answers 404 for its indices until it
 // has read its data: Restart waits for that.
+//
+// What TestEngineContract holds the fake against:
+//
+//   - A document that is no JSON, or repeats a member, is refused by the ingest
+//     pipeline that reads it first: parse_exception, and the answer names the data
+//     stream. One that is no object is answered 500, not_x_content_exception.
+//   - What a mapping refuses names the backing index. So do a write block (403)
+//     and the flood stage's block (429), both cluster_block_exception; a shard
+//     limit, a missing pipeline, a closed index and a data stream that may not be
+//     made name what was asked for.
+//   - The write index of a data stream cannot be closed: a closed index is met
+//     only where documents go to a plain index.
+//   - A malformed request is a 400 illegal_argument_exception, an empty one a
+//     parse_exception, one that is too large a 413 without a body.
 package engine
