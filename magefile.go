@@ -181,7 +181,7 @@ func compare() error {
 
 // Lint runs go vet and golangci-lint at a fixed version on both modules.
 func Lint() error {
-	for _, dir := range []string{".", "spec/integration"} {
+	for _, dir := range []string{".", "spec/fleetpackage"} {
 		if err := sh.RunV("go", "-C", dir, "vet", "./..."); err != nil {
 			return err
 		}
@@ -232,7 +232,7 @@ func Package() error {
 			return err
 		}
 	}
-	return sh.RunV("go", "run", "-C", "spec/integration", ".", "-o", "../../build")
+	return sh.RunV("go", "run", "-C", "spec/fleetpackage", ".", "-o", "../../build")
 }
 
 func compile(dir, goos, goarch string) error {
@@ -253,26 +253,29 @@ const module = "github.com/defender-endpoint/defender-endpoint/"
 // layers says which packages of this module a package may import; cmd may
 // import all of them.
 var layers = map[string][]string{
-	"ecs":                            {},
-	"inputs":                         {"ecs"},
-	"inputs/collect":                 {"inputs", "ecs"},
-	"inputs/defender/api":            {"inputs"},
-	"inputs/defender/odata":          {"inputs/collect", "inputs/defender/api"},
-	"inputs/defender":                {"inputs", "inputs/collect", "inputs/defender/odata", "inputs/defender/api", "ecs"},
-	"inputs/defender/defendertest":   {},
-	"component/checkpoint":           {"inputs"},
-	"component/output":               {"inputs"},
-	"component/output/elasticsearch": {"inputs", "component/output", "ecs"},
-	"component/output/shipper":       {"inputs", "component/output", "ecs"},
-	"component/componenttest":        {"inputs", "ecs", "component/output"},
-	"component":                      {"inputs", "inputs/defender/api", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},
-	"spec":                           {},
+	"ecs":                                  {},
+	"inputs":                               {"ecs"},
+	"inputs/collect":                       {"inputs", "ecs"},
+	"inputs/defender/api":                  {"inputs"},
+	"inputs/defender/odata":                {"inputs/collect", "inputs/defender/api"},
+	"inputs/defender":                      {"inputs", "inputs/collect", "inputs/defender/odata", "inputs/defender/api", "ecs"},
+	"inputs/defender/defendertest":         {},
+	"component/checkpoint":                 {"inputs"},
+	"component/output":                     {"inputs"},
+	"component/output/elasticsearch":       {"inputs", "component/output", "ecs"},
+	"component/output/shipper":             {"inputs", "component/output", "ecs"},
+	"inputs/inputstest":                    {"inputs", "ecs"},
+	"component/agenttest":                  {},
+	"component/output/shipper/shippertest": {"component/agenttest", "ecs"},
+	"component/output/elasticsearch/elasticsearchtest": {},
+	"component": {"inputs", "inputs/defender/api", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},
+	"spec":      {},
 }
 
 // owners are the only packages that may import a library.
 var owners = map[string][]string{
-	"github.com/elastic/elastic-agent-client":         {"component", "component/componenttest", "cmd/defender-endpoint"},
-	"github.com/elastic/elastic-agent-shipper-client": {"component/output/shipper", "component/componenttest"},
+	"github.com/elastic/elastic-agent-client":         {"component", "component/agenttest", "cmd/defender-endpoint"},
+	"github.com/elastic/elastic-agent-shipper-client": {"component/output/shipper", "component/output/shipper/shippertest"},
 	"github.com/elastic/go-docappender":               {"component/output/elasticsearch"},
 	"github.com/elastic/elastic-transport-go":         {"component/output/elasticsearch", "component/checkpoint"},
 	"golang.org/x/oauth2":                             {"inputs/defender/api"},
