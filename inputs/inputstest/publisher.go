@@ -27,8 +27,6 @@ type Publisher struct {
 	mu        sync.Mutex
 	documents []Document
 	known     map[[2]string]struct{}
-	batches   int
-	total     inputs.Result
 }
 
 var _ inputs.Publisher = (*Publisher)(nil)
@@ -57,8 +55,6 @@ func (p *Publisher) Publish(ctx context.Context, b *inputs.Batch) error {
 		p.take(b, i, &r)
 	}
 	b.Result = r
-	p.batches++
-	p.total.Add(r)
 	return nil
 }
 
@@ -86,18 +82,4 @@ func (p *Publisher) Documents() []Document {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.documents)
-}
-
-// Batches is the number of batches acknowledged.
-func (p *Publisher) Batches() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.batches
-}
-
-// Result is the sum of all acknowledged batches' results.
-func (p *Publisher) Result() inputs.Result {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.total
 }

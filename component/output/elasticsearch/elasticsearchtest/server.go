@@ -180,10 +180,6 @@ func (e *Server) Count(name string) int {
 	return len(e.stream(name).ids)
 }
 
-// Duplicates is the number of ids that were stored more than once in their
-// data stream, which takes a Rollover.
-func (e *Server) Duplicates() int { return e.Stats().Duplicates }
-
 // Stats are the counts up to now.
 func (e *Server) Stats() Stats {
 	e.mu.Lock()
