@@ -1,4 +1,4 @@
-package defender_test
+package main
 
 import (
 	"bytes"
