@@ -14,9 +14,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -135,7 +135,7 @@ func (r *record) wait(t *testing.T, want client.UnitState) string {
 func newComponent(t *testing.T) (*component.Component, *scripted) {
 	in := &scripted{starts: map[string]int{}, ends: map[string]int{}, first: map[string]time.Time{}}
 	c := component.New(component.Options{
-		Input: in, Cursors: &componenttest.Cursors{}, Log: slog.New(slog.DiscardHandler),
+		Input: in, Cursors: &inputstest.Cursors{}, Log: slog.New(slog.DiscardHandler),
 		Level: new(slog.LevelVar), Agent: func() inputs.Agent { return inputs.Agent{} },
 	})
 	t.Cleanup(c.Stop)

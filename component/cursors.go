@@ -3,7 +3,6 @@ package component
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -54,57 +53,4 @@ func (s *streamHealth) checkpointed(value []byte, saved time.Time) {
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
 	s.checkpoint = checkpoint{append(s.checkpoint.head[:0:0], value[:min(len(value), headLimit)]...), len(value), saved}
-}
-
-// OpenLater are cursors that cannot be opened now and are tried again with
-// every use: streams show why they stand still, and go on when it is mended. A
-// process that ended instead would be started again and again, which after an
-// upgrade makes the agent roll back.
-func OpenLater(open func() (inputs.Cursors, error)) inputs.Cursors { return &lateCursors{open: open} }
-
-type lateCursors struct {
-	open func() (inputs.Cursors, error)
-
-	mu     sync.Mutex
-	opened inputs.Cursors
-}
-
-func (l *lateCursors) cursors() (inputs.Cursors, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.opened == nil {
-		opened, err := l.open()
-		if err != nil {
-			return nil, err
-		}
-		l.opened = opened
-	}
-	return l.opened, nil
-}
-
-// Load implements inputs.Cursors.
-func (l *lateCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
-	c, err := l.cursors()
-	if err != nil {
-		return nil, err
-	}
-	return c.Load(ctx, key)
-}
-
-// Save implements inputs.Cursors.
-func (l *lateCursors) Save(ctx context.Context, key inputs.Key, value []byte) error {
-	c, err := l.cursors()
-	if err != nil {
-		return err
-	}
-	return c.Save(ctx, key, value)
-}
-
-// Delete implements inputs.Cursors.
-func (l *lateCursors) Delete(ctx context.Context, input string) error {
-	c, err := l.cursors()
-	if err != nil {
-		return err
-	}
-	return c.Delete(ctx, input)
 }

@@ -168,36 +168,6 @@ func (d *Document) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Walk calls visit for every leaf (anything but an object) with its dotted
-// path, in document order, @timestamp first. Objects inside lists are leaves'
-// parents too: their members are visited under the list's path.
-func (d *Document) Walk(visit func(path string, v Value)) {
-	visit("@timestamp", Time(d.Timestamp))
-	if d.root != nil {
-		d.root.walk("", visit)
-	}
-}
-
-func (o *Object) walk(prefix string, visit func(string, Value)) {
-	for _, m := range o.members {
-		walkValue(prefix+m.name, m.value, visit)
-	}
-}
-
-func walkValue(path string, v Value, visit func(string, Value)) {
-	switch {
-	case !v.Present():
-	case v.kind == kindObject:
-		v.object().walk(path+".", visit)
-	case v.kind == kindList && v.list()[0].kind == kindObject:
-		for _, element := range v.list() {
-			walkValue(path, element, visit)
-		}
-	default:
-		visit(path, v)
-	}
-}
-
 func (d *Document) newObject() *Object {
 	if d.used == len(d.objects) {
 		d.objects = append(d.objects, &Object{doc: d})
@@ -208,8 +178,8 @@ func (d *Document) newObject() *Object {
 	return o
 }
 
-// Empty reports whether the object has nothing to write.
-func (o *Object) Empty() bool {
+// empty reports whether the object has nothing to write.
+func (o *Object) empty() bool {
 	for i := range o.members {
 		if o.members[i].value.present() {
 			return false

@@ -1,7 +1,6 @@
 package ecs_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -69,19 +68,6 @@ func TestDocument(t *testing.T) {
 				t.Errorf("not valid JSON: %s", got)
 			}
 		})
-	}
-}
-
-func TestWalkNamesEveryLeaf(t *testing.T) {
-	var d ecs.Document
-	d.Timestamp = noon
-	d.Set("a.b", ecs.Texts("x", "y"))
-	d.Set("c", d.JSON(jsontext.Value(`[{"d":1},{"d":2,"e":3}]`)))
-	var names []string
-	d.Walk(func(path string, _ ecs.Value) { names = append(names, path) })
-	want := "[@timestamp a.b c.d c.d c.e]"
-	if got := fmt.Sprint(names); got != want {
-		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

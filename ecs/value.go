@@ -113,7 +113,7 @@ func (v *Value) present() bool {
 	case kindNone:
 		return false
 	case kindObject:
-		return !v.object().Empty()
+		return !v.object().empty()
 	default: // a list is never empty
 		return true
 	}

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
-	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
@@ -40,10 +39,6 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	level := new(slog.LevelVar)
 	log := newLog(os.Stderr, level)
 	cursors, err := openCursors(log, dataPath)
-	if err != nil && !errors.Is(err, checkpoint.ErrLocked) {
-		log.Error("state directory cannot be used", "error", err.Error())
-		cursors, err = laterCursors(dataPath), nil
-	}
 	if err != nil {
 		return err
 	}

@@ -17,13 +17,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 // job is what is measured: all of a stream once, from the API to Elasticsearch.
@@ -160,7 +160,7 @@ func collect(tb testing.TB, j job, p *peer, namespace string, out inputs.Publish
 	}
 	err = streams[0].Run(context.Background(), inputs.Env{
 		Agent:     inputs.Agent{ID: "agent-id", Name: "collector.example", Type: "defender-endpoint", Version: "9.5.2", EphemeralID: "ephemeral-id"},
-		Publisher: out, Cursors: &componenttest.Cursors{}, Reporter: silent{},
+		Publisher: out, Cursors: &inputstest.Cursors{}, Reporter: silent{},
 		Log: slog.New(slog.DiscardHandler), Once: true, Grace: time.Second,
 	})
 	if err != nil {

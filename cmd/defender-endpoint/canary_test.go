@@ -12,7 +12,7 @@ import (
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"github.com/go-json-experiment/json"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -112,7 +112,7 @@ func TestCanaryStaysInside(t *testing.T) {
 	input := r.input(map[string]any{"streams": streams})
 	r.set(input, elasticsearchUnit(r.esURL))
 	r.start()
-	r.wait("the unit fails", func(s componenttest.States) bool { return s[inputKey].State == client.UnitStateFailed })
+	r.wait("the unit fails", func(s agenttest.States) bool { return s[inputKey].State == client.UnitStateFailed })
 	var seen strings.Builder
 	r.look(&seen, "test_connection")
 	for name, form := range outputForms() {
@@ -120,7 +120,7 @@ func TestCanaryStaysInside(t *testing.T) {
 		delete(output.Config, "api_key")
 		maps.Copy(output.Config, form)
 		r.set(input, output)
-		r.wait(name, func(s componenttest.States) bool {
+		r.wait(name, func(s agenttest.States) bool {
 			return s[outputKey].Current && s[outputKey].State != client.UnitStateConfiguring
 		})
 		r.look(&seen)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -36,7 +36,7 @@ func runCheck(t *testing.T, policy string) (code int, stdout, stderr string) {
 // checkCase is a policy's surroundings, and what the command makes of them.
 type checkCase struct {
 	spoil  func(*defendertest.Tenant)
-	es     componenttest.ElasticsearchOptions
+	es     elasticsearchtest.Options
 	policy func(string) string
 	shows  []string // in the table
 	says   []string // in the error
@@ -67,15 +67,15 @@ var checkCases = map[string]checkCase{
 		shows: []string{"can collect", "cannot collect", "403"}, says: []string{"stream defender-1-machine: ", "Machine.Read.All", "admin consent"},
 	},
 	"the key may not write": {
-		es:    componenttest.ElasticsearchOptions{APIKey: "id:key", Denied: []string{dataStream}},
+		es:    elasticsearchtest.Options{APIKey: "id:key", Denied: []string{dataStream}},
 		shows: []string{"can collect", "in trouble"}, says: []string{"output: ", dataStream, "create_doc"},
 	},
 	"wrong API key": {
-		es:    componenttest.ElasticsearchOptions{APIKey: "id:other"},
+		es:    elasticsearchtest.Options{APIKey: "id:other"},
 		shows: []string{"in trouble"}, says: []string{"output: ", "api_key"},
 	},
 	"the key may not ask": {
-		es:    componenttest.ElasticsearchOptions{APIKey: "id:key", NoPrivileges: true},
+		es:    elasticsearchtest.Options{APIKey: "id:key", NoPrivileges: true},
 		shows: []string{"privileges not known"},
 	},
 	"bad setting": {
@@ -99,7 +99,7 @@ func TestCheckTellsWhetherAPolicyCanCollect(t *testing.T) {
 			if c.es.APIKey == "" {
 				c.es.APIKey = "id:key"
 			}
-			es := componenttest.NewElasticsearch(c.es)
+			es := elasticsearchtest.New(c.es)
 			text := policy(listen(t, tenant), listen(t, es)) + allStreams
 			if c.policy != nil {
 				text = c.policy(text)

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -20,7 +19,8 @@ type cursors struct {
 }
 
 // openCursors chooses Elasticsearch where the agent asks for it, as in an
-// agentless pod without a disk, and else files below the data path.
+// agentless pod without a disk, and else files below the data path. A path that
+// cannot be used now is no error: streams show it, and continue when it is fixed.
 func openCursors(log *slog.Logger, dataPath string) (*cursors, error) {
 	if checkpoint.IsAgentless(os.Getenv, defender.Type) {
 		log.Info("cursors are kept in Elasticsearch")
@@ -32,13 +32,6 @@ func openCursors(log *slog.Logger, dataPath string) (*cursors, error) {
 		return nil, fmt.Errorf("open cursors: %w", err)
 	}
 	return &cursors{checkpoint.KeepUnsaved(files), nil, func() { _ = files.Close() }}, nil
-}
-
-// laterCursors are for a state directory that cannot be used now: streams tell
-// why they stand still, and go on when it is mended.
-func laterCursors(dataPath string) *cursors {
-	later := component.OpenLater(func() (inputs.Cursors, error) { return checkpoint.Open(dataPath) })
-	return &cursors{checkpoint.KeepUnsaved(later), nil, func() {}}
 }
 
 // behind lets a store use the output's Elasticsearch, where that is one.

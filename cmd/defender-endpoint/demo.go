@@ -17,7 +17,7 @@ import (
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"github.com/spf13/cobra"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
@@ -79,7 +79,7 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer os.RemoveAll(dir)
-	agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: filepath.Join(dir, "run")})
+	agent, err := agenttest.New(agenttest.Options{Dir: filepath.Join(dir, "run")})
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 		return err
 	}
 	records, want := offered(tenant)
-	waitErr := agent.Wait(ctx, func(s componenttest.States) bool { return s.All(client.UnitStateHealthy) })
+	waitErr := agent.Wait(ctx, func(s agenttest.States) bool { return s.All(client.UnitStateHealthy) })
 	if waitErr == nil {
 		waitErr = out.wait(ctx, want)
 	}
@@ -116,15 +116,15 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 
 // lesserForms are how many documents the output unit tells to have stored in
 // minimal and in bare form.
-func lesserForms(agent *componenttest.Agent) (minimal, bare int) {
-	p := agent.States()[componenttest.UnitKey{ID: demoOutputID, Type: client.UnitTypeOutput}].Payload
+func lesserForms(agent *agenttest.Agent) (minimal, bare int) {
+	p := agent.States()[agenttest.UnitKey{ID: demoOutputID, Type: client.UnitTypeOutput}].Payload
 	m, _ := p["minimal"].(float64)
 	b, _ := p["bare"].(float64)
 	return int(m), int(b)
 }
 
-func demoInput(api string) componenttest.Unit {
-	return componenttest.Unit{
+func demoInput(api string) agenttest.Unit {
+	return agenttest.Unit{
 		ID: "microsoft_defender_endpoint-default-demo", Type: client.UnitTypeInput,
 		Config: map[string]any{
 			"id": "demo", "type": defender.Type,
@@ -167,15 +167,15 @@ func serve(ctx context.Context, h http.Handler) (url string, stop func(), err er
 }
 
 // printStates shows what each unit went through.
-func printStates(w io.Writer, agent *componenttest.Agent) {
+func printStates(w io.Writer, agent *agenttest.Agent) {
 	states := agent.States()
-	keys := make([]componenttest.UnitKey, 0, len(states))
+	keys := make([]agenttest.UnitKey, 0, len(states))
 	for k := range states {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b componenttest.UnitKey) int { return int(b.Type) - int(a.Type) })
+	slices.SortFunc(keys, func(a, b agenttest.UnitKey) int { return int(b.Type) - int(a.Type) })
 	for _, k := range keys {
-		former := componenttest.UnitState{State: -1}
+		former := agenttest.UnitState{State: -1}
 		for _, s := range agent.History(k) {
 			if s.State == former.State && s.Message == former.Message {
 				continue // only the payload changed

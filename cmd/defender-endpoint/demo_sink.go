@@ -8,12 +8,14 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 )
 
 // demoSink is where the demo's documents arrive.
 type demoSink struct {
-	unit   componenttest.Unit // the output unit that leads there
+	unit   agenttest.Unit // the output unit that leads there
 	wait   func(ctx context.Context, documents int) error
 	result func() (stored, duplicates int)
 	close  func()
@@ -36,9 +38,9 @@ func newElasticsearchSink(ctx context.Context, stdout io.Writer) (*demoSink, err
 	const key = "demo:secret"
 	var mu sync.Mutex
 	arrived := make(chan struct{}, 1)
-	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{
+	es := elasticsearchtest.New(elasticsearchtest.Options{
 		APIKey: key, CountOnly: true,
-		OnDocument: func(d componenttest.StoredDocument) {
+		OnDocument: func(d elasticsearchtest.Document) {
 			mu.Lock()
 			defer mu.Unlock()
 			_, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n'))
@@ -53,7 +55,7 @@ func newElasticsearchSink(ctx context.Context, stdout io.Writer) (*demoSink, err
 		return nil, err
 	}
 	return &demoSink{
-		unit: componenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: map[string]any{
+		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: map[string]any{
 			"type": "elasticsearch", "hosts": []any{url}, "api_key": key,
 		}},
 		wait: func(ctx context.Context, documents int) error {
@@ -75,7 +77,7 @@ func newElasticsearchSink(ctx context.Context, stdout io.Writer) (*demoSink, err
 }
 
 func newShipperSink(stdout io.Writer) (*demoSink, error) {
-	shipper, err := componenttest.NewShipper(componenttest.ShipperOptions{TLS: true, Name: demoOutputID})
+	shipper, err := shippertest.New(shippertest.Options{TLS: true, Name: demoOutputID})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func newShipperSink(stdout io.Writer) (*demoSink, error) {
 		return nil, err
 	}
 	return &demoSink{
-		unit: componenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: settings},
+		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: settings},
 		wait: func(ctx context.Context, documents int) error {
 			for {
 				stats, changed := shipper.Stats()

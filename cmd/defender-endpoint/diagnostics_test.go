@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
 // decoded is a file of diagnostics.
-func decoded(t *testing.T, files []componenttest.Diagnostic, name string) map[string]any {
+func decoded(t *testing.T, files []agenttest.Diagnostic, name string) map[string]any {
 	t.Helper()
 	for _, f := range files {
 		if f.Filename != name {
@@ -44,8 +45,8 @@ func TestDiagnosticsTellWhatIsGoingOn(t *testing.T) {
 	r := newRig(t, defendertest.Options{Seed: 41, Alerts: 20, EvidencePerAlert: 1})
 	now := time.Now().UTC().Format(time.RFC3339)
 	r.tenant.Add(defendertest.Alerts, `{"id":"new-member","alertCreationTime":"`+now+`","lastUpdateTime":"`+now+`","brandNewMember":1}`)
-	r.es.Fault(componenttest.ElasticsearchFault{Times: 1, Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
-		return componenttest.ItemFault{Status: 400, Type: "document_parsing_exception"}
+	r.es.Fault(elasticsearchtest.Fault{Times: 1, Item: func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
+		return elasticsearchtest.ItemFault{Status: 400, Type: "document_parsing_exception"}
 	}})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()

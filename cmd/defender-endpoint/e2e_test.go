@@ -18,7 +18,9 @@ import (
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -29,8 +31,8 @@ const (
 )
 
 var (
-	inputKey  = componenttest.UnitKey{Type: client.UnitTypeInput, ID: inputID}
-	outputKey = componenttest.UnitKey{Type: client.UnitTypeOutput, ID: outputID}
+	inputKey  = agenttest.UnitKey{Type: client.UnitTypeInput, ID: inputID}
+	outputKey = agenttest.UnitKey{Type: client.UnitTypeOutput, ID: outputID}
 )
 
 var long = flag.Bool("long", false, "long forms: 200 kills, pages of 100,000 alerts, a million alerts, a minute of load")
@@ -72,9 +74,9 @@ type rig struct {
 	ctx    context.Context
 	tenant *defendertest.Tenant
 	api    string
-	agent  *componenttest.Agent
+	agent  *agenttest.Agent
 	dir    string // path.data
-	es     *componenttest.Elasticsearch
+	es     *elasticsearchtest.Server
 	esURL  string
 }
 
@@ -86,7 +88,7 @@ func newRig(t *testing.T, o defendertest.Options) *rig {
 	r.api = listen(t, r.tenant)
 	r.es, r.esURL = newElasticsearch(t)
 	r.dir = filepath.Join(t.TempDir(), "run")
-	agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: r.dir})
+	agent, err := agenttest.New(agenttest.Options{Dir: r.dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +97,8 @@ func newRig(t *testing.T, o defendertest.Options) *rig {
 	return r
 }
 
-func newElasticsearch(t *testing.T) (*componenttest.Elasticsearch, string) {
-	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key"})
+func newElasticsearch(t *testing.T) (*elasticsearchtest.Server, string) {
+	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key"})
 	return es, listen(t, es)
 }
 
@@ -107,7 +109,7 @@ func listen(t *testing.T, h http.Handler) string {
 }
 
 // input is the input unit, with settings over the usual ones.
-func (r *rig) input(settings map[string]any) componenttest.Unit {
+func (r *rig) input(settings map[string]any) agenttest.Unit {
 	config := map[string]any{
 		"id": "defender-1", "type": "microsoft_defender_endpoint", "revision": 1.0,
 		"policy":      map[string]any{"revision": 1.0},
@@ -120,17 +122,17 @@ func (r *rig) input(settings map[string]any) componenttest.Unit {
 		}},
 	}
 	maps.Copy(config, settings)
-	return componenttest.Unit{ID: inputID, Type: client.UnitTypeInput, Config: config}
+	return agenttest.Unit{ID: inputID, Type: client.UnitTypeInput, Config: config}
 }
 
-func elasticsearchUnit(url string) componenttest.Unit {
-	return componenttest.Unit{ID: outputID, Type: client.UnitTypeOutput, Config: map[string]any{
+func elasticsearchUnit(url string) agenttest.Unit {
+	return agenttest.Unit{ID: outputID, Type: client.UnitTypeOutput, Config: map[string]any{
 		"type": "elasticsearch", "hosts": []any{url}, "api_key": "id:key",
 		"backoff": map[string]any{"init": "50ms", "max": "200ms"},
 	}}
 }
 
-func (r *rig) set(units ...componenttest.Unit) {
+func (r *rig) set(units ...agenttest.Unit) {
 	r.Helper()
 	if err := r.agent.SetUnits(units...); err != nil {
 		r.Fatal(err)
@@ -144,7 +146,7 @@ func (r *rig) start() {
 	}
 }
 
-func (r *rig) wait(what string, until func(componenttest.States) bool) {
+func (r *rig) wait(what string, until func(agenttest.States) bool) {
 	r.Helper()
 	if err := r.agent.Wait(r.ctx, until); err != nil {
 		r.Fatalf("%s: %v", what, err)
@@ -153,7 +155,7 @@ func (r *rig) wait(what string, until func(componenttest.States) bool) {
 
 func (r *rig) waitHealthy() {
 	r.Helper()
-	r.wait("healthy", func(s componenttest.States) bool { return s.All(client.UnitStateHealthy) })
+	r.wait("healthy", func(s agenttest.States) bool { return s.All(client.UnitStateHealthy) })
 }
 
 // eventually asks until it is so, as often as something can have changed.
@@ -184,7 +186,7 @@ func (r *rig) waitStored() {
 }
 
 // expectStored checks that every document arrived once.
-func (r *rig) expectStored(es ...*componenttest.Elasticsearch) {
+func (r *rig) expectStored(es ...*elasticsearchtest.Server) {
 	r.Helper()
 	ids := map[string]int{}
 	for _, e := range append(es, r.es) {
@@ -200,7 +202,7 @@ func (r *rig) expectStored(es ...*componenttest.Elasticsearch) {
 	}
 }
 
-func (r *rig) stop() componenttest.Exit {
+func (r *rig) stop() agenttest.Exit {
 	r.Helper()
 	exit, err := r.agent.Stop(r.ctx)
 	if err != nil {
@@ -274,7 +276,7 @@ func TestOutputChangeKeepsTheBatchInFlight(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 3, Alerts: 200})
 	first, firstURL := newElasticsearch(t)
-	first.Fault(componenttest.ElasticsearchFault{Hang: true})
+	first.Fault(elasticsearchtest.Fault{Hang: true})
 	defer first.Heal()
 	r.set(r.input(nil), elasticsearchUnit(firstURL))
 	r.start()
@@ -315,14 +317,14 @@ func TestOutputChangeToShipper(t *testing.T) {
 	r.stop()
 }
 
-func (r *rig) shipper() (*componenttest.Shipper, componenttest.Unit) {
+func (r *rig) shipper() (*shippertest.Server, agenttest.Unit) {
 	r.Helper()
-	return r.newShipper(componenttest.ShipperOptions{TLS: true, Name: outputID})
+	return r.newShipper(shippertest.Options{TLS: true, Name: outputID})
 }
 
-func (r *rig) newShipper(o componenttest.ShipperOptions) (*componenttest.Shipper, componenttest.Unit) {
+func (r *rig) newShipper(o shippertest.Options) (*shippertest.Server, agenttest.Unit) {
 	r.Helper()
-	shipper, err := componenttest.NewShipper(o)
+	shipper, err := shippertest.New(o)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -334,13 +336,13 @@ func (r *rig) newShipper(o componenttest.ShipperOptions) (*componenttest.Shipper
 	if err != nil {
 		r.Fatal(err)
 	}
-	return shipper, componenttest.Unit{ID: outputID, Type: client.UnitTypeOutput, Config: settings}
+	return shipper, agenttest.Unit{ID: outputID, Type: client.UnitTypeOutput, Config: settings}
 }
 
 func TestKillAndRestart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 6, Alerts: 400})
-	r.es.Fault(componenttest.ElasticsearchFault{Delay: 30 * time.Millisecond})
+	r.es.Fault(elasticsearchtest.Fault{Delay: 30 * time.Millisecond})
 	r.set(r.input(map[string]any{"batch_size": 20.0}), elasticsearchUnit(r.esURL))
 	for round := range 4 {
 		r.start()
@@ -361,7 +363,7 @@ func TestBadConfigurationFailsItsUnitOnly(t *testing.T) {
 	r := newRig(t, defendertest.Options{Seed: 7, Alerts: 20})
 	r.set(r.input(map[string]any{"client_secret": "", "interval": "10ms"}), elasticsearchUnit(r.esURL))
 	r.start()
-	r.wait("the unit fails", func(s componenttest.States) bool {
+	r.wait("the unit fails", func(s agenttest.States) bool {
 		m := s[inputKey].Message
 		return s[inputKey].State == client.UnitStateFailed && strings.Contains(m, "client_secret") && strings.Contains(m, "interval")
 	})
@@ -378,7 +380,7 @@ func TestBadOutputConfigurationFailsTheOutput(t *testing.T) {
 	bad.Config["username"] = "both"
 	r.set(r.input(nil), bad)
 	r.start()
-	r.wait("the output fails", func(s componenttest.States) bool {
+	r.wait("the output fails", func(s agenttest.States) bool {
 		return s[outputKey].State == client.UnitStateFailed && strings.Contains(s[outputKey].Message, "api_key")
 	})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
@@ -391,14 +393,14 @@ func TestRemoteTroubleShowsOnTheRightUnit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		spoil func(*rig)
-		unit  componenttest.UnitKey
+		unit  agenttest.UnitKey
 		state client.UnitState
 		says  string
 	}{
 		"wrong secret":   {func(r *rig) { r.tenant.RotateSecret("other") }, inputKey, client.UnitStateFailed, "7000215"},
 		"no consent":     {func(r *rig) { r.tenant.SetRoles() }, inputKey, client.UnitStateDegraded, "Alert.Read.All"},
-		"wrong api key":  {func(r *rig) { r.es.Fault(componenttest.ElasticsearchFault{Status: 401}) }, outputKey, client.UnitStateDegraded, "api_key"},
-		"key too narrow": {func(r *rig) { r.es.Fault(componenttest.ElasticsearchFault{Status: 403}) }, outputKey, client.UnitStateDegraded, "create_doc"},
+		"wrong api key":  {func(r *rig) { r.es.Fault(elasticsearchtest.Fault{Status: 401}) }, outputKey, client.UnitStateDegraded, "api_key"},
+		"key too narrow": {func(r *rig) { r.es.Fault(elasticsearchtest.Fault{Status: 403}) }, outputKey, client.UnitStateDegraded, "create_doc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -406,7 +408,7 @@ func TestRemoteTroubleShowsOnTheRightUnit(t *testing.T) {
 			c.spoil(r)
 			r.set(r.input(nil), elasticsearchUnit(r.esURL))
 			r.start()
-			r.wait("the unit tells", func(s componenttest.States) bool {
+			r.wait("the unit tells", func(s agenttest.States) bool {
 				return s[c.unit].State == c.state && strings.Contains(s[c.unit].Message, c.says)
 			})
 			if log := strings.Join(r.agent.Log(), "\n"); strings.Contains(log, defendertest.ClientSecret) || strings.Contains(log, "id:key") {
@@ -439,7 +441,7 @@ func TestRemovedUnitStops(t *testing.T) {
 func TestStopWhileTheOutputHangs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 60})
-	r.es.Fault(componenttest.ElasticsearchFault{Hang: true})
+	r.es.Fault(elasticsearchtest.Fault{Hang: true})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()
 	r.eventually("a bulk request hangs", func() bool { return r.es.Stats().Requests > 0 })
@@ -458,7 +460,7 @@ func TestStopWhileTheOutputHangs(t *testing.T) {
 func TestStopFinishesTheBatchInHand(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 13, Alerts: 60})
-	r.es.Fault(componenttest.ElasticsearchFault{Delay: time.Second})
+	r.es.Fault(elasticsearchtest.Fault{Delay: time.Second})
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
 	r.start()
 	r.eventually("a bulk request is under way", func() bool { return r.es.Stats().Requests > 0 })

@@ -13,7 +13,7 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
@@ -115,7 +115,7 @@ func TestEngineRun(t *testing.T) {
 				}
 			}
 			if !w.silent {
-				c.wait("the output tells", func(s componenttest.States) bool { return s[outputKey].State == client.UnitStateDegraded })
+				c.wait("the output tells", func(s agenttest.States) bool { return s[outputKey].State == client.UnitStateDegraded })
 				t.Logf("the output tells: %s", c.agent.States()[outputKey].Message)
 			}
 			w.end(t, e, c.target)
@@ -192,7 +192,7 @@ type collected struct {
 	namespace string
 	target    string
 	settings  map[string]any
-	output    componenttest.Unit
+	output    agenttest.Unit
 }
 
 func newCollected(t *testing.T, e *engine.Engine, p *engine.Package, namespace string, o defendertest.Options) *collected {

@@ -9,7 +9,9 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -192,21 +194,21 @@ var collectingCases = []faultCase{
 	},
 }
 
-func esFault(fault componenttest.ElasticsearchFault) func(*faultRig) {
+func esFault(fault elasticsearchtest.Fault) func(*faultRig) {
 	return func(f *faultRig) { f.es.Fault(fault) }
 }
 
-func everyItem(status int, kind string) componenttest.ElasticsearchFault {
-	return componenttest.ElasticsearchFault{Item: func(componenttest.StoredDocument) componenttest.ItemFault {
-		return componenttest.ItemFault{Status: status, Type: kind}
+func everyItem(status int, kind string) elasticsearchtest.Fault {
+	return elasticsearchtest.Fault{Item: func(elasticsearchtest.Document) elasticsearchtest.ItemFault {
+		return elasticsearchtest.ItemFault{Status: status, Type: kind}
 	}}
 }
 
 // everyFull is trouble with all documents, or all but their lesser forms.
-func everyFull(fault componenttest.ItemFault, fullOnly bool) componenttest.ElasticsearchFault {
-	return componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
+func everyFull(fault elasticsearchtest.ItemFault, fullOnly bool) elasticsearchtest.Fault {
+	return elasticsearchtest.Fault{Item: func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
 		if fullOnly && strings.Contains(string(d.JSON), `"kind":"pipeline_error"`) {
-			return componenttest.ItemFault{}
+			return elasticsearchtest.ItemFault{}
 		}
 		return fault
 	}}
@@ -223,15 +225,15 @@ func healRefusals(f *faultRig) {
 	}
 }
 
-func viaShipper(f *faultRig) componenttest.Unit {
+func viaShipper(f *faultRig) agenttest.Unit {
 	shipper, unit := f.rig.shipper()
 	f.shipper = shipper
 	return unit
 }
 
 // withSSL is the way through a shipper whose unit says ssl.enabled.
-func withSSL(enabled bool, o componenttest.ShipperOptions) func(*faultRig) componenttest.Unit {
-	return func(f *faultRig) componenttest.Unit {
+func withSSL(enabled bool, o shippertest.Options) func(*faultRig) agenttest.Unit {
+	return func(f *faultRig) agenttest.Unit {
 		_, unit := f.newShipper(o)
 		unit.Config["ssl"].(map[string]any)["enabled"] = enabled
 		return unit
@@ -240,22 +242,22 @@ func withSSL(enabled bool, o componenttest.ShipperOptions) func(*faultRig) compo
 
 // outputCases are about Elasticsearch and the shipper.
 var outputCases = []faultCase{
-	{row: "Elasticsearch unreachable", spoil: esFault(componenttest.ElasticsearchFault{Drop: true}), heal: healES},
-	{row: "Elasticsearch 401", spoil: esFault(componenttest.ElasticsearchFault{Status: 401}), heal: healES},
-	{row: "Elasticsearch 403", spoil: esFault(componenttest.ElasticsearchFault{Status: 403}), heal: healES},
-	{row: "Elasticsearch busy", spoil: esFault(componenttest.ElasticsearchFault{Status: 429}), heal: healES},
-	{row: "Elasticsearch fails", spoil: esFault(componenttest.ElasticsearchFault{Status: 503}), heal: healES},
-	{row: "Elasticsearch silent", spoil: esFault(componenttest.ElasticsearchFault{Hang: true}), heal: healES},
+	{row: "Elasticsearch unreachable", spoil: esFault(elasticsearchtest.Fault{Drop: true}), heal: healES},
+	{row: "Elasticsearch 401", spoil: esFault(elasticsearchtest.Fault{Status: 401}), heal: healES},
+	{row: "Elasticsearch 403", spoil: esFault(elasticsearchtest.Fault{Status: 403}), heal: healES},
+	{row: "Elasticsearch busy", spoil: esFault(elasticsearchtest.Fault{Status: 429}), heal: healES},
+	{row: "Elasticsearch fails", spoil: esFault(elasticsearchtest.Fault{Status: 503}), heal: healES},
+	{row: "Elasticsearch silent", spoil: esFault(elasticsearchtest.Fault{Hang: true}), heal: healES},
 	{
-		row: "Elasticsearch silent", name: "with a short time-out", spoil: esFault(componenttest.ElasticsearchFault{Hang: true}), heal: healES,
-		output: func(f *faultRig) componenttest.Unit {
+		row: "Elasticsearch silent", name: "with a short time-out", spoil: esFault(elasticsearchtest.Fault{Hang: true}), heal: healES,
+		output: func(f *faultRig) agenttest.Unit {
 			unit := f.usualOutput()
 			unit.Config["timeout"] = "1s"
 			return unit
 		},
 	},
-	{row: "requests refused", spoil: esFault(componenttest.ElasticsearchFault{Status: 404}), heal: healES},
-	{row: "requests refused", name: "by a firewall", spoil: esFault(componenttest.ElasticsearchFault{Status: 403, Body: "<html>blocked</html>"}), heal: healES},
+	{row: "requests refused", spoil: esFault(elasticsearchtest.Fault{Status: 404}), heal: healES},
+	{row: "requests refused", name: "by a firewall", spoil: esFault(elasticsearchtest.Fault{Status: 403, Body: "<html>blocked</html>"}), heal: healES},
 	{row: "index missing or closed", name: "closed", says: dataStream, spoil: esFault(everyItem(400, "index_closed_exception")), heal: healES},
 	{row: "index missing or closed", name: "missing", says: dataStream, spoil: esFault(everyItem(404, "index_not_found_exception")), heal: healES},
 	{row: "pipeline missing", says: dataStream, spoil: esFault(everyItem(404, "resource_not_found_exception")), heal: healES},
@@ -265,17 +267,17 @@ var outputCases = []faultCase{
 	{row: "refused in every form", says: dataStream, spoil: esFault(everyItem(400, "document_parsing_exception")), heal: healES},
 	{
 		row: "refused in every form", name: "a pipeline is missing", says: dataStream, heal: healES,
-		spoil: esFault(everyFull(componenttest.ItemFault{Status: 400, Type: "illegal_argument_exception", Unrouted: true}, false)),
+		spoil: esFault(everyFull(elasticsearchtest.ItemFault{Status: 400, Type: "illegal_argument_exception", Unrouted: true}, false)),
 	},
 	{row: "index refused", says: dataStream, spoil: esFault(everyItem(403, "security_exception")), heal: healES},
 	{
 		row: "documents refused", heal: healRefusals,
-		spoil: esFault(everyFull(componenttest.ItemFault{Status: 400, Type: "document_parsing_exception"}, true)),
+		spoil: esFault(everyFull(elasticsearchtest.ItemFault{Status: 400, Type: "document_parsing_exception"}, true)),
 	},
-	{row: "documents in the failure store", spoil: esFault(everyFull(componenttest.ItemFault{FailureStore: true}, true)), heal: healRefusals},
+	{row: "documents in the failure store", spoil: esFault(everyFull(elasticsearchtest.ItemFault{FailureStore: true}, true)), heal: healRefusals},
 	{
 		row: "bad output setting", says: "api_key", heal: reset,
-		output: func(f *faultRig) componenttest.Unit {
+		output: func(f *faultRig) agenttest.Unit {
 			unit := elasticsearchUnit(f.esURL)
 			unit.Config["username"] = "both"
 			return unit
@@ -292,21 +294,21 @@ var outputCases = []faultCase{
 	},
 	{
 		row: "shipper gone", name: "TLS against plain", says: "the shipper speaks plain, and TLS is asked for",
-		output: withSSL(true, componenttest.ShipperOptions{Certificates: true}), heal: reset,
+		output: withSSL(true, shippertest.Options{Certificates: true}), heal: reset,
 	},
 	{
 		row: "shipper gone", name: "plain against TLS", says: "if it speaks TLS, set ssl",
-		output: withSSL(false, componenttest.ShipperOptions{TLS: true, Name: outputID}), heal: reset,
+		output: withSSL(false, shippertest.Options{TLS: true, Name: outputID}), heal: reset,
 	},
 	{
 		row: "shipper queue full", output: viaShipper,
-		spoil: func(f *faultRig) { f.shipper.FailPublish(&componenttest.ShipperFault{Full: true}) },
+		spoil: func(f *faultRig) { f.shipper.FailPublish(&shippertest.Fault{Full: true}) },
 		heal:  func(f *faultRig) { f.shipper.FailPublish(nil) },
 	},
 	{
 		row: "shipper refuses", output: viaShipper,
 		spoil: func(f *faultRig) {
-			f.shipper.FailPublish(&componenttest.ShipperFault{Code: codes.PermissionDenied})
+			f.shipper.FailPublish(&shippertest.Fault{Code: codes.PermissionDenied})
 		},
 		heal: func(f *faultRig) { f.shipper.FailPublish(nil) },
 	},

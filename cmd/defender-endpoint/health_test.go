@@ -17,7 +17,9 @@ import (
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -29,7 +31,7 @@ type faultCase struct {
 	// options and settings shape tenant and input; output replaces Elasticsearch.
 	options  defendertest.Options
 	settings func(*faultRig) map[string]any
-	output   func(*faultRig) componenttest.Unit
+	output   func(*faultRig) agenttest.Unit
 	// late starts the component first and then brings the trouble.
 	late  bool
 	spoil func(*faultRig)
@@ -43,8 +45,8 @@ type faultCase struct {
 type faultRig struct {
 	*rig
 	gate    *gate
-	es      *componenttest.Elasticsearch
-	shipper *componenttest.Shipper
+	es      *elasticsearchtest.Server
+	shipper *shippertest.Server
 	tls     *httptest.Server
 	proxy   string
 }
@@ -66,14 +68,14 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // configure gives the input its settings and the output its own.
-func (f *faultRig) configure(settings map[string]any, output componenttest.Unit) {
+func (f *faultRig) configure(settings map[string]any, output agenttest.Unit) {
 	f.Helper()
 	f.set(f.input(settings), output)
 }
 
 func (f *faultRig) reset() { f.configure(nil, f.usualOutput()) }
 
-func (f *faultRig) usualOutput() componenttest.Unit { return elasticsearchUnit(f.esURL) }
+func (f *faultRig) usualOutput() agenttest.Unit { return elasticsearchUnit(f.esURL) }
 
 func (f *faultRig) rule(rules ...defendertest.Rule) { f.tenant.Fail(rules...) }
 
@@ -189,7 +191,7 @@ func (c *faultCase) drive(t *testing.T, row *component.Condition) {
 	if row.Unit == "output" {
 		unit, other = outputKey, inputKey
 	}
-	f.wait(row.Name, func(s componenttest.States) bool { return c.shows(row, s[unit]) })
+	f.wait(row.Name, func(s agenttest.States) bool { return c.shows(row, s[unit]) })
 	shown := f.agent.States()
 	if s := shown[other].State; s == client.UnitStateDegraded || s == client.UnitStateFailed {
 		t.Errorf("%s is %s too: %s", other, s, shown[other].Message)
@@ -204,7 +206,7 @@ func (c *faultCase) drive(t *testing.T, row *component.Condition) {
 }
 
 // shows reports whether a unit is in the row's state with the row's text.
-func (c *faultCase) shows(row *component.Condition, s componenttest.UnitState) bool {
+func (c *faultCase) shows(row *component.Condition, s agenttest.UnitState) bool {
 	if s.State != row.State || !strings.Contains(s.Message, c.says) {
 		return false
 	}
@@ -225,7 +227,7 @@ func (c *faultCase) shows(row *component.Condition, s componenttest.UnitState) b
 
 // checkStreams looks at the payload: the stream in trouble says so, another does
 // not.
-func (c *faultCase) checkStreams(t *testing.T, row *component.Condition, s componenttest.UnitState) {
+func (c *faultCase) checkStreams(t *testing.T, row *component.Condition, s agenttest.UnitState) {
 	streams, _ := s.Payload["streams"].(map[string]any)
 	status := func(id string) (any, string) {
 		entry, _ := streams[id].(map[string]any)
@@ -246,7 +248,7 @@ func (c *faultCase) checkStreams(t *testing.T, row *component.Condition, s compo
 
 // checkHistory looks at everything that was said: one text for one cause, and
 // nothing that must not be seen.
-func (c *faultCase) checkHistory(t *testing.T, f *faultRig, unit componenttest.UnitKey, row *component.Condition) {
+func (c *faultCase) checkHistory(t *testing.T, f *faultRig, unit agenttest.UnitKey, row *component.Condition) {
 	texts := map[string]bool{}
 	for _, s := range f.agent.History(unit) {
 		if c.shows(row, s) {
@@ -256,7 +258,7 @@ func (c *faultCase) checkHistory(t *testing.T, f *faultRig, unit componenttest.U
 	if len(texts) != 1 {
 		t.Errorf("the text changed while its cause stayed: %v", slices.Collect(maps.Keys(texts)))
 	}
-	for _, key := range []componenttest.UnitKey{inputKey, outputKey} {
+	for _, key := range []agenttest.UnitKey{inputKey, outputKey} {
 		for _, s := range f.agent.History(key) {
 			all := s.Message + fmt.Sprint(s.Payload)
 			for _, hidden := range []string{defendertest.ClientSecret, defendertest.TenantID, defendertest.ClientID, "Contoso", "id:key", "Bearer"} {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -142,7 +142,7 @@ func TestStartsQuickly(t *testing.T) {
 	fastest := time.Hour
 	for range 3 {
 		checkedIn := make(chan time.Time, 1)
-		agent, err := componenttest.NewAgent(componenttest.AgentOptions{Dir: t.TempDir(), OnCheckin: func() {
+		agent, err := agenttest.New(agenttest.Options{Dir: t.TempDir(), OnCheckin: func() {
 			select {
 			case checkedIn <- time.Now():
 			default:

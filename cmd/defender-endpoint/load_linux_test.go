@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -34,7 +34,7 @@ func TestLoad(t *testing.T) {
 	}
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Live: loadRate, EvidencePerAlert: loadEvidence})
 	a := &arrivals{}
-	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key", CountOnly: true, OnDocument: a.add})
+	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", CountOnly: true, OnDocument: a.add})
 	text := policy(listen(t, tenant), listen(t, es)) +
 		fmt.Sprintf("        interval: %s\n        overlap: %s\n        batch_size: 10000\n", loadPoll, loadOverlap)
 	dir, file := writePolicy(t, text)
@@ -100,7 +100,7 @@ type arrivals struct {
 	took    []time.Duration
 }
 
-func (a *arrivals) add(d componenttest.StoredDocument) {
+func (a *arrivals) add(d elasticsearchtest.Document) {
 	now := time.Now()
 	const name = `"lastUpdateTime":"`
 	_, rest, _ := strings.Cut(string(d.JSON), name)

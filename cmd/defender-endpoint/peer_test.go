@@ -11,7 +11,8 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -59,7 +60,7 @@ func servePeer(options string) {
 		panic(err)
 	}
 	tenant := defendertest.New(o)
-	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key", CountOnly: true})
+	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", CountOnly: true})
 	shipper, settings := startShipper()
 	defer shipper.Close()
 	mux := http.NewServeMux()
@@ -85,8 +86,8 @@ func servePeer(options string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-func startShipper() (*componenttest.Shipper, map[string]any) {
-	shipper, err := componenttest.NewShipper(componenttest.ShipperOptions{CountOnly: true})
+func startShipper() (*shippertest.Server, map[string]any) {
+	shipper, err := shippertest.New(shippertest.Options{CountOnly: true})
 	if err != nil {
 		panic(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 	"github.com/defender-endpoint/defender-endpoint/spec"
 )
@@ -165,7 +165,7 @@ func (a *realAgent) expectPolicyEdit(policy string) {
 }
 
 // expectOutputEdit: documents go to another Elasticsearch, and back.
-func (a *realAgent) expectOutputEdit(policy string) *componenttest.Elasticsearch {
+func (a *realAgent) expectOutputEdit(policy string) *elasticsearchtest.Server {
 	a.Helper()
 	second, url := newElasticsearch(a.T)
 	a.edit(strings.Replace(policy, a.esURL, url, 1))
@@ -249,7 +249,7 @@ func unzipped(t *testing.T, f *zip.File) []byte {
 }
 
 // expectRecovery: a component that is killed comes back and loses nothing.
-func (a *realAgent) expectRecovery(pid int, second *componenttest.Elasticsearch) {
+func (a *realAgent) expectRecovery(pid int, second *elasticsearchtest.Server) {
 	a.Helper()
 	a.touch(5)
 	process, err := os.FindProcess(pid)
@@ -289,7 +289,7 @@ func TestRealAgentThroughShipper(t *testing.T) {
 		t.Skip("ELASTIC_AGENT_SHIPPER is not set; see CONTRIBUTING.md")
 	}
 	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 1500})
-	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{}) // shippers know no API keys
+	es := elasticsearchtest.New(elasticsearchtest.Options{}) // shippers know no API keys
 	through := strings.Replace(policy(r.api, listen(t, es)), `api_key: "id:key"`,
 		"shipper.enabled: true, flush_timeout: 1s, max_retries: -1", 1) + "        interval: 1s\n"
 	a := newRealAgent(t, r, through, shipper, shipper+".spec.yml")

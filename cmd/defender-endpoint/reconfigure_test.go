@@ -9,7 +9,7 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -34,7 +34,7 @@ func TestTenantsSideBySide(t *testing.T) {
 
 	other.RotateSecret("another")
 	other.RevokeTokens()
-	r.wait("the second unit fails", func(s componenttest.States) bool {
+	r.wait("the second unit fails", func(s agenttest.States) bool {
 		return s[second.Key()].State == client.UnitStateFailed && s[inputKey].State == client.UnitStateHealthy
 	})
 	r.touch(3)
@@ -113,7 +113,7 @@ func TestUnitPutBackBeforeItsRemovalEnded(t *testing.T) {
 	r.set(elasticsearchUnit(r.esURL))
 	r.set(r.input(nil), elasticsearchUnit(r.esURL)) // at once
 	r.eventually("the unit stops", func() bool {
-		return slices.ContainsFunc(r.agent.History(inputKey), func(s componenttest.UnitState) bool { return s.State == client.UnitStateStopped })
+		return slices.ContainsFunc(r.agent.History(inputKey), func(s agenttest.UnitState) bool { return s.State == client.UnitStateStopped })
 	})
 	r.set(r.input(map[string]any{"revision": 3.0}), elasticsearchUnit(r.esURL))
 	r.touch(2)
@@ -170,7 +170,7 @@ func TestFeaturesLimitsAndTracingAreAccepted(t *testing.T) {
 	r.start()
 	r.waitHealthy()
 	const key = "apm-key-0123456789"
-	r.agent.SetShared(componenttest.Shared{FQDN: true, GoMaxProcs: 1, APMHost: "https://apm.example:8200", APMKey: key})
+	r.agent.SetShared(agenttest.Shared{FQDN: true, GoMaxProcs: 1, APMHost: "https://apm.example:8200", APMKey: key})
 	r.eventually("features and limits are received", r.agent.Settled)
 	procs := func() float64 {
 		files, err := r.agent.ComponentDiagnostics(r.ctx)

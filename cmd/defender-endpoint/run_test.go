@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -126,8 +126,8 @@ func TestRunOnceTellsWhatBecameOfTheDocuments(t *testing.T) {
 	if state, stderr := once("first"); state.ExitCode() != 0 || !strings.Contains(stderr, "quarantined 1), documents 6 = stored 6 + already there 0 + minimal 0 + bare 0, in the failure store 0") {
 		t.Errorf("exit code %d, want 0:\n%s", state.ExitCode(), stderr)
 	}
-	es.Fault(componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
-		return componenttest.ItemFault{FailureStore: strings.Contains(string(d.JSON), `"odd"`) && !strings.Contains(string(d.JSON), "the full document was refused")}
+	es.Fault(elasticsearchtest.Fault{Item: func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
+		return elasticsearchtest.ItemFault{FailureStore: strings.Contains(string(d.JSON), `"odd"`) && !strings.Contains(string(d.JSON), "the full document was refused")}
 	}})
 	if state, stderr := once("second"); state.ExitCode() != 0 || !strings.Contains(stderr, "documents 6 = stored 0 + already there 5 + minimal 1 + bare 0, in the failure store 1") {
 		t.Errorf("exit code %d, want 0 and one document in minimal form:\n%s", state.ExitCode(), stderr)

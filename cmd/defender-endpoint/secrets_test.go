@@ -12,7 +12,8 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -24,7 +25,7 @@ func TestSecretsStayInside(t *testing.T) {
 	t.Parallel()
 	const apiKey, assertion, proxyPassword = "key-id:very-secret-key", "an-assertion-0123", "proxy-pass-0123"
 	r := newRig(t, defendertest.Options{Seed: 71, Alerts: 20})
-	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: apiKey})
+	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: apiKey})
 	output := elasticsearchUnit(listen(t, es))
 	output.Config["api_key"] = apiKey
 	output.Config["headers"] = map[string]any{"X-Found": "header-secret-0123"}
@@ -35,16 +36,16 @@ func TestSecretsStayInside(t *testing.T) {
 	bodies := strings.Join([]string{defendertest.ClientSecret, url.QueryEscape(defendertest.ClientSecret), assertion}, " ")
 	r.set(r.input(settings), output)
 	r.start()
-	r.wait("healthy with the tracer named", func(s componenttest.States) bool {
+	r.wait("healthy with the tracer named", func(s agenttest.States) bool {
 		return s[inputKey].State == client.UnitStateHealthy && strings.Contains(s[inputKey].Message, "enable_request_tracer")
 	})
 	var seen strings.Builder
 	look := func(actions ...string) { r.look(&seen, actions...) }
 	both := []string{"test_connection", "collect_now"}
 	look(both...)
-	trouble := func(name string, unit componenttest.UnitKey, spoil, heal func(), actions ...string) {
+	trouble := func(name string, unit agenttest.UnitKey, spoil, heal func(), actions ...string) {
 		spoil()
-		r.wait(name, func(s componenttest.States) bool {
+		r.wait(name, func(s agenttest.States) bool {
 			return s[unit].State == client.UnitStateFailed || s[unit].State == client.UnitStateDegraded
 		})
 		look(actions...)
@@ -55,7 +56,7 @@ func TestSecretsStayInside(t *testing.T) {
 		r.tenant.Fail(defendertest.Rule{Path: alertsPath, Status: http.StatusForbidden, Body: defendertest.APIError("Forbidden", bodies), Header: http.Header{"X-Ms-Request-Id": {bodies}, "Server": {bodies}}})
 	}, r.tenant.Heal, both...)
 	trouble("the output refuses", outputKey, func() {
-		es.Fault(componenttest.ElasticsearchFault{Status: 401})
+		es.Fault(elasticsearchtest.Fault{Status: 401})
 		r.touch(2)
 	}, es.Heal, "test_connection") // a poll would wait for the output
 	trouble("the token service repeats secrets", inputKey, func() {
@@ -68,7 +69,7 @@ func TestSecretsStayInside(t *testing.T) {
 		r.set(r.input(settings), output)
 	}, both...)
 	r.stop()
-	for _, key := range []componenttest.UnitKey{inputKey, outputKey} {
+	for _, key := range []agenttest.UnitKey{inputKey, outputKey} {
 		fmt.Fprintln(&seen, r.agent.History(key))
 	}
 	fmt.Fprintln(&seen, strings.Join(r.agent.Log(), "\n"))
@@ -96,7 +97,7 @@ func (r *rig) look(seen *strings.Builder, actions ...string) {
 		result, err := r.agent.PerformAction(r.ctx, inputKey, name, nil)
 		fmt.Fprintln(seen, result, err)
 	}
-	for _, unit := range []componenttest.UnitKey{inputKey, outputKey} {
+	for _, unit := range []agenttest.UnitKey{inputKey, outputKey} {
 		files, err := r.agent.Diagnostics(r.ctx, unit)
 		if err != nil {
 			r.Fatal(err)

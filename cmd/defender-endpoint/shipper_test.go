@@ -4,13 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
 func TestShipperLifecycle(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]componenttest.ShipperOptions{
+	for name, o := range map[string]shippertest.Options{
 		"TLS":                          {TLS: true, Name: outputID},
 		"as the elastic-agent-shipper": {Certificates: true, WithoutIDs: true, Delay: 1500 * time.Millisecond},
 	} {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -58,7 +58,7 @@ func TestSizes(t *testing.T) {
 				now, now, s.before, strings.Repeat(s.each, s.length/len(s.each)), s.last)
 			tenant := defendertest.New(defendertest.Options{Seed: 1})
 			tenant.Add(s.resource, record)
-			es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key", CountOnly: true})
+			es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", CountOnly: true})
 			c, stderr := runJob(t, listen(t, tenant), listen(t, es), s.stream, s.settings)
 			stored := es.Stats().Stored
 			t.Logf("%d KB, %d documents: %s", len(record)>>10, stored, c)

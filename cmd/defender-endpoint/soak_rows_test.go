@@ -11,7 +11,9 @@ import (
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"google.golang.org/grpc/codes"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -36,14 +38,14 @@ func killRows() []row {
 	}
 	return []row{
 		{name: "a: SIGKILL at random points", run: func(s *soak) { s.killAtRandom(rounds) }},
-		{name: "a: SIGKILL, shipper", shipper: &componenttest.ShipperOptions{TLS: true, Name: outputID}, run: func(s *soak) { s.killAtRandom(max(rounds/10, 3)) }},
+		{name: "a: SIGKILL, shipper", shipper: &shippertest.Options{TLS: true, Name: outputID}, run: func(s *soak) { s.killAtRandom(max(rounds/10, 3)) }},
 	}
 }
 
 // killAtRandom kills after some time, some requests to the API or some to the
 // output, while records change.
 func (s *soak) killAtRandom(rounds int) {
-	s.es.Fault(componenttest.ElasticsearchFault{Delay: 3 * time.Millisecond})
+	s.es.Fault(elasticsearchtest.Fault{Delay: 3 * time.Millisecond})
 	for range rounds {
 		s.change(s.random.IntN(12))
 		n := 1 + s.random.IntN(5)
@@ -194,7 +196,7 @@ func throttleRows() []row {
 		{name: "e: hourly quota gone, process restarted", resends: true, run: func(s *soak) {
 			s.tenant.Fail(defendertest.Rule{Path: "/api/", Status: 429, Header: after("3600"), After: 4})
 			s.start()
-			s.wait("the unit tells", func(states componenttest.States) bool {
+			s.wait("the unit tells", func(states agenttest.States) bool {
 				// Any stream may be the one that gets the 429; the others are held.
 				return states[inputKey].State == client.UnitStateDegraded && strings.Contains(states[inputKey].Message, "quota")
 			})
@@ -226,7 +228,7 @@ func identityRows() []row {
 			s.tenant.RotateSecret(s.secret)
 			s.tenant.RevokeTokens()
 			s.change(10)
-			s.wait("the unit tells", func(states componenttest.States) bool { return states[inputKey].State == client.UnitStateFailed })
+			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateFailed })
 			s.apply(nil)
 		}},
 		{name: "f: consent withdrawn and given back", run: func(s *soak) {
@@ -234,14 +236,14 @@ func identityRows() []row {
 			s.tenant.SetRoles()
 			s.tenant.RevokeTokens()
 			s.change(10)
-			s.wait("the unit tells", func(states componenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
+			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
 			s.tenant.SetRoles("Alert.Read.All", "Machine.Read.All")
 			s.tenant.RevokeTokens()
 		}},
 		{name: "f: consent given back, old token still valid", long: true, run: func(s *soak) {
 			s.tenant.SetRoles("Machine.Read.All")
 			s.start()
-			s.wait("the unit tells", func(states componenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
+			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
 			s.tenant.SetRoles("Alert.Read.All", "Machine.Read.All")
 			s.until(65*time.Second, func() bool { return false })
 		}},
@@ -262,7 +264,7 @@ func identityRows() []row {
 }
 
 func elasticsearchRows() []row {
-	faulty := func(name string, faults ...componenttest.ElasticsearchFault) row {
+	faulty := func(name string, faults ...elasticsearchtest.Fault) row {
 		return row{name: "g: " + name, run: func(s *soak) {
 			for _, f := range faults {
 				s.es.Fault(f)
@@ -272,28 +274,28 @@ func elasticsearchRows() []row {
 			s.change(5)
 		}}
 	}
-	item := func(status int, share uint8) componenttest.ElasticsearchFault {
-		return componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
+	item := func(status int, share uint8) elasticsearchtest.Fault {
+		return elasticsearchtest.Fault{Item: func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
 			if d.ID[len(d.ID)-1]%share != 0 || status == http.StatusBadRequest && isLesser(d.JSON) {
-				return componenttest.ItemFault{}
+				return elasticsearchtest.ItemFault{}
 			}
-			return componenttest.ItemFault{Status: status}
+			return elasticsearchtest.ItemFault{Status: status}
 		}}
 	}
-	aside := componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
-		return componenttest.ItemFault{FailureStore: d.ID[len(d.ID)-1]%5 == 0 && !isLesser(d.JSON)}
+	aside := elasticsearchtest.Fault{Item: func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
+		return elasticsearchtest.ItemFault{FailureStore: d.ID[len(d.ID)-1]%5 == 0 && !isLesser(d.JSON)}
 	}}
 	rows := []row{
 		{name: "g: 413 for large requests", maxBody: 30_000, run: collectAll},
 		faulty("429 for some documents", item(429, 3)),
 		faulty("403 for some documents", item(403, 3)),
-		faulty("401", componenttest.ElasticsearchFault{Status: 401}),
-		faulty("403", componenttest.ElasticsearchFault{Status: 403}),
-		faulty("503, then connections that break", componenttest.ElasticsearchFault{Status: 503, Times: 3}, componenttest.ElasticsearchFault{Drop: true}),
-		faulty("stored, but the answer is lost", componenttest.ElasticsearchFault{DropAnswer: true, Times: 4}),
-		faulty("stored, but the answer is cut", componenttest.ElasticsearchFault{Answer: func(b []byte) []byte { return b[:len(b)/2] }, Times: 4}),
-		faulty("slow", componenttest.ElasticsearchFault{Delay: 400 * time.Millisecond}),
-		faulty("hangs", componenttest.ElasticsearchFault{Hang: true}),
+		faulty("401", elasticsearchtest.Fault{Status: 401}),
+		faulty("403", elasticsearchtest.Fault{Status: 403}),
+		faulty("503, then connections that break", elasticsearchtest.Fault{Status: 503, Times: 3}, elasticsearchtest.Fault{Drop: true}),
+		faulty("stored, but the answer is lost", elasticsearchtest.Fault{DropAnswer: true, Times: 4}),
+		faulty("stored, but the answer is cut", elasticsearchtest.Fault{Answer: func(b []byte) []byte { return b[:len(b)/2] }, Times: 4}),
+		faulty("slow", elasticsearchtest.Fault{Delay: 400 * time.Millisecond}),
+		faulty("hangs", elasticsearchtest.Fault{Hang: true}),
 	}
 	rows[6].resends, rows[7].resends = true, true // their answers
 	for _, w := range []row{
@@ -312,13 +314,13 @@ func isLesser(document []byte) bool {
 }
 
 func shipperRows() []row {
-	shipping := func(name string, o componenttest.ShipperOptions, run func(*soak)) row {
+	shipping := func(name string, o shippertest.Options, run func(*soak)) row {
 		o.TLS, o.Name = true, outputID
 		return row{name: "h: " + name, shipper: &o, resends: true, run: run}
 	}
 	return []row{
-		shipping("queue of 30 events", componenttest.ShipperOptions{Queue: 30, Delay: 10 * time.Millisecond}, collectAll),
-		shipping("restarted with a new uuid", componenttest.ShipperOptions{Delay: 300 * time.Millisecond}, func(s *soak) {
+		shipping("queue of 30 events", shippertest.Options{Queue: 30, Delay: 10 * time.Millisecond}, collectAll),
+		shipping("restarted with a new uuid", shippertest.Options{Delay: 300 * time.Millisecond}, func(s *soak) {
 			s.start()
 			for range 3 {
 				before, _ := s.sink.Stats()
@@ -329,7 +331,7 @@ func shipperRows() []row {
 				s.change(5)
 			}
 		}),
-		shipping("streams break", componenttest.ShipperOptions{Delay: 50 * time.Millisecond}, func(s *soak) {
+		shipping("streams break", shippertest.Options{Delay: 50 * time.Millisecond}, func(s *soak) {
 			s.start()
 			for range 5 {
 				s.until(500*time.Millisecond, func() bool { return false })
@@ -337,7 +339,7 @@ func shipperRows() []row {
 				s.change(3)
 			}
 		}),
-		shipping("gone for a while", componenttest.ShipperOptions{}, func(s *soak) {
+		shipping("gone for a while", shippertest.Options{}, func(s *soak) {
 			collectAll(s)
 			s.sink.Stop()
 			s.change(10)
@@ -346,8 +348,8 @@ func shipperRows() []row {
 				s.Fatal(err)
 			}
 		}),
-		shipping("events taken, but the reply is lost", componenttest.ShipperOptions{}, func(s *soak) {
-			s.sink.FailPublish(&componenttest.ShipperFault{Code: codes.Unavailable, Late: true, Times: 3})
+		shipping("events taken, but the reply is lost", shippertest.Options{}, func(s *soak) {
+			s.sink.FailPublish(&shippertest.Fault{Code: codes.Unavailable, Late: true, Times: 3})
 			collectAll(s)
 		}),
 	}
@@ -438,7 +440,7 @@ func stateRows() []row {
 		{name: "i: state in Elasticsearch, not allowed for a while", env: agentless, run: func(s *soak) {
 			s.es.FaultIndex(http.StatusForbidden)
 			collectAll(s)
-			s.wait("the unit tells", func(states componenttest.States) bool {
+			s.wait("the unit tells", func(states agenttest.States) bool {
 				return states[inputKey].State == client.UnitStateDegraded && strings.Contains(states[inputKey].Message, "agentless-state-*")
 			})
 			s.change(10)

@@ -19,7 +19,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -34,7 +36,7 @@ type row struct {
 	name     string
 	options  defendertest.Options
 	settings map[string]any // of the input
-	shipper  *componenttest.ShipperOptions
+	shipper  *shippertest.Options
 	maxBody  int64 // of the fake Elasticsearch
 	env      []string
 	long     bool // in the long form only
@@ -53,8 +55,8 @@ type soak struct {
 	row
 	random  *rand.Rand
 	secret  string // that the tenant takes
-	sink    *componenttest.Shipper
-	output  componenttest.Unit
+	sink    *shippertest.Server
+	output  agenttest.Unit
 	running bool
 	kills   int
 }
@@ -116,7 +118,7 @@ func newSoak(t *testing.T, w row, seed uint64) *soak {
 	t.Cleanup(cancel)
 	s.ctx = ctx
 	if w.maxBody > 0 {
-		s.es = componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "id:key", MaxBody: w.maxBody})
+		s.es = elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", MaxBody: w.maxBody})
 		s.esURL = listen(t, s.es)
 	}
 	s.output = elasticsearchUnit(s.esURL)
@@ -129,7 +131,7 @@ func newSoak(t *testing.T, w row, seed uint64) *soak {
 
 // onSocket keeps a shipper's address free while it is down. The path is short,
 // as the system demands.
-func (r *rig) onSocket(o componenttest.ShipperOptions) componenttest.ShipperOptions {
+func (r *rig) onSocket(o shippertest.Options) shippertest.Options {
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		r.Fatal(err)

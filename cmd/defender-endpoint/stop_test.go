@@ -12,7 +12,9 @@ import (
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"google.golang.org/grpc/codes"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -22,32 +24,32 @@ const stopWithin = 3500 * time.Millisecond
 
 // stopCases are what the other sides may be doing when the process is told to
 // stop. Each has made its output and reports when there is a batch in hand.
-var stopCases = map[string]func(*rig) (output componenttest.Unit, inHand func() bool){
-	"Elasticsearch 503":           esStop(componenttest.ElasticsearchFault{Status: 503}),
-	"Elasticsearch 429":           esStop(componenttest.ElasticsearchFault{Status: 429}),
-	"Elasticsearch 401":           esStop(componenttest.ElasticsearchFault{Status: 401}),
-	"Elasticsearch says nothing":  esStop(componenttest.ElasticsearchFault{Hang: true}),
+var stopCases = map[string]func(*rig) (output agenttest.Unit, inHand func() bool){
+	"Elasticsearch 503":           esStop(elasticsearchtest.Fault{Status: 503}),
+	"Elasticsearch 429":           esStop(elasticsearchtest.Fault{Status: 429}),
+	"Elasticsearch 401":           esStop(elasticsearchtest.Fault{Status: 401}),
+	"Elasticsearch says nothing":  esStop(elasticsearchtest.Fault{Hang: true}),
 	"Elasticsearch 429 per item":  esStop(everyItem(429, "es_rejected_execution_exception")),
-	"Elasticsearch cuts the line": esStop(componenttest.ElasticsearchFault{Drop: true}),
-	"the shipper does not persist": func(r *rig) (componenttest.Unit, func() bool) {
-		shipper, unit := r.newShipper(componenttest.ShipperOptions{TLS: true, Name: outputID, Hold: true})
+	"Elasticsearch cuts the line": esStop(elasticsearchtest.Fault{Drop: true}),
+	"the shipper does not persist": func(r *rig) (agenttest.Unit, func() bool) {
+		shipper, unit := r.newShipper(shippertest.Options{TLS: true, Name: outputID, Hold: true})
 		return unit, func() bool { stats, _ := shipper.Stats(); return stats.Received > 0 }
 	},
-	"the shipper's queue is full": func(r *rig) (componenttest.Unit, func() bool) {
-		return shipperStop(r, componenttest.ShipperFault{Full: true})
+	"the shipper's queue is full": func(r *rig) (agenttest.Unit, func() bool) {
+		return shipperStop(r, shippertest.Fault{Full: true})
 	},
-	"the shipper refuses": func(r *rig) (componenttest.Unit, func() bool) {
-		return shipperStop(r, componenttest.ShipperFault{Code: codes.Unavailable})
+	"the shipper refuses": func(r *rig) (agenttest.Unit, func() bool) {
+		return shipperStop(r, shippertest.Fault{Code: codes.Unavailable})
 	},
-	"the shipper says nothing": func(r *rig) (componenttest.Unit, func() bool) {
-		return shipperStop(r, componenttest.ShipperFault{Code: codes.Unavailable, Delay: time.Minute})
+	"the shipper says nothing": func(r *rig) (agenttest.Unit, func() bool) {
+		return shipperStop(r, shippertest.Fault{Code: codes.Unavailable, Delay: time.Minute})
 	},
-	"the shipper is gone": func(r *rig) (componenttest.Unit, func() bool) {
+	"the shipper is gone": func(r *rig) (agenttest.Unit, func() bool) {
 		shipper, unit := r.shipper()
 		shipper.Stop()
 		return unit, func() bool { return len(r.tenant.Requests()) > 1 }
 	},
-	"the API says nothing": func(r *rig) (componenttest.Unit, func() bool) {
+	"the API says nothing": func(r *rig) (agenttest.Unit, func() bool) {
 		silence, met := make(chan struct{}), make(chan struct{}, 1)
 		r.api = listen(r.T, http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
 			select {
@@ -64,8 +66,8 @@ var stopCases = map[string]func(*rig) (output componenttest.Unit, inHand func() 
 	},
 }
 
-func esStop(fault componenttest.ElasticsearchFault) func(*rig) (componenttest.Unit, func() bool) {
-	return func(r *rig) (componenttest.Unit, func() bool) {
+func esStop(fault elasticsearchtest.Fault) func(*rig) (agenttest.Unit, func() bool) {
+	return func(r *rig) (agenttest.Unit, func() bool) {
 		r.es.Fault(fault)
 		r.Cleanup(r.es.Heal)
 		unit := elasticsearchUnit(r.esURL)
@@ -74,7 +76,7 @@ func esStop(fault componenttest.ElasticsearchFault) func(*rig) (componenttest.Un
 	}
 }
 
-func shipperStop(r *rig, fault componenttest.ShipperFault) (componenttest.Unit, func() bool) {
+func shipperStop(r *rig, fault shippertest.Fault) (agenttest.Unit, func() bool) {
 	met := make(chan struct{}, 1)
 	shipper, unit := r.shipper()
 	fault.Met = met
@@ -104,7 +106,7 @@ func TestStopInTime(t *testing.T) {
 // expectStopSaid looks at the last states of both units.
 func (r *rig) expectStopSaid() {
 	r.Helper()
-	for _, key := range []componenttest.UnitKey{inputKey, outputKey} {
+	for _, key := range []agenttest.UnitKey{inputKey, outputKey} {
 		want := []client.UnitState{client.UnitStateStopping, client.UnitStateStopped}
 		var went []client.UnitState
 		for _, s := range r.agent.History(key) {
@@ -131,7 +133,7 @@ func (r *rig) expectStopSaid() {
 func TestStopDuringAChange(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 82, Alerts: 40, Machines: 5})
-	r.es.Fault(componenttest.ElasticsearchFault{Hang: true})
+	r.es.Fault(elasticsearchtest.Fault{Hang: true})
 	defer r.es.Heal()
 	both := func(tag string) map[string]any {
 		return map[string]any{"tags": []any{tag}, "streams": []any{stream("log-1", "log"), stream("machine-1", "machine")}}
@@ -184,7 +186,7 @@ func TestChangeOfTagsKeepsTheRhythm(t *testing.T) {
 	r := newRig(t, defendertest.Options{Seed: 84, Alerts: 20})
 	r.set(r.input(map[string]any{"interval": "1h"}), elasticsearchUnit(r.esURL))
 	r.start()
-	r.wait("the first poll is over", func(s componenttest.States) bool { return shownStream(s[inputKey], "log-1")["last_success"] != nil })
+	r.wait("the first poll is over", func(s agenttest.States) bool { return shownStream(s[inputKey], "log-1")["last_success"] != nil })
 	polls := len(r.tenant.Requests())
 	r.set(r.input(map[string]any{"interval": "1h", "tags": []any{"other"}}), elasticsearchUnit(r.esURL))
 	restarted := func(n int) func() bool {
@@ -195,7 +197,7 @@ func TestChangeOfTagsKeepsTheRhythm(t *testing.T) {
 		t.Errorf("%d requests, %v", len(r.tenant.Requests())-polls, r.agent.States()[inputKey])
 	}
 	r.set(r.input(map[string]any{"interval": "1h", "client_secret": "wrong"}), elasticsearchUnit(r.esURL))
-	r.wait("a wrong secret shows at once", func(s componenttest.States) bool { return s[inputKey].State == client.UnitStateFailed })
+	r.wait("a wrong secret shows at once", func(s agenttest.States) bool { return s[inputKey].State == client.UnitStateFailed })
 	r.stop()
 }
 
@@ -209,7 +211,7 @@ func TestBadStreamsFailAlone(t *testing.T) {
 	r.set(r.input(map[string]any{"streams": []any{unknown, stream("log-1", "log"), bad}}), elasticsearchUnit(r.esURL))
 	r.start()
 	r.waitStored()
-	r.wait("the unit fails for the first of them", func(s componenttest.States) bool {
+	r.wait("the unit fails for the first of them", func(s agenttest.States) bool {
 		return s[inputKey].State == client.UnitStateFailed && strings.HasPrefix(s[inputKey].Message, "stream news-1: data_stream.dataset: no resource for") &&
 			shownStream(s[inputKey], "log-1")["status"] == "HEALTHY"
 	})
@@ -231,7 +233,7 @@ func TestBadStreamsFailAlone(t *testing.T) {
 	r.expectStored()
 }
 
-func shownStream(s componenttest.UnitState, id string) map[string]any {
+func shownStream(s agenttest.UnitState, id string) map[string]any {
 	streams, _ := s.Payload["streams"].(map[string]any)
 	entry, _ := streams[id].(map[string]any)
 	return entry

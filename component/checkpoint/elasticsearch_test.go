@@ -13,14 +13,15 @@ import (
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 
 	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 // connect makes a fake Elasticsearch and a client of it.
-func connect(t *testing.T) (*componenttest.Elasticsearch, checkpoint.Client) {
+func connect(t *testing.T) (*elasticsearchtest.Server, checkpoint.Client) {
 	t.Helper()
-	es := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{})
+	es := elasticsearchtest.New(elasticsearchtest.Options{})
 	server := httptest.NewServer(es)
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
@@ -42,7 +43,7 @@ func store(client checkpoint.Client) *checkpoint.Elasticsearch {
 
 func TestContractOfElasticsearch(t *testing.T) {
 	_, client := connect(t)
-	componenttest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return store(client) })
+	inputstest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return store(client) })
 }
 
 func TestElasticsearchIsWaitedFor(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/defender-endpoint/defender-endpoint/component/checkpoint"
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 var key = inputs.Key{Input: "defender-1", Stream: "log", Dataset: "microsoft_defender_endpoint.log"}
@@ -28,7 +28,7 @@ func open(t *testing.T, dir string) *checkpoint.Files {
 func TestContract(t *testing.T) {
 	dir := t.TempDir()
 	var former *checkpoint.Files
-	componenttest.RunCursorsContract(t, func(t *testing.T) inputs.Cursors {
+	inputstest.RunCursorsContract(t, func(t *testing.T) inputs.Cursors {
 		if former != nil {
 			former.Close()
 		}
@@ -38,8 +38,8 @@ func TestContract(t *testing.T) {
 }
 
 func TestContractOfFake(t *testing.T) {
-	var c componenttest.Cursors
-	componenttest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return &c })
+	var c inputstest.Cursors
+	inputstest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return &c })
 }
 
 func TestUnusableFilesAreNoCursor(t *testing.T) {
@@ -137,7 +137,7 @@ func TestDirectoryThatCannotBeMade(t *testing.T) {
 
 // failing is a store whose saves fail while err is set.
 type failing struct {
-	componenttest.Cursors
+	inputstest.Cursors
 	err error
 }
 
@@ -180,8 +180,8 @@ func TestUnsavedIsRemembered(t *testing.T) {
 }
 
 func TestContractOfUnsaved(t *testing.T) {
-	var inner componenttest.Cursors
-	componenttest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return checkpoint.KeepUnsaved(&inner) })
+	var inner inputstest.Cursors
+	inputstest.RunCursorsContract(t, func(*testing.T) inputs.Cursors { return checkpoint.KeepUnsaved(&inner) })
 }
 
 func only(t *testing.T, dir string) string {

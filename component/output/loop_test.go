@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -127,7 +127,7 @@ func (r *recorder) Delivered(x inputs.Result) {
 
 func batch(stream string, n int) *inputs.Batch {
 	b := inputs.NewBatch(inputs.Target{DataStream: inputs.DataStream{Type: "logs", Dataset: stream, Namespace: "default"}}, n, 1<<20)
-	b.Fallback = componenttest.Forms{}
+	b.Fallback = inputstest.Forms{}
 	for i := range n {
 		b.Add(&ecs.Document{ID: fmt.Sprintf("%s-%d", stream, i), Timestamp: time.Unix(1, 0)}, fmt.Appendf(nil, "record %d", i))
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.uber.org/goleak"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -88,7 +88,7 @@ type bench struct {
 	tenant   *tenant.Tenant
 	server   *httptest.Server
 	sink     sink
-	cursors  componenttest.Cursors
+	cursors  inputstest.Cursors
 	store    inputs.Cursors // cursors, unless a test puts another one over it
 	counts   tally
 	settings map[string]any

@@ -15,10 +15,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 // hostile is a server that refuses, ignores or misleads, and what is promised all
@@ -54,8 +54,8 @@ type hostileRun struct {
 	row       hostile
 	tenant    *tenant.Tenant
 	url       string
-	publisher componenttest.Publisher
-	cursors   componenttest.Cursors
+	publisher inputstest.Publisher
+	cursors   inputstest.Cursors
 	reporter  lastReport
 	settings  map[string]any
 	stream    string // id of the stream

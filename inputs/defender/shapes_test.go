@@ -96,7 +96,7 @@ var declaration = regexp.MustCompile(`(?m)^- name: '?([^'\n]+)'?$`)
 func packageFields(t *testing.T, stream string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, line := range readCSV(t, "../../spec/integration/fields.csv") {
+	for _, line := range readCSV(t, "../../spec/fleetpackage/fields.csv") {
 		all[line[0]] = line[1]
 	}
 	types := map[string]string{}

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 )
 
 func TestCheck(t *testing.T) {
@@ -21,9 +21,9 @@ func TestCheck(t *testing.T) {
 			_, _ = w.Write([]byte(body))
 		})
 	}
-	fake := func(o componenttest.ElasticsearchOptions) http.Handler {
+	fake := func(o elasticsearchtest.Options) http.Handler {
 		o.APIKey = "id:key"
-		return componenttest.NewElasticsearch(o)
+		return elasticsearchtest.New(o)
 	}
 	for name, c := range map[string]struct {
 		server http.Handler
@@ -32,10 +32,10 @@ func TestCheck(t *testing.T) {
 		kind   output.Kind
 		fails  bool
 	}{
-		"may write everywhere":       {server: fake(componenttest.ElasticsearchOptions{}), known: true},
-		"may not write to one":       {server: fake(componenttest.ElasticsearchOptions{Denied: []string{denied}}), known: true, denied: []string{denied}},
-		"may not ask for privileges": {server: fake(componenttest.ElasticsearchOptions{NoPrivileges: true})},
-		"wrong key":                  {server: componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{APIKey: "other:key"}), kind: output.Unauthorized, fails: true},
+		"may write everywhere":       {server: fake(elasticsearchtest.Options{}), known: true},
+		"may not write to one":       {server: fake(elasticsearchtest.Options{Denied: []string{denied}}), known: true, denied: []string{denied}},
+		"may not ask for privileges": {server: fake(elasticsearchtest.Options{NoPrivileges: true})},
+		"wrong key":                  {server: elasticsearchtest.New(elasticsearchtest.Options{APIKey: "other:key"}), kind: output.Unauthorized, fails: true},
 		"key without monitor":        {server: answer(403, `{"error":{"type":"security_exception"}}`)},
 		"something else":             {server: answer(200, "<html>welcome</html>"), kind: output.RequestRefused, fails: true},
 		"JSON of something else":     {server: answer(200, `{"a":1}`), kind: output.RequestRefused, fails: true},

@@ -18,11 +18,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 const (
@@ -74,17 +75,17 @@ func (r *reporter) refused() []output.Refusal {
 
 // sink is a fake Elasticsearch behind a server.
 type sink struct {
-	*componenttest.Elasticsearch
+	*elasticsearchtest.Server
 	url string
 	log bytes.Buffer
 }
 
-func newSink(t testing.TB, o componenttest.ElasticsearchOptions) *sink {
-	e := componenttest.NewElasticsearch(o)
+func newSink(t testing.TB, o elasticsearchtest.Options) *sink {
+	e := elasticsearchtest.New(o)
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	t.Cleanup(e.Heal)
-	return &sink{Elasticsearch: e, url: server.URL}
+	return &sink{Server: e, url: server.URL}
 }
 
 // connect makes an output to the sink that waits only milliseconds.
@@ -107,7 +108,7 @@ func (s *sink) connect(t testing.TB, r output.Reporter, settings map[string]any)
 func newBatch(first, n, size int) *inputs.Batch {
 	stream := inputs.DataStream{Type: "logs", Dataset: dataset, Namespace: "default"}
 	b := inputs.NewBatch(inputs.Target{DataStream: stream}, n+1, 64<<20)
-	b.Fallback = componenttest.Forms{}
+	b.Fallback = inputstest.Forms{}
 	for i := range n {
 		d := ecs.Document{ID: fmt.Sprintf("doc-%d", first+i), Timestamp: time.UnixMilli(1_700_000_000_000)}
 		d.Set("data_stream.type", ecs.Text(stream.Type))
@@ -139,11 +140,11 @@ func compare(t *testing.T, what string, want, got any) {
 }
 
 func TestContract(t *testing.T) {
-	componenttest.RunPublisherContract(t, func(t *testing.T) componenttest.Subject {
+	inputstest.RunPublisherContract(t, func(t *testing.T) inputstest.Subject {
 		r := newReporter()
 		var tried chan<- struct{}
 		var mu sync.Mutex
-		s := newSink(t, componenttest.ElasticsearchOptions{APIKey: apiKey, OnRequest: func(*http.Request) {
+		s := newSink(t, elasticsearchtest.Options{APIKey: apiKey, OnRequest: func(*http.Request) {
 			mu.Lock()
 			defer mu.Unlock()
 			select {
@@ -151,19 +152,19 @@ func TestContract(t *testing.T) {
 			default:
 			}
 		}})
-		return componenttest.Subject{
+		return inputstest.Subject{
 			Publisher: s.connect(t, r, map[string]any{"api_key": apiKey, "bulk_max_size": 20.0, "worker": 2.0}),
 			Documents: s.published,
 			Down: func(c chan<- struct{}) {
 				mu.Lock()
 				defer mu.Unlock()
 				tried = c
-				s.Fault(componenttest.ElasticsearchFault{Status: http.StatusServiceUnavailable})
+				s.Fault(elasticsearchtest.Fault{Status: http.StatusServiceUnavailable})
 			},
 			Heal: s.Heal,
 			Refuse: func(ids ...string) {
 				for _, id := range ids {
-					s.Fault(componenttest.ElasticsearchFault{Item: only(id, componenttest.ItemFault{Status: http.StatusBadRequest})})
+					s.Fault(elasticsearchtest.Fault{Item: only(id, elasticsearchtest.ItemFault{Status: http.StatusBadRequest})})
 				}
 			},
 			Refusals: func() (ids []string) {
@@ -177,32 +178,32 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func (s *sink) published() (all []componenttest.PublishedDocument) {
+func (s *sink) published() (all []inputstest.Document) {
 	for _, name := range s.DataStreams() {
 		documents := s.Documents(name)
 		for i, id := range s.IDs(name) {
-			all = append(all, componenttest.PublishedDocument{DataStream: name, ID: id, JSON: documents[i]})
+			all = append(all, inputstest.Document{DataStream: name, ID: id, JSON: documents[i]})
 		}
 	}
 	return all
 }
 
-func only(id string, f componenttest.ItemFault) func(componenttest.StoredDocument) componenttest.ItemFault {
-	return func(d componenttest.StoredDocument) componenttest.ItemFault {
+func only(id string, f elasticsearchtest.ItemFault) func(elasticsearchtest.Document) elasticsearchtest.ItemFault {
+	return func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
 		if d.ID == id {
 			return f
 		}
-		return componenttest.ItemFault{}
+		return elasticsearchtest.ItemFault{}
 	}
 }
 
-func every(f componenttest.ItemFault) func(componenttest.StoredDocument) componenttest.ItemFault {
-	return func(componenttest.StoredDocument) componenttest.ItemFault { return f }
+func every(f elasticsearchtest.ItemFault) func(elasticsearchtest.Document) elasticsearchtest.ItemFault {
+	return func(elasticsearchtest.Document) elasticsearchtest.ItemFault { return f }
 }
 
 // Trouble that lasts is reported, nothing is lost, and it heals by itself.
 func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
-	type fault = componenttest.ElasticsearchFault
+	type fault = elasticsearchtest.Fault
 	tests := map[string]struct {
 		fault fault
 		want  string // report
@@ -222,16 +223,16 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 		"no status":         {fault{Answer: answer(`{"items":[{"create":{}},{"create":{}},{"create":{}}]}`)}, "bulk: server error"},
 		"answer too long":   {fault{Answer: answer(strings.Repeat(" ", 17<<20))}, "bulk: server error: the answer is too long"},
 		"time-out":          {fault{Hang: true}, "bulk: silent: no answer in time"},
-		"item 429":          {fault{Item: every(componenttest.ItemFault{Status: 429})}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
-		"item 503":          {fault{Item: every(componenttest.ItemFault{Status: 503})}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
+		"item 429":          {fault{Item: every(elasticsearchtest.ItemFault{Status: 429})}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
+		"item 503":          {fault{Item: every(elasticsearchtest.ItemFault{Status: 503})}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
 		"item 403": {
-			fault{Item: every(componenttest.ItemFault{Status: 403})},
+			fault{Item: every(elasticsearchtest.ItemFault{Status: 403})},
 			"bulk: privilege missing (HTTP 403): security_exception: grant auto_configure and create_doc on " + dataStream,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, r := newSink(t, componenttest.ElasticsearchOptions{APIKey: apiKey}), newReporter()
+			s, r := newSink(t, elasticsearchtest.Options{APIKey: apiKey}), newReporter()
 			settings := map[string]any{"api_key": apiKey}
 			if tt.fault.Hang {
 				settings["timeout"] = "50ms"
@@ -261,8 +262,8 @@ func answer(text string) func([]byte) []byte {
 // docappender's decoder takes an item that is cut at its status for indexed.
 func TestCutAnswerAcknowledgesNothing(t *testing.T) {
 	for cut := 1; cut < 60; cut++ {
-		s := newSink(t, componenttest.ElasticsearchOptions{})
-		s.Fault(componenttest.ElasticsearchFault{Times: 1, Item: every(componenttest.ItemFault{Status: 429}), Answer: func(a []byte) []byte {
+		s := newSink(t, elasticsearchtest.Options{})
+		s.Fault(elasticsearchtest.Fault{Times: 1, Item: every(elasticsearchtest.ItemFault{Status: 429}), Answer: func(a []byte) []byte {
 			return a[:len(a)-cut]
 		}})
 		b := newBatch(0, 1, 0)
@@ -276,7 +277,7 @@ func TestCutAnswerAcknowledgesNothing(t *testing.T) {
 // the indexer's buffer: it must not be filled again meanwhile.
 func TestEarlyAnswerDoesNotSpoilTheNextRequest(t *testing.T) {
 	var n atomic.Int32
-	e := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{})
+	e := elasticsearchtest.New(elasticsearchtest.Options{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1)%2 == 1 {
 			w.WriteHeader(http.StatusTooManyRequests)
@@ -285,7 +286,7 @@ func TestEarlyAnswerDoesNotSpoilTheNextRequest(t *testing.T) {
 		e.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	s := &sink{Elasticsearch: e, url: server.URL}
+	s := &sink{Server: e, url: server.URL}
 	out := s.connect(t, newReporter(), map[string]any{"compression_level": 0.0})
 	for i := range 2 {
 		publish(t, out, newBatch(i*2000, 2000, 2500))
@@ -296,7 +297,7 @@ func TestEarlyAnswerDoesNotSpoilTheNextRequest(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	var got *http.Request
-	s := newSink(t, componenttest.ElasticsearchOptions{Username: "u", Password: canary, OnRequest: func(r *http.Request) { got = r.Clone(t.Context()) }})
+	s := newSink(t, elasticsearchtest.Options{Username: "u", Password: canary, OnRequest: func(r *http.Request) { got = r.Clone(t.Context()) }})
 	host := strings.Replace(s.url, "http://", "http://u:"+canary+"@", 1) + "/proxied/es/"
 	out := s.connect(t, newReporter(), map[string]any{
 		"hosts": []any{host}, "headers": map[string]any{"X-Own": "1"}, "parameters": map[string]any{"routing": "r"}, "pipeline": "p",
@@ -313,7 +314,7 @@ func TestRequest(t *testing.T) {
 
 func TestPipelineOfTheStreamWins(t *testing.T) {
 	var pipelines []string
-	s := newSink(t, componenttest.ElasticsearchOptions{OnDocument: func(d componenttest.StoredDocument) { pipelines = append(pipelines, d.Pipeline) }})
+	s := newSink(t, elasticsearchtest.Options{OnDocument: func(d elasticsearchtest.Document) { pipelines = append(pipelines, d.Pipeline) }})
 	out := s.connect(t, newReporter(), map[string]any{"pipeline": "output"})
 	publish(t, out, newBatch(0, 1, 0))
 	b := newBatch(1, 1, 0)
@@ -328,7 +329,7 @@ func TestCredentialsInTheHeader(t *testing.T) {
 		"user":    {"username": "u", "password": canary},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSink(t, componenttest.ElasticsearchOptions{APIKey: apiKey, Username: "u", Password: canary})
+			s := newSink(t, elasticsearchtest.Options{APIKey: apiKey, Username: "u", Password: canary})
 			b := newBatch(0, 1, 0)
 			publish(t, s.connect(t, newReporter(), settings), b)
 			compare(t, "result", inputs.Result{Stored: 1}, b.Result)
@@ -341,7 +342,7 @@ func TestOtherHostTakesOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dead := httptest.NewServer(http.NotFoundHandler())
 			dead.Close()
-			s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
+			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
 			out := s.connect(t, r, map[string]any{"hosts": []any{dead.URL, s.url}, "loadbalance": balance})
 			for i := range 4 {
 				publish(t, out, newBatch(i, 1, 0))
@@ -367,12 +368,12 @@ func TestUnreachableNamesTheHost(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	e := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{})
+	e := elasticsearchtest.New(elasticsearchtest.Options{})
 	server := httptest.NewUnstartedServer(e)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelInfo)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	s := &sink{Elasticsearch: e, url: server.URL}
+	s := &sink{Server: e, url: server.URL}
 	b := newBatch(0, 1, 0)
 	publish(t, s.connect(t, newReporter(), map[string]any{"ssl.certificate_authorities": pemOf(server)}), b)
 	compare(t, "result", inputs.Result{Stored: 1}, b.Result)
@@ -391,7 +392,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestDeadLetterIndexIsNamedInTheLog(t *testing.T) {
-	s := newSink(t, componenttest.ElasticsearchOptions{})
+	s := newSink(t, elasticsearchtest.Options{})
 	s.connect(t, newReporter(), map[string]any{"non_indexable_policy": map[string]any{"dead_letter_index": map[string]any{"index": "x"}}})
 	compare(t, "log lines", 1, strings.Count(s.log.String(), "\n"))
 }
@@ -414,7 +415,7 @@ func BenchmarkPublish(b *testing.B) {
 			b.SetBytes(int64(bytes))
 			b.ReportAllocs()
 			for b.Loop() {
-				s := newSink(b, componenttest.ElasticsearchOptions{CountOnly: true})
+				s := newSink(b, elasticsearchtest.Options{CountOnly: true})
 				out := s.connect(b, newReporter(), map[string]any{"compression_level": level})
 				for _, batch := range batches {
 					publish(b, out, batch)

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -18,15 +18,15 @@ func refusalOf(id string, r inputs.Refusal) output.Refusal {
 }
 
 func TestItemVerdicts(t *testing.T) {
-	s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
+	s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
 	out := s.connect(t, r, nil)
 	publish(t, out, newBatch(0, 1, 0)) // doc-0 exists from now on
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-1", componenttest.ItemFault{
+	s.Fault(elasticsearchtest.Fault{Item: only("doc-1", elasticsearchtest.ItemFault{
 		Status: 400, Reason: "[1:42] failed to parse field [event.severity] of type [long] in document with id 'x'. Preview of field's value: '" + canary + "'",
 	})})
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-2", componenttest.ItemFault{FailureStore: true})})
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-3", componenttest.ItemFault{Status: 429}), Times: 2})
-	s.Fault(componenttest.ElasticsearchFault{Item: only("doc-4", componenttest.ItemFault{Status: 400, Type: "has " + canary})})
+	s.Fault(elasticsearchtest.Fault{Item: only("doc-2", elasticsearchtest.ItemFault{FailureStore: true})})
+	s.Fault(elasticsearchtest.Fault{Item: only("doc-3", elasticsearchtest.ItemFault{Status: 429}), Times: 2})
+	s.Fault(elasticsearchtest.Fault{Item: only("doc-4", elasticsearchtest.ItemFault{Status: 400, Type: "has " + canary})})
 	b := newBatch(0, 6, 0)
 	publish(t, out, b)
 	compare(t, "result", inputs.Result{Stored: 2, Existing: 1, Minimal: 3, FailureStore: 1}, b.Result)
@@ -39,7 +39,7 @@ func TestItemVerdicts(t *testing.T) {
 }
 
 func TestTooLargeIsHalvedAndASingleOneGoesInALesserForm(t *testing.T) {
-	s, r := newSink(t, componenttest.ElasticsearchOptions{MaxBody: 20_000}), newReporter()
+	s, r := newSink(t, elasticsearchtest.Options{MaxBody: 20_000}), newReporter()
 	b := newBatch(0, 40, 1000)
 	big := newBatch(40, 1, 50_000)
 	out := s.connect(t, r, map[string]any{"compression_level": 0.0})
@@ -54,7 +54,7 @@ func TestTooLargeIsHalvedAndASingleOneGoesInALesserForm(t *testing.T) {
 // TestClusterTroubleIsWaitedOut: what the cluster or the index is to blame for
 // degrades no document, whoever else gets through.
 func TestClusterTroubleIsWaitedOut(t *testing.T) {
-	type item = componenttest.ItemFault
+	type item = elasticsearchtest.ItemFault
 	for name, tt := range map[string]struct {
 		fault item
 		want  string
@@ -71,9 +71,9 @@ func TestClusterTroubleIsWaitedOut(t *testing.T) {
 		"in a type not known": {item{Status: 400, Type: "new_exception", Unrouted: true}, "publish: refused in every form (HTTP 400): new_exception"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
+			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
 			out := s.connect(t, r, nil)
-			s.Fault(componenttest.ElasticsearchFault{Item: every(tt.fault)})
+			s.Fault(elasticsearchtest.Fault{Item: every(tt.fault)})
 			b, done := newBatch(0, 20, 0), make(chan struct{})
 			go func() { defer close(done); publish(t, out, b) }()
 			report := <-r.changed
@@ -91,7 +91,7 @@ func TestClusterTroubleIsWaitedOut(t *testing.T) {
 // TestDocumentsToBlame: the same type with other words, or seen by a backing
 // index, is about the document.
 func TestDocumentsToBlame(t *testing.T) {
-	type item = componenttest.ItemFault
+	type item = elasticsearchtest.ItemFault
 	for name, tt := range map[string]struct {
 		fault item
 		field string
@@ -104,8 +104,8 @@ func TestDocumentsToBlame(t *testing.T) {
 		"unknown type":    {item{Status: 400, Type: "new_exception"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
-			s.Fault(componenttest.ElasticsearchFault{Item: only("doc-1", tt.fault)})
+			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
+			s.Fault(elasticsearchtest.Fault{Item: only("doc-1", tt.fault)})
 			b := newBatch(0, 3, 0)
 			publish(t, s.connect(t, r, nil), b)
 			compare(t, "result", inputs.Result{Stored: 2, Minimal: 1}, b.Result)
@@ -126,8 +126,8 @@ func TestDoubtIsResolvedWithOneDocument(t *testing.T) {
 		"a backing index has":            {false, inputs.Result{Minimal: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSink(t, componenttest.ElasticsearchOptions{})
-			s.Fault(componenttest.ElasticsearchFault{Times: 1, Item: every(componenttest.ItemFault{
+			s := newSink(t, elasticsearchtest.Options{})
+			s.Fault(elasticsearchtest.Fault{Times: 1, Item: every(elasticsearchtest.ItemFault{
 				Status: 400, Type: "illegal_argument_exception", Unrouted: tt.unrouted,
 			})})
 			b := newBatch(0, 3, 0)
@@ -140,9 +140,9 @@ func TestDoubtIsResolvedWithOneDocument(t *testing.T) {
 // TestFailureStoreGetsNoFurtherCopy: where all goes to the failure store, it gets
 // each full document once, and then what one probe makes.
 func TestFailureStoreGetsNoFurtherCopy(t *testing.T) {
-	s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
+	s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
 	out := s.connect(t, r, map[string]any{"backoff": map[string]any{"init": "1ms", "max": "200ms"}})
-	s.Fault(componenttest.ElasticsearchFault{Item: every(componenttest.ItemFault{FailureStore: true})})
+	s.Fault(elasticsearchtest.Fault{Item: every(elasticsearchtest.ItemFault{FailureStore: true})})
 	b, done := newBatch(0, 100, 0), make(chan struct{})
 	go func() { defer close(done); publish(t, out, b) }()
 	compare(t, "report", "publish: refused in every form (HTTP 201): failure_store", <-r.changed)
@@ -164,8 +164,8 @@ const page = "<html><body>Your request was blocked. Support ID 4711</body></html
 func TestFirewallThatDislikesWords(t *testing.T) {
 	for _, status := range []int{400, 403, 406, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
-			s.Fault(componenttest.ElasticsearchFault{Status: status, Body: page, Match: func(body []byte) bool {
+			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
+			s.Fault(elasticsearchtest.Fault{Status: status, Body: page, Match: func(body []byte) bool {
 				return bytes.Contains(body, []byte(`"doc-7"`)) || bytes.Contains(body, []byte(`"doc-7-minimal"`))
 			}})
 			b := newBatch(0, 20, 0)
@@ -180,10 +180,10 @@ func TestFirewallThatDislikesWords(t *testing.T) {
 // of the output, however many documents there are.
 func TestElasticsearchsOwnRefusalIsNotSplit(t *testing.T) {
 	for _, status := range []int{401, 403} {
-		s, r := newSink(t, componenttest.ElasticsearchOptions{}), newReporter()
+		s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
 		out := s.connect(t, r, nil)
 		smaller := make(chan int, 100)
-		s.Fault(componenttest.ElasticsearchFault{Status: status, Match: func(body []byte) bool {
+		s.Fault(elasticsearchtest.Fault{Status: status, Match: func(body []byte) bool {
 			select {
 			case smaller <- strings.Count(string(body), `"create"`):
 			default:

@@ -5,11 +5,12 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 func TestPublisherContract(t *testing.T) {
-	tests := map[string]componenttest.ShipperOptions{
+	tests := map[string]shippertest.Options{
 		"plain":                   {},
 		"plain with certificates": {Certificates: true},
 		"TLS":                     {TLS: true, Name: unitID},
@@ -19,23 +20,23 @@ func TestPublisherContract(t *testing.T) {
 	}
 }
 
-func runContract(t *testing.T, options componenttest.ShipperOptions) {
-	componenttest.RunPublisherContract(t, func(t *testing.T) componenttest.Subject {
+func runContract(t *testing.T, options shippertest.Options) {
+	inputstest.RunPublisherContract(t, func(t *testing.T) inputstest.Subject {
 		noLeaks(t)
 		options.Socket = socket(t)
 		s := startShipper(t, options)
 		o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 7})
-		return componenttest.Subject{
+		return inputstest.Subject{
 			Publisher: o,
-			Documents: func() []componenttest.PublishedDocument {
-				var out []componenttest.PublishedDocument
+			Documents: func() []inputstest.Document {
+				var out []inputstest.Document
 				for _, d := range s.Documents("") {
-					out = append(out, componenttest.PublishedDocument{DataStream: d.Index, ID: d.ID, JSON: d.JSON})
+					out = append(out, inputstest.Document{DataStream: d.Index, ID: d.ID, JSON: d.JSON})
 				}
 				return out
 			},
 			Down: func(tried chan<- struct{}) {
-				s.FailPublish(&componenttest.ShipperFault{Code: codes.Unavailable, Met: tried})
+				s.FailPublish(&shippertest.Fault{Code: codes.Unavailable, Met: tried})
 			},
 			Heal: func() { s.FailPublish(nil) },
 		}

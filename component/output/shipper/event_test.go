@@ -12,10 +12,11 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
 func TestEventFields(t *testing.T) {
@@ -115,7 +116,7 @@ func TestEventEnvelope(t *testing.T) {
 
 // A call stays below what any gRPC server receives.
 func TestCallsAreSplitByBytes(t *testing.T) {
-	s := startShipper(t, componenttest.ShipperOptions{CountOnly: true})
+	s := startShipper(t, shippertest.Options{CountOnly: true})
 	o := connect(t, s, newHealth(), nil)
 	if err := o.Publish(deadline(t), large(300, 100<<10)); err != nil {
 		t.Fatal(err)
@@ -127,11 +128,11 @@ func TestCallsAreSplitByBytes(t *testing.T) {
 }
 
 func TestUnreadableDocumentIsRefused(t *testing.T) {
-	s := startShipper(t, componenttest.ShipperOptions{})
+	s := startShipper(t, shippertest.Options{})
 	h := newHealth()
 	o := connect(t, s, h, nil)
 	b := batch(0, 3)
-	b.Fallback = componenttest.Forms{}
+	b.Fallback = inputstest.Forms{}
 	copy(b.At(1).JSON, "no JSON!")
 	if err := o.Publish(deadline(t), b); err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func BenchmarkEvent(b *testing.B) {
 // BenchmarkPublish sends 30,000 documents of 2.5 KB in batches of 1,600.
 func BenchmarkPublish(b *testing.B) {
 	const documents = 30_000
-	s := startShipper(b, componenttest.ShipperOptions{CountOnly: true})
+	s := startShipper(b, shippertest.Options{CountOnly: true})
 	o := connect(b, s, newHealth(), nil)
 	batch := large(inputs.BatchDocuments, 2500)
 	b.ReportAllocs()

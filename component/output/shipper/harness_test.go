@@ -11,8 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -54,9 +54,9 @@ func (h *health) Refused(r output.Refusal) {
 
 func (h *health) Delivered(inputs.Result) {}
 
-func startShipper(t testing.TB, o componenttest.ShipperOptions) *componenttest.Shipper {
+func startShipper(t testing.TB, o shippertest.Options) *shippertest.Server {
 	t.Helper()
-	s, err := componenttest.NewShipper(o)
+	s, err := shippertest.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func startShipper(t testing.TB, o componenttest.ShipperOptions) *componenttest.S
 }
 
 // connect makes an output to the shipper that tries again at once.
-func connect(t testing.TB, s *componenttest.Shipper, h *health, extra map[string]any) *client {
+func connect(t testing.TB, s *shippertest.Server, h *health, extra map[string]any) *client {
 	t.Helper()
 	settings, err := s.Settings()
 	if err != nil {
@@ -125,7 +125,7 @@ func publish(ctx context.Context, p inputs.Publisher, b *inputs.Batch) <-chan er
 }
 
 // until waits until the shipper's counters are as wanted.
-func until(t *testing.T, s *componenttest.Shipper, what string, reached func(componenttest.ShipperStats) bool) {
+func until(t *testing.T, s *shippertest.Server, what string, reached func(shippertest.Stats) bool) {
 	t.Helper()
 	ctx := deadline(t)
 	for {
@@ -142,7 +142,7 @@ func until(t *testing.T, s *componenttest.Shipper, what string, reached func(com
 }
 
 // stored checks that exactly the documents 0 to n-1 arrived.
-func stored(t *testing.T, s *componenttest.Shipper, n int) {
+func stored(t *testing.T, s *shippertest.Server, n int) {
 	t.Helper()
 	got := map[string]bool{}
 	for _, d := range s.Documents(target.Name()) {

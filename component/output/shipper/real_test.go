@@ -12,20 +12,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 )
 
 // asReal is the elastic-agent-shipper as an agent runs it: it serves plain, the
 // unit has certificates, and its Elasticsearch gets no ids.
-func asReal(t *testing.T, o componenttest.ShipperOptions) *componenttest.Shipper {
+func asReal(t *testing.T, o shippertest.Options) *shippertest.Server {
 	t.Helper()
 	o.Socket, o.Certificates, o.WithoutIDs = socket(t), true, true
 	return startShipper(t, o)
 }
 
 // storedOnce checks by event.id that documents 0 to n-1 are there, each once.
-func storedOnce(t *testing.T, s *componenttest.Shipper, n int) {
+func storedOnce(t *testing.T, s *shippertest.Server, n int) {
 	t.Helper()
 	times := timesStored(t, s)
 	for id, stored := range times {
@@ -39,7 +39,7 @@ func storedOnce(t *testing.T, s *componenttest.Shipper, n int) {
 }
 
 // timesStored counts by event.id.
-func timesStored(t *testing.T, s *componenttest.Shipper) map[string]int {
+func timesStored(t *testing.T, s *shippertest.Server) map[string]int {
 	t.Helper()
 	times := map[string]int{}
 	for _, d := range s.Documents(target.Name()) {
@@ -69,11 +69,11 @@ func reported(t *testing.T, h *health, kind output.Kind, says string) {
 }
 
 func TestPlainAndTLS(t *testing.T) {
-	tls := componenttest.ShipperOptions{TLS: true, Name: unitID}
-	plain := componenttest.ShipperOptions{Certificates: true}
-	other := componenttest.ShipperOptions{TLS: true, Name: "other"}
+	tls := shippertest.Options{TLS: true, Name: unitID}
+	plain := shippertest.Options{Certificates: true}
+	other := shippertest.Options{TLS: true, Name: "other"}
 	tests := map[string]struct {
-		shipper componenttest.ShipperOptions
+		shipper shippertest.Options
 		tcp     bool   // instead of a socket
 		enabled any    // ssl.enabled; nil: as the agent has it
 		says    string // empty: it delivers
@@ -126,7 +126,7 @@ func TestPlainAndTLS(t *testing.T) {
 // The shipper that the agent runs is replaced by one that speaks the other way.
 func TestShipperChangesToTLS(t *testing.T) {
 	noLeaks(t)
-	plain := asReal(t, componenttest.ShipperOptions{})
+	plain := asReal(t, shippertest.Options{})
 	o := connect(t, plain, newHealth(), nil)
 	if err := o.Publish(deadline(t), batch(0, 5)); err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestShipperChangesToTLS(t *testing.T) {
 // persisted index is its own. It is not sent again for that.
 func TestSlowPersistenceStoresOnce(t *testing.T) {
 	noLeaks(t)
-	s := asReal(t, componenttest.ShipperOptions{Delay: 300 * time.Millisecond})
+	s := asReal(t, shippertest.Options{Delay: 300 * time.Millisecond})
 	h := newHealth()
 	o := connect(t, s, h, nil)
 	o.sender.settle = 20 * time.Millisecond
@@ -172,18 +172,18 @@ func TestUsualDelayIsNoTrouble(t *testing.T) {
 // there is room.
 func TestFullQueueStoresOnce(t *testing.T) {
 	noLeaks(t)
-	s := asReal(t, componenttest.ShipperOptions{Hold: true, Queue: 10})
+	s := asReal(t, shippertest.Options{Hold: true, Queue: 10})
 	h := newHealth()
 	o := connect(t, s, h, map[string]any{"timeout": "30ms", "bulk_max_size": 10})
 	done := publish(deadline(t), o, batch(0, 40))
-	until(t, s, "a call waits for room", func(c componenttest.ShipperStats) bool { return c.Blocked > 0 })
+	until(t, s, "a call waits for room", func(c shippertest.Stats) bool { return c.Blocked > 0 })
 	reported(t, h, output.Busy, "its queue is full")
 	persistUntil(t, s, done)
 	storedOnce(t, s, 40)
 }
 
 // persistUntil persists whatever comes until Publish returns.
-func persistUntil(t *testing.T, s *componenttest.Shipper, done <-chan error) {
+func persistUntil(t *testing.T, s *shippertest.Server, done <-chan error) {
 	t.Helper()
 	ctx := deadline(t)
 	for {
@@ -208,10 +208,10 @@ func TestQueueReplaced(t *testing.T) {
 	for name, persisted := range map[string]int{"some persisted": 5, "nothing persisted": 0} {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
-			s := asReal(t, componenttest.ShipperOptions{Hold: true})
+			s := asReal(t, shippertest.Options{Hold: true})
 			o := connect(t, s, newHealth(), nil)
 			first := publish(deadline(t), o, batch(0, 50))
-			until(t, s, "50 accepted", func(c componenttest.ShipperStats) bool { return c.Received == 50 })
+			until(t, s, "50 accepted", func(c shippertest.Stats) bool { return c.Received == 50 })
 			s.Persist(persisted)
 			seen(t, o, uint64(persisted), 50)
 			s.ReplaceQueue()
@@ -221,7 +221,7 @@ func TestQueueReplaced(t *testing.T) {
 				second := publish(deadline(t), o, batch(50, 10))
 				defer func() { persistUntil(t, s, second); noneLost(t, s, n) }()
 			}
-			until(t, s, "all accepted again", func(c componenttest.ShipperStats) bool { return c.Received >= 50+n })
+			until(t, s, "all accepted again", func(c shippertest.Stats) bool { return c.Received >= 50+n })
 			select {
 			case err := <-first:
 				t.Fatalf("acknowledged by the new queue's indexes: %v", err)
@@ -253,7 +253,7 @@ func seen(t *testing.T, o *client, persisted, next uint64) {
 }
 
 // noneLost checks that documents 0 to n-1 are stored, once or more.
-func noneLost(t *testing.T, s *componenttest.Shipper, n int) {
+func noneLost(t *testing.T, s *shippertest.Server, n int) {
 	t.Helper()
 	times := timesStored(t, s)
 	for i := range n {
@@ -266,13 +266,13 @@ func noneLost(t *testing.T, s *componenttest.Shipper, n int) {
 // A bulk request that the shipper gave up is never acknowledged, nor is what
 // came after it, until the shipper restarts.
 func TestBatchNeverPersisted(t *testing.T) {
-	for name, end := range map[string]func(*componenttest.Shipper){
-		"kill":    (*componenttest.Shipper).Stop,
-		"SIGTERM": func(s *componenttest.Shipper) { s.Terminate(5) },
+	for name, end := range map[string]func(*shippertest.Server){
+		"kill":    (*shippertest.Server).Stop,
+		"SIGTERM": func(s *shippertest.Server) { s.Terminate(5) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
-			s := asReal(t, componenttest.ShipperOptions{})
+			s := asReal(t, shippertest.Options{})
 			s.GiveUp(10)
 			h := newHealth()
 			o := connect(t, s, h, nil)
@@ -299,10 +299,10 @@ func TestBatchNeverPersisted(t *testing.T) {
 // SIGTERM stores what the shipper's output had read and tells nobody.
 func TestTerminated(t *testing.T) {
 	noLeaks(t)
-	s := asReal(t, componenttest.ShipperOptions{Hold: true})
+	s := asReal(t, shippertest.Options{Hold: true})
 	o := connect(t, s, newHealth(), nil)
 	done := publish(deadline(t), o, batch(0, 60))
-	until(t, s, "all accepted", func(c componenttest.ShipperStats) bool { return c.Received == 60 })
+	until(t, s, "all accepted", func(c shippertest.Stats) bool { return c.Received == 60 })
 	s.Terminate(20)
 	select {
 	case err := <-done:
@@ -312,7 +312,7 @@ func TestTerminated(t *testing.T) {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, s, "all accepted again", func(c componenttest.ShipperStats) bool { return c.Received == 120 })
+	until(t, s, "all accepted again", func(c shippertest.Stats) bool { return c.Received == 120 })
 	persistUntil(t, s, done)
 	if stats, _ := s.Stats(); stats.Stored != 80 || stats.Duplicates != 20 {
 		t.Errorf("%d stored, %d of them again; want 80 and 20", stats.Stored, stats.Duplicates)
@@ -375,9 +375,9 @@ func TestSilentShipperShowsWithinAMinute(t *testing.T) {
 // the first attempt.
 func TestSilentIndexShowsAtOnce(t *testing.T) {
 	noLeaks(t)
-	s := asReal(t, componenttest.ShipperOptions{})
+	s := asReal(t, shippertest.Options{})
 	met, h := make(chan struct{}, 10), newHealth()
-	s.FailPersistedIndex(&componenttest.ShipperFault{Delay: time.Hour, Met: met})
+	s.FailPersistedIndex(&shippertest.Fault{Delay: time.Hour, Met: met})
 	o := connect(t, s, h, map[string]any{"timeout": "50ms", "backoff": map[string]any{"init": "1h", "max": "1h"}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := publish(ctx, o, batch(0, 1))
@@ -391,11 +391,11 @@ func TestSilentIndexShowsAtOnce(t *testing.T) {
 
 func TestStopIsQuick(t *testing.T) {
 	tests := map[string]struct {
-		shipper componenttest.ShipperOptions
-		reached func(componenttest.ShipperStats) bool
+		shipper shippertest.Options
+		reached func(shippertest.Stats) bool
 	}{
-		"not persisting": {componenttest.ShipperOptions{Hold: true}, func(c componenttest.ShipperStats) bool { return c.Received == 40 }},
-		"queue full":     {componenttest.ShipperOptions{Hold: true, Queue: 5}, func(c componenttest.ShipperStats) bool { return c.Blocked > 0 }},
+		"not persisting": {shippertest.Options{Hold: true}, func(c shippertest.Stats) bool { return c.Received == 40 }},
+		"queue full":     {shippertest.Options{Hold: true, Queue: 5}, func(c shippertest.Stats) bool { return c.Blocked > 0 }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -10,23 +10,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 func TestPublish(t *testing.T) {
 	tests := map[string]struct {
-		shipper componenttest.ShipperOptions
+		shipper shippertest.Options
 		n       int
 		extra   map[string]any
 	}{
 		"plain TCP":                 {n: 10},
 		"empty batch":               {n: 0},
-		"mutual TLS":                {shipper: componenttest.ShipperOptions{TLS: true, Name: unitID}, n: 10},
-		"many calls in flight":      {shipper: componenttest.ShipperOptions{Delay: time.Millisecond}, n: 5000, extra: map[string]any{"bulk_max_size": 50}},
-		"queue smaller than batch":  {shipper: componenttest.ShipperOptions{Queue: 7, Delay: time.Millisecond}, n: 100},
-		"index as the protocol has": {shipper: componenttest.ShipperOptions{Inclusive: true}, n: 450},
+		"mutual TLS":                {shipper: shippertest.Options{TLS: true, Name: unitID}, n: 10},
+		"many calls in flight":      {shipper: shippertest.Options{Delay: time.Millisecond}, n: 5000, extra: map[string]any{"bulk_max_size": 50}},
+		"queue smaller than batch":  {shipper: shippertest.Options{Queue: 7, Delay: time.Millisecond}, n: 100},
+		"index as the protocol has": {shipper: shippertest.Options{Inclusive: true}, n: 450},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestPublish(t *testing.T) {
 
 func TestPublishOverUnixSocket(t *testing.T) {
 	noLeaks(t)
-	s := startShipper(t, componenttest.ShipperOptions{Socket: socket(t), TLS: true, Name: unitID})
+	s := startShipper(t, shippertest.Options{Socket: socket(t), TLS: true, Name: unitID})
 	o := connect(t, s, newHealth(), nil)
 	if err := o.Publish(deadline(t), batch(0, 3)); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestPublishOverUnixSocket(t *testing.T) {
 
 func TestPublishedDocument(t *testing.T) {
 	noLeaks(t)
-	s := startShipper(t, componenttest.ShipperOptions{})
+	s := startShipper(t, shippertest.Options{})
 	o := connect(t, s, newHealth(), nil)
 	b := batch(0, 1)
 	b.Target.Pipeline = "p"
@@ -75,7 +75,7 @@ func TestPublishedDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.JSON = nil
-	want := componenttest.ShippedDocument{
+	want := shippertest.Document{
 		ID: "id-00000", Index: target.Name(), OpType: "create", Pipeline: "p", InputID: "in", StreamID: "in-log",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -95,12 +95,12 @@ func TestPublishedDocument(t *testing.T) {
 // is in the shipper's queue is not sent again while that lasts.
 func TestPublishWaitsForPersistence(t *testing.T) {
 	noLeaks(t)
-	s := startShipper(t, componenttest.ShipperOptions{Hold: true})
+	s := startShipper(t, shippertest.Options{Hold: true})
 	h := newHealth()
 	o := connect(t, s, h, nil)
 	o.sender.settle, o.sender.lag = time.Hour, 50*time.Millisecond
 	done := publish(deadline(t), o, batch(0, 10))
-	until(t, s, "10 accepted", func(c componenttest.ShipperStats) bool { return c.Received == 10 })
+	until(t, s, "10 accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.Persist(9)
 	for range 2 { // the shipper delivers nothing for a while
 		if err := <-h.trouble; output.KindOf(err) != output.Busy {
@@ -126,25 +126,25 @@ func TestPublishWaitsForPersistence(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	tests := map[string]struct {
-		publish, index *componenttest.ShipperFault
+		publish, index *shippertest.Fault
 		again          bool // documents that were accepted are sent again
 	}{
-		"unavailable":               {publish: &componenttest.ShipperFault{Code: codes.Unavailable, Times: 3}},
-		"uuid refused":              {publish: &componenttest.ShipperFault{Code: codes.FailedPrecondition, Times: 3}, again: true},
-		"resource exhausted":        {publish: &componenttest.ShipperFault{Code: codes.ResourceExhausted, Times: 3}},
-		"internal":                  {publish: &componenttest.ShipperFault{Code: codes.Internal, Times: 3}},
-		"refused":                   {publish: &componenttest.ShipperFault{Code: codes.InvalidArgument, Times: 3}},
-		"queue full":                {publish: &componenttest.ShipperFault{Full: true, Times: 3}},
-		"too slow":                  {publish: &componenttest.ShipperFault{Delay: 500 * time.Millisecond, Times: 2}},
-		"reply lost":                {publish: &componenttest.ShipperFault{Code: codes.Unavailable, Late: true, Times: 2}, again: true},
-		"index unavailable":         {index: &componenttest.ShipperFault{Code: codes.Unavailable, Times: 3}},
-		"index slow":                {index: &componenttest.ShipperFault{Delay: 5 * time.Second, Times: 1}},
-		"index refused credentials": {index: &componenttest.ShipperFault{Code: codes.PermissionDenied, Times: 2}},
+		"unavailable":               {publish: &shippertest.Fault{Code: codes.Unavailable, Times: 3}},
+		"uuid refused":              {publish: &shippertest.Fault{Code: codes.FailedPrecondition, Times: 3}, again: true},
+		"resource exhausted":        {publish: &shippertest.Fault{Code: codes.ResourceExhausted, Times: 3}},
+		"internal":                  {publish: &shippertest.Fault{Code: codes.Internal, Times: 3}},
+		"refused":                   {publish: &shippertest.Fault{Code: codes.InvalidArgument, Times: 3}},
+		"queue full":                {publish: &shippertest.Fault{Full: true, Times: 3}},
+		"too slow":                  {publish: &shippertest.Fault{Delay: 500 * time.Millisecond, Times: 2}},
+		"reply lost":                {publish: &shippertest.Fault{Code: codes.Unavailable, Late: true, Times: 2}, again: true},
+		"index unavailable":         {index: &shippertest.Fault{Code: codes.Unavailable, Times: 3}},
+		"index slow":                {index: &shippertest.Fault{Delay: 5 * time.Second, Times: 1}},
+		"index refused credentials": {index: &shippertest.Fault{Code: codes.PermissionDenied, Times: 2}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
-			s := startShipper(t, componenttest.ShipperOptions{})
+			s := startShipper(t, shippertest.Options{})
 			s.FailPublish(test.publish)
 			s.FailPersistedIndex(test.index)
 			o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 30, "timeout": "200ms"})
@@ -163,15 +163,15 @@ func TestFaults(t *testing.T) {
 // again to the next one.
 func TestRestartInTheMiddle(t *testing.T) {
 	noLeaks(t)
-	s := startShipper(t, componenttest.ShipperOptions{Hold: true, Socket: socket(t)})
+	s := startShipper(t, shippertest.Options{Hold: true, Socket: socket(t)})
 	o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 10})
 	done := publish(deadline(t), o, batch(0, 50))
-	until(t, s, "all accepted", func(c componenttest.ShipperStats) bool { return c.Received == 50 })
+	until(t, s, "all accepted", func(c shippertest.Stats) bool { return c.Received == 50 })
 	s.Persist(15)
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, s, "the rest again", func(c componenttest.ShipperStats) bool { return c.Received >= 85 })
+	until(t, s, "the rest again", func(c shippertest.Stats) bool { return c.Received >= 85 })
 	for {
 		s.Persist(1)
 		select {
@@ -188,12 +188,12 @@ func TestRestartInTheMiddle(t *testing.T) {
 
 func TestBrokenPersistedIndexStream(t *testing.T) {
 	noLeaks(t)
-	s := startShipper(t, componenttest.ShipperOptions{Hold: true})
+	s := startShipper(t, shippertest.Options{Hold: true})
 	o := connect(t, s, newHealth(), nil)
 	done := publish(deadline(t), o, batch(0, 10))
-	until(t, s, "accepted", func(c componenttest.ShipperStats) bool { return c.Received == 10 })
+	until(t, s, "accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.BreakStreams()
-	until(t, s, "accepted again", func(c componenttest.ShipperStats) bool { return c.Received == 20 })
+	until(t, s, "accepted again", func(c shippertest.Stats) bool { return c.Received == 20 })
 	s.Persist(20)
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -203,7 +203,7 @@ func TestBrokenPersistedIndexStream(t *testing.T) {
 
 func TestShipperGone(t *testing.T) {
 	noLeaks(t)
-	s := startShipper(t, componenttest.ShipperOptions{Socket: socket(t)})
+	s := startShipper(t, shippertest.Options{Socket: socket(t)})
 	h := newHealth()
 	o := connect(t, s, h, nil)
 	s.Stop()
@@ -222,11 +222,11 @@ func TestShipperGone(t *testing.T) {
 
 func TestPublishObeysItsContext(t *testing.T) {
 	noLeaks(t)
-	s := startShipper(t, componenttest.ShipperOptions{Hold: true})
+	s := startShipper(t, shippertest.Options{Hold: true})
 	o := connect(t, s, newHealth(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := publish(ctx, o, batch(0, 10))
-	until(t, s, "accepted", func(c componenttest.ShipperStats) bool { return c.Received == 10 })
+	until(t, s, "accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
@@ -248,7 +248,7 @@ func TestTLSRefused(t *testing.T) {
 		"name of another unit": {name: "other"},
 		"name given":           {name: "other", works: true, alter: func(_ *testing.T, ssl map[string]any) { ssl["server_name"] = "other" }},
 		"other authority": {name: unitID, alter: func(t *testing.T, ssl map[string]any) {
-			other := startShipper(t, componenttest.ShipperOptions{TLS: true, Name: unitID})
+			other := startShipper(t, shippertest.Options{TLS: true, Name: unitID})
 			settings, err := other.Settings()
 			if err != nil {
 				t.Fatal(err)
@@ -261,7 +261,7 @@ func TestTLSRefused(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
-			s := startShipper(t, componenttest.ShipperOptions{TLS: true, Name: test.name})
+			s := startShipper(t, shippertest.Options{TLS: true, Name: test.name})
 			settings, err := s.Settings()
 			if err != nil {
 				t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
 )
 
@@ -84,7 +84,7 @@ func TestEngineContract(t *testing.T) {
 			compare(t, e, "logs-microsoft_defender_endpoint.log-"+namespace, namespace, lines, nil)
 		})
 	}
-	for name, fault := range componenttest.Conditions() {
+	for name, fault := range elasticsearchtest.Conditions() {
 		t.Run(name, func(t *testing.T) {
 			namespace := "condition_" + strings.ReplaceAll(name, " ", "_")
 			e.Install(t, p, engine.Installation{Namespace: namespace})
@@ -117,11 +117,11 @@ func requests() map[string][]string {
 }
 
 // compare sends a request to both and wants one outcome.
-func compare(t *testing.T, e *engine.Engine, target, namespace string, lines []string, fault *componenttest.ItemFault) {
+func compare(t *testing.T, e *engine.Engine, target, namespace string, lines []string, fault *elasticsearchtest.ItemFault) {
 	t.Helper()
-	fake := componenttest.NewElasticsearch(componenttest.ElasticsearchOptions{MaxBody: 1 << 20})
+	fake := elasticsearchtest.New(elasticsearchtest.Options{MaxBody: 1 << 20})
 	if fault != nil {
-		fake.Fault(componenttest.ElasticsearchFault{Item: func(componenttest.StoredDocument) componenttest.ItemFault { return *fault }})
+		fake.Fault(elasticsearchtest.Fault{Item: func(elasticsearchtest.Document) elasticsearchtest.ItemFault { return *fault }})
 	}
 	server := httptest.NewServer(fake)
 	defer server.Close()

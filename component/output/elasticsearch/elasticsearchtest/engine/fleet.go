@@ -55,7 +55,7 @@ func ReadPackage(t testing.TB, root string) *Package {
 }
 
 func readPackage(root string) (*Package, error) {
-	catalogue, err := readCatalogue(filepath.Join(root, "spec/integration/fields.csv"))
+	catalogue, err := readCatalogue(filepath.Join(root, "spec/fleetpackage/fields.csv"))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+// examplePolicy is what is read of an example.
+type examplePolicy struct {
+	Outputs map[string]map[string]any `yaml:"outputs"`
+	Inputs  []map[string]any          `yaml:"inputs"`
+}
+
+// TestExamplesRun runs every example as it stands, but for the addresses, with
+// the real program until it has caught up.
+func TestExamplesRun(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "defender-endpoint.exe")
+	if out, err := exec.Command("go", "build", "-C", "../..", "-o", binary, "./cmd/defender-endpoint").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	examples, err := filepath.Glob("../examples/*.yml")
+	if err != nil || len(examples) == 0 {
+		t.Fatalf("no examples (%v)", err)
+	}
+	for _, path := range examples {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			var p examplePolicy
+			if err := readYAML(path, &p); err != nil {
+				t.Fatal(err)
+			}
+			stored := p.toSimulation(t)
+			policy, err := toYAML(map[string]any{"outputs": p.Outputs, "inputs": p.Inputs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			file := filepath.Join(dir, "policy.yml")
+			if err := os.WriteFile(file, policy, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			out, err := exec.CommandContext(ctx, binary, "run", "-c", file, "--once", "-E", "path.data="+dir).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, index := range p.indices() {
+				if stored(index) == 0 {
+					t.Errorf("nothing in %s\n%s", index, out)
+				}
+			}
+		})
+	}
+}
+
+// toSimulation puts a simulated tenant for each input, and an Elasticsearch or
+// a shipper, in the place of the addresses. The result counts what arrived.
+func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) int) {
+	for _, in := range p.Inputs {
+		text := func(name string) string { s, _ := in[name].(string); return s }
+		tenant := httptest.NewServer(defendertest.New(defendertest.Options{
+			Seed: 1, Alerts: 20, Machines: 10, Actions: 10,
+			TenantID: text("tenant_id"), ClientID: text("client_id"), ClientSecret: text("client_secret"),
+		}))
+		t.Cleanup(tenant.Close)
+		in["url"], in["login_url"] = tenant.URL, tenant.URL
+	}
+	for _, out := range p.Outputs {
+		if out["type"] == "shipper" {
+			// A socket's path is short: the test's own folder may be too long.
+			dir, err := os.MkdirTemp("", "shipper")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			shipper, err := shippertest.New(shippertest.Options{Socket: filepath.Join(dir, "s")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := shipper.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { shipper.Close() })
+			out["server"] = "unix://" + filepath.Join(dir, "s")
+			return func(index string) int { return len(shipper.Documents(index)) }
+		}
+		key, _ := out["api_key"].(string)
+		es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: key})
+		server := httptest.NewServer(es)
+		t.Cleanup(server.Close)
+		out["hosts"] = []string{server.URL}
+		return es.Count
+	}
+	t.Fatal("no output")
+	return nil
+}
+
+// indices are the data streams that an example writes to.
+func (p *examplePolicy) indices() []string {
+	var names []string
+	for _, in := range p.Inputs {
+		streams, _ := in["streams"].([]any)
+		for _, s := range streams {
+			stream, _ := s.(map[string]any)["data_stream"].(map[string]any)
+			names = append(names, "logs-"+stream["dataset"].(string)+"-"+in["data_stream.namespace"].(string))
+		}
+	}
+	return names
+}
+
+// TestKubernetesSample: the policy in it is one the component takes, and each
+// variable of the policy is given to the container.
+func TestKubernetesSample(t *testing.T) {
+	b, err := os.ReadFile("../kubernetes.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policy, set map[string]any
+	for _, part := range strings.Split(string(b), "\n---\n") {
+		o := decodeYAML[map[string]any](t, part)
+		switch o["kind"] {
+		case "ConfigMap":
+			data := o["data"].(map[string]any)
+			policy = decodeYAML[map[string]any](t, data["elastic-agent.yml"].(string))
+		case "StatefulSet":
+			set = o["spec"].(map[string]any)
+		}
+	}
+	if policy == nil || set == nil || set["replicas"] != 1 {
+		t.Fatalf("want a policy and one replica, got %v", set["replicas"])
+	}
+	var given []string
+	pod := set["template"].(map[string]any)["spec"].(map[string]any)
+	for _, e := range pod["containers"].([]any)[0].(map[string]any)["env"].([]any) {
+		given = append(given, e.(map[string]any)["name"].(string))
+	}
+	for part := range strings.SplitSeq(string(b), "${env.") {
+		if name, _, ok := strings.Cut(part, "}"); ok && strings.ToUpper(name) == name && !slices.Contains(given, name) {
+			t.Errorf("${env.%s} is not given to the container", name)
+		}
+	}
+	source := policy["inputs"].([]any)[0].(map[string]any)
+	source["tenant_id"] = "contoso.example" // the agent puts the variable in
+	streams, err := defender.New("test").Streams(inputs.Unit{ID: "k8s", Source: source})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, s := range streams {
+		if s.Fault != nil {
+			t.Errorf("stream %s: %v", s.Key.Stream, s.Fault)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/elastic/package-spec/v3/code/go/pkg/validator"
+)
+
+// Where things are, seen from this folder.
+const (
+	packageDir  = "../package"
+	capturesDir = "../../testdata/defender"
+)
+
+func main() {
+	out := flag.String("o", "", "also write the package's zip into this `folder`")
+	flag.Parse()
+	if err := run(context.Background(), *out); err != nil {
+		fmt.Fprintln(os.Stderr, "fleetpackage:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out string) error {
+	files, err := derived(ctx)
+	if err != nil {
+		return err
+	}
+	if err := write(files); err != nil {
+		return err
+	}
+	if err := validator.ValidateFromPath(packageDir); err != nil {
+		return fmt.Errorf("the package is not valid: %w", err)
+	}
+	if out == "" {
+		return nil
+	}
+	path, err := archive(out)
+	if err != nil {
+		return err
+	}
+	if err := validator.ValidateFromZip(path); err != nil {
+		return fmt.Errorf("%s is not valid: %w", path, err)
+	}
+	fmt.Println(path)
+	return nil
+}
+
+// derived are the files that are made from others, by their path below
+// packageDir.
+func derived(ctx context.Context) (map[string][]byte, error) {
+	p, err := readManifests(packageDir)
+	if err != nil {
+		return nil, err
+	}
+	c, err := readCatalogue("fields.csv")
+	if err != nil {
+		return nil, err
+	}
+	documents, err := mapCaptures()
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, s := range p.streams {
+		dir := "data_stream/" + s.name + "/"
+		files[dir+"agent/stream/stream.yml.hbs"] = template(p.vars(), s.vars())
+		sample, err := sampleEvent(s.name)
+		if err != nil {
+			return nil, err
+		}
+		files[dir+"sample_event.json"] = sample
+		if err := c.fieldFiles(files, dir+"fields/", s.name, documents[s.name], false); err != nil {
+			return nil, err
+		}
+	}
+	const latest = "elasticsearch/transform/latest_action/fields/"
+	if err := c.fieldFiles(files, latest, "machine_action", documents["machine_action"], true); err != nil {
+		return nil, err
+	}
+	if err := dashboardFiles(ctx, files); err != nil {
+		return nil, err
+	}
+	return files, renderDocs(files, c)
+}
+
+// write writes the files that differ from what is there.
+func write(files map[string][]byte) error {
+	for name, content := range files {
+		path := filepath.Join(packageDir, name)
+		if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, content) {
+			continue
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			return err
+		}
+		fmt.Println("written:", path)
+	}
+	return nil
+}
