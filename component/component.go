@@ -34,6 +34,9 @@ type Options struct {
 	Agent func() inputs.Agent
 	// Once makes streams end when they have caught up.
 	Once bool
+	// Since makes each stream collect again from that time when it starts for the
+	// first time; zero means that it continues where it was.
+	Since time.Time
 	// OnOutput, if set, is told of each output that is plugged in, nil where
 	// there is none any more, before the former one is closed.
 	OnOutput func(output.Output)

@@ -62,6 +62,13 @@
 // hold that the API asked for. The stream is woken from its rest instead; the
 // action waits for the end of the poll under way or the next one.
 //
+// # Why collect_from does not wait
+//
+// It reads again for as long as that takes, hours after weeks, and Fleet gives an
+// action a minute. The request is taken at the next poll and survives a change of
+// the policy until then; a stream that began saves it, and continues after a
+// restart. What it does shows in the counters, and collect_now waits for it.
+//
 // # Why diagnostics redact themselves
 //
 // Agents before 9 redact YAML only, none redacts client_secret, and none knows

@@ -13,10 +13,28 @@ import (
 type runningStream struct {
 	stream inputs.Stream
 	health *streamHealth
-	poll   chan struct{} // asks for a poll at once
+	poll   chan struct{}  // asks for a poll at once
+	again  chan time.Time // asks to collect again; its next run has it too
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // valid once done is closed
+}
+
+// collectFrom asks the stream to collect again from a time. Of two requests that
+// wait the earlier one counts. Component.mu is held, since nobody else may send.
+func (r *runningStream) collectFrom(from time.Time) {
+	select {
+	case waiting := <-r.again:
+		if waiting.Before(from) {
+			from = waiting
+		}
+	default:
+	}
+	r.again <- from
+	select {
+	case r.poll <- struct{}{}:
+	default: // is asked for already
+	}
 }
 
 func (r *runningStream) ended() bool {
@@ -60,7 +78,15 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 	ctx, cancel := context.WithCancel(ctx)
 	r := &runningStream{
 		stream: s, health: in.health.add(s), cancel: cancel,
-		poll: make(chan struct{}, 1), done: make(chan struct{}),
+		poll: make(chan struct{}, 1), again: make(chan time.Time, 1), done: make(chan struct{}),
+	}
+	switch {
+	case former != nil:
+		if r.again = former.again; len(r.again) > 0 {
+			r.poll <- struct{}{}
+		}
+	case !c.o.Since.IsZero():
+		r.again <- c.o.Since
 	}
 	if s.Fault != nil {
 		r.err = s.Fault
@@ -70,15 +96,16 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 		return r
 	}
 	env := inputs.Env{
-		Agent:     c.o.Agent(),
-		Publisher: c.slot,
-		Cursors:   namedCursors{c.o.Cursors, r.health},
-		Reporter:  r.health,
-		Log:       in.health.log.With("stream.id", s.Key.Stream),
-		Once:      c.o.Once,
-		PollNow:   r.poll,
-		FirstPoll: r.resume(former),
-		Grace:     Grace,
+		Agent:       c.o.Agent(),
+		Publisher:   c.slot,
+		Cursors:     namedCursors{c.o.Cursors, r.health},
+		Reporter:    r.health,
+		Log:         in.health.log.With("stream.id", s.Key.Stream),
+		Once:        c.o.Once,
+		PollNow:     r.poll,
+		CollectFrom: r.again,
+		FirstPoll:   r.resume(former),
+		Grace:       Grace,
 	}
 	go func() {
 		defer close(r.done)

@@ -102,6 +102,9 @@ type Env struct {
 	// PollNow asks a stream that waits for its next poll not to wait. It may be
 	// nil.
 	PollNow <-chan struct{}
+	// CollectFrom asks a stream to collect again from a time, at its next poll:
+	// what it published since is published once more. It may be nil.
+	CollectFrom <-chan time.Time
 	// FirstPoll is the time before which the first poll does not begin; zero
 	// means at once. A restarted stream keeps the rhythm of its polls by it.
 	FirstPoll time.Time

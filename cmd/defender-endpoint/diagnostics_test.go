@@ -142,7 +142,7 @@ func TestActions(t *testing.T) {
 	if _, err = r.agent.PerformAction(r.ctx, inputKey, fleet, map[string]any{"action": "test_connection"}); err != nil {
 		t.Error(err)
 	}
-	if _, err = r.agent.PerformAction(r.ctx, inputKey, fleet, map[string]any{"action": "dance"}); err == nil || !strings.Contains(err.Error(), "want test_connection or collect_now") {
+	if _, err = r.agent.PerformAction(r.ctx, inputKey, fleet, map[string]any{"action": "dance"}); err == nil || !strings.Contains(err.Error(), "want test_connection, collect_now or collect_from") {
 		t.Errorf("an unknown action: %v", err)
 	}
 	r.tenant.Fail(defendertest.Rule{Path: alertsPath, Status: 403, Body: defendertest.APIError("Forbidden", "Missing application roles. API required roles: Alert.Read.All, application roles: .")})

@@ -20,61 +20,102 @@ import (
 )
 
 func newRun(settings *[]string) *cobra.Command {
-	var path string
+	var path, since string
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "run -c policy.yml",
 		Short: "Collect with a policy file in place of an agent",
 		Args:  noArguments,
 		Example: `  defender-endpoint run -c elastic-agent.yml
-  defender-endpoint run -c elastic-agent.yml --once -E path.data=/var/lib/defender-endpoint`,
+  defender-endpoint run -c elastic-agent.yml --once -E path.data=/var/lib/defender-endpoint
+  defender-endpoint run -c elastic-agent.yml --once --since 48h`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" {
 				return &exitError{2, errors.New("run: -c policy.yml is required: a standalone elastic-agent.yml")}
 			}
-			return runPolicy(cmd.Context(), path, dataPath(*settings), once, cmd.ErrOrStderr())
+			r := run{path: path, dataPath: dataPath(*settings), once: once, stderr: cmd.ErrOrStderr()}
+			if since != "" {
+				var err error
+				if r.since, err = component.Since(since, time.Now()); err != nil {
+					return &exitError{2, fmt.Errorf("run: --since: %w", err)}
+				}
+			}
+			return r.policy(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
 	cmd.Flags().BoolVar(&once, "once", false, "read every stream until caught up, print a summary and exit; 0 only if all was acknowledged")
+	cmd.Flags().StringVar(&since, "since", "", "collect again from this time on: RFC 3339, or how long ago, such as 48h")
 	return cmd
 }
 
-// runPolicy runs a policy's units until ctx ends, or once.
-func runPolicy(ctx context.Context, path, dataPath string, once bool, stderr io.Writer) error {
-	units, err := readPolicy(path)
+// run is what the command was asked for.
+type run struct {
+	path, dataPath string
+	once           bool
+	since          time.Time // zero: continue where the last run stopped
+	stderr         io.Writer
+}
+
+// policy runs the units of a policy until ctx ends, or once.
+func (r *run) policy(ctx context.Context) error {
+	units, err := readPolicy(r.path)
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
-	log := newLog(stderr, level)
-	cursors, err := openCursors(log, dataPath)
+	log := newLog(r.stderr, level)
+	cursors, err := openCursors(log, r.dataPath)
 	if err != nil {
 		return err
 	}
 	defer cursors.close()
-	log.Info("state directory", "path", dataPath)
-	board := newBoard(log, stderr)
+	log.Info("state directory", "path", r.dataPath)
+	input := newInput(r.dataPath)
+	if !r.since.IsZero() {
+		fmt.Fprintln(r.stderr, again(r.since, input, units))
+	}
+	board := newBoard(log, r.stderr)
 	for i := range units {
 		units[i].Report = board.reporter(units[i].ID)
 	}
 	c := component.New(component.Options{
-		Input:    newInput(dataPath),
+		Input:    input,
 		Cursors:  cursors,
 		Log:      log,
 		Level:    level,
 		Agent:    standalone(),
-		Once:     once,
+		Once:     r.once,
+		Since:    r.since,
 		OnOutput: cursors.onOutput,
 	})
 	started := time.Now()
 	c.Apply(context.WithoutCancel(ctx), units)
-	if !once {
+	if !r.once {
 		<-ctx.Done()
 		c.Stop()
 		return nil
 	}
 	return board.finish(ctx, c, started)
+}
+
+// again says what collecting again will do. Streams that cannot run do not count:
+// their unit tells of them.
+func again(since time.Time, input inputs.Input, units []component.Unit) string {
+	count := 0
+	for _, u := range units {
+		if u.Output {
+			continue
+		}
+		streams, _ := input.Streams(inputs.Unit{ID: u.InputID, Namespace: u.Namespace, Source: u.Source})
+		for _, s := range streams {
+			if s.Fault == nil {
+				count++
+			}
+		}
+	}
+	return fmt.Sprintf("Collecting again from %s, streams: %d. Documents that the write index of their data stream holds count as already there; "+
+		"those that were rolled over are stored again, and so is every machine.", since.Format(time.RFC3339), count)
 }
 
 // standalone names the collector where there is no agent.

@@ -25,7 +25,7 @@ const (
 
 func soakRows() []row {
 	var rows []row
-	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), elasticsearchRows(), shipperRows(), stateRows()} {
+	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), elasticsearchRows(), shipperRows(), stateRows(), peerRows()} {
 		rows = append(rows, group...)
 	}
 	return rows

@@ -18,6 +18,9 @@ type Strategy interface {
 	// saved is nil. It upgrades the places of its former versions. The error says
 	// why a place cannot be used; Restore is then called again with nil.
 	Restore(saved jsontext.Value) error
+	// Rewind moves the place back, so that the next sweep asks for all records
+	// from a time on. A place that does so already, or has no time, stays.
+	Rewind(from time.Time)
 	// Begin starts a sweep from the place.
 	Begin() Pager
 	// Place is where the next sweep would begin now.

@@ -61,6 +61,18 @@
 // the seen set changes; a crash then costs a re-read with equal ids, and saving
 // a set of a million records after every page of a snapshot costs more.
 //
+// # Why collecting again moves the place back
+//
+// Records can be wanted once more: after an index template was repaired, the
+// documents that it refused. Env.CollectFrom moves the place to that time and
+// forgets what was seen since, and the normal way of a record does the rest. A
+// second sweep beside the first would have a place of its own to be saved, and
+// two loops would share one seen set. As it is, a crash or a stop in the middle
+// is continued like every other, and the stream ends up at the present as always.
+// The price: what is new meanwhile waits until it is its turn. Documents have
+// the ids they had, so that the output knows those that it holds; those of a
+// snapshot have new ones, with the epoch of its last sweep.
+//
 // # Why fingerprints of 64 bits are enough
 //
 // Two records are taken for one if their fingerprints meet within the overlap:

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 )
 
@@ -58,18 +59,28 @@ func (p *fingerprints) add(more map[uint64]uint32) {
 // until there are at most so many, or a few more of the same second.
 func (p *fingerprints) prune(limit uint32, most int) {
 	if limit > 0 {
-		p.forget(limit)
+		p.keep(limit, math.MaxUint32)
 	}
 	if len(p.sums) > most {
 		times := slices.Sorted(slices.Values(p.times))
-		p.forget(times[len(times)-most])
+		p.keep(times[len(times)-most], math.MaxUint32)
 	}
 }
 
-func (p *fingerprints) forget(limit uint32) {
+// truncate forgets fingerprints with a time from limit on.
+func (p *fingerprints) truncate(limit uint32) {
+	if limit == 0 {
+		p.reset()
+		return
+	}
+	p.keep(0, limit-1)
+}
+
+// keep forgets fingerprints with other times than from first to last.
+func (p *fingerprints) keep(first, last uint32) {
 	kept := 0
 	for i, time := range p.times {
-		if time >= limit {
+		if first <= time && time <= last {
 			p.sums[kept], p.times[kept] = p.sums[i], time
 			kept++
 		}

@@ -22,6 +22,10 @@ func TestFingerprints(t *testing.T) {
 			set.prune(limit, defaultSeen)
 			maps.DeleteFunc(want, func(_ uint64, time uint32) bool { return time < limit })
 		}
+		if limit := 900 + random.Uint32N(100); random.IntN(5) == 0 {
+			set.truncate(limit)
+			maps.DeleteFunc(want, func(_ uint64, time uint32) bool { return time >= limit })
+		}
 		if round%7 == 0 {
 			text, _ := set.AppendText(nil)
 			set = fingerprints{}

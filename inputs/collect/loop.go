@@ -104,6 +104,7 @@ func (l *Loop) poll(ctx context.Context) error {
 			return err
 		}
 	}
+	l.rewind()
 	if l.unsaved != nil {
 		l.save()
 	}

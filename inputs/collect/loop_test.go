@@ -103,6 +103,8 @@ func (b *book) Restore(saved jsontext.Value) error {
 	return err
 }
 
+func (b *book) Rewind(from time.Time) { b.at = min(b.at, int(from.Unix())) }
+
 func (b *book) Begin() collect.Pager { return turner{b, nil} }
 
 func (b *book) Place() collect.Place {

@@ -121,4 +121,14 @@ func (s *seenSet) forget(before time.Time) {
 	}
 }
 
+// rewind forgets what was met since a time; of a snapshot everything, which is
+// read as a whole.
+func (s *seenSet) rewind(from time.Time) {
+	s.merge()
+	if s.retention.Snapshot {
+		from = time.Time{}
+	}
+	s.kept.truncate(unix32(from))
+}
+
 func unix32(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }

@@ -96,6 +96,19 @@ func (l *Loop) restore(ctx context.Context) error {
 	return nil
 }
 
+// rewind begins to collect again from a time, where that was asked for. What is
+// forgotten is saved at once: a crash must not end it halfway.
+func (l *Loop) rewind() {
+	select {
+	case from := <-l.Env.CollectFrom:
+		l.Strategy.Rewind(from)
+		l.seen.rewind(from)
+		l.save()
+		l.Env.Log.Info("collecting again", "resource", l.Resource, "from", from.UTC().Format(time.RFC3339))
+	default:
+	}
+}
+
 // save keeps the state. Collecting continues where that fails (see the
 // package's doc); the poll's error tells of it, and the next poll tries again.
 func (l *Loop) save() {

@@ -14,7 +14,7 @@
 //
 // # Invariants
 //
-//   - A cursor never goes back, never into the future, and never past a record
+//   - A cursor never goes back but by Rewind, never into the future, and never past a record
 //     that was not acknowledged. It moves by the times of records; by the bound of
 //     a window only where that ended more than a day ago.
 //   - The lower bound is inclusive, always.

@@ -32,6 +32,10 @@ func (t *timeline) Restore(saved jsontext.Value) (err error) {
 	return err
 }
 
+// Rewind implements collect.Strategy. A sweep looks back an overlap before the
+// cursor, and so begins at from.
+func (t *timeline) Rewind(from time.Time) { t.cursor = earlier(t.cursor, from.Add(t.Overlap)) }
+
 // Place implements collect.Strategy.
 func (t *timeline) Place() collect.Place {
 	return collect.Place{JSON: writePlace(t.cursor), From: t.lookback()}
