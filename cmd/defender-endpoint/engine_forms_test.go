@@ -8,7 +8,7 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
@@ -28,7 +28,7 @@ func TestEngineForms(t *testing.T) {
 			c := newCollected(t, e, breakFields(p, broken), form, defendertest.Options{Seed: 9, Alerts: 60, EvidencePerAlert: 2})
 			c.begin()
 			c.waitCount()
-			c.wait("the output tells", func(s componenttest.States) bool { return s[outputKey].State == client.UnitStateDegraded })
+			c.wait("the output tells", func(s agenttest.States) bool { return s[outputKey].State == client.UnitStateDegraded })
 			t.Logf("the output tells: %s", c.agent.States()[outputKey].Message)
 			c.stop()
 			c.prove()

@@ -10,18 +10,19 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
 const machineStream = "logs-microsoft_defender_endpoint.machine-default"
 
 // refusing is an index template that refuses a third of the full documents.
-var refusing = componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
+var refusing = elasticsearchtest.Fault{Item: func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
 	if isLesser(d.JSON) || d.ID[len(d.ID)-1]%3 != 0 {
-		return componenttest.ItemFault{}
+		return elasticsearchtest.ItemFault{}
 	}
-	return componenttest.ItemFault{Status: 400}
+	return elasticsearchtest.ItemFault{Status: 400}
 }}
 
 // forms counts the minimal and the full documents of each event.
@@ -174,7 +175,7 @@ func TestCollectFromSurvivesAChange(t *testing.T) {
 	r.start()
 	r.waitHealthy()
 	r.waitStored()
-	r.es.Fault(componenttest.ElasticsearchFault{Hang: true})
+	r.es.Fault(elasticsearchtest.Fault{Hang: true})
 	for _, since := range []string{"48h", "47h", "49h"} { // at least two wait
 		r.touch(1)
 		before := r.es.Stats().Requests
@@ -189,7 +190,7 @@ func TestCollectFromSurvivesAChange(t *testing.T) {
 	r.eventually("the stream is restarted", func() bool { return strings.Contains(strings.Join(r.agent.Log(), "\n"), `"stream restarted"`) })
 	r.es.Heal()
 	r.eventually("all are collected again", func() bool { return r.es.Stats().Conflicts >= 17 })
-	r.wait("healthy", func(s componenttest.States) bool { return s.All(client.UnitStateHealthy) })
+	r.wait("healthy", func(s agenttest.States) bool { return s.All(client.UnitStateHealthy) })
 	log := strings.Join(r.agent.Log(), "\n")
 	if _, after, _ := strings.Cut(log, `"stream restarted"`); strings.Count(after, `"collecting again"`) != 1 {
 		t.Errorf("the restarted stream does not collect again once for all requests that waited:\n%s", log)
@@ -211,7 +212,7 @@ func TestRunSinceIsContinued(t *testing.T) {
 	}
 	once()
 	es.Rollover(dataStream)
-	es.Fault(componenttest.ElasticsearchFault{Delay: 20 * time.Millisecond})
+	es.Fault(elasticsearchtest.Fault{Delay: 20 * time.Millisecond})
 	killed := exec.Command(binary, "run", "-c", file, "--since", "48h", "-E", state)
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,9 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component/componenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -22,7 +24,7 @@ func peerRows() []row {
 	return append(rows,
 		row{name: "g: conditions of the cluster that heal", run: func(s *soak) {
 			s.start()
-			for _, name := range slices.Sorted(maps.Keys(componenttest.Conditions())) {
+			for _, name := range slices.Sorted(maps.Keys(elasticsearchtest.Conditions())) {
 				if name != missingPipeline {
 					s.suffer(name)
 					s.waitHealthy()
@@ -38,7 +40,7 @@ func peerRows() []row {
 			}
 		}},
 		row{name: "g: stopped during trouble", resends: true, run: func(s *soak) {
-			for _, f := range []componenttest.ElasticsearchFault{{Status: 503}, {Status: 429}, {Drop: true}, {Hang: true}} {
+			for _, f := range []elasticsearchtest.Fault{{Status: 503}, {Status: 429}, {Drop: true}, {Hang: true}} {
 				s.es.Fault(f)
 				s.change(5)
 				before := s.sent()
@@ -76,7 +78,7 @@ func peerRows() []row {
 			s.eventually("alerts stored", func() bool { return s.es.Count(dataStream) >= s.want() })
 			for range 3 {
 				before := s.resent()
-				s.wait("healthy", func(states componenttest.States) bool { return states.All(client.UnitStateHealthy) })
+				s.wait("healthy", func(states agenttest.States) bool { return states.All(client.UnitStateHealthy) })
 				if _, err := s.agent.PerformAction(s.ctx, inputKey, "collect_from", map[string]any{"time": "48h"}); err != nil {
 					s.Fatal(err)
 				}
@@ -97,8 +99,8 @@ const missingPipeline = "missing pipeline"
 // suffer lets a condition of the cluster last for a while.
 func (s *soak) suffer(name string) {
 	s.Helper()
-	condition := componenttest.Conditions()[name]
-	s.es.Fault(componenttest.ElasticsearchFault{Item: func(componenttest.StoredDocument) componenttest.ItemFault { return condition }})
+	condition := elasticsearchtest.Conditions()[name]
+	s.es.Fault(elasticsearchtest.Fault{Item: func(elasticsearchtest.Document) elasticsearchtest.ItemFault { return condition }})
 	s.change(5)
 	s.wait(name, outputIs(client.UnitStateDegraded))
 	s.until(s.a(300*time.Millisecond), func() bool { return false })
@@ -114,8 +116,8 @@ func (s *soak) a(d time.Duration) time.Duration {
 	return d
 }
 
-func outputIs(state client.UnitState) func(componenttest.States) bool {
-	return func(states componenttest.States) bool { return states[outputKey].State == state }
+func outputIs(state client.UnitState) func(agenttest.States) bool {
+	return func(states agenttest.States) bool { return states[outputKey].State == state }
 }
 
 // isBare reports whether a document is the bare form of one that was refused.
@@ -127,11 +129,11 @@ func refusalRows() []row {
 	const attack = "' UNION SELECT password"
 	return []row{
 		{name: "g: 400 for some documents, and for their minimal forms", refused: true, run: func(s *soak) {
-			s.es.Fault(componenttest.ElasticsearchFault{Item: func(d componenttest.StoredDocument) componenttest.ItemFault {
+			s.es.Fault(elasticsearchtest.Fault{Item: func(d elasticsearchtest.Document) elasticsearchtest.ItemFault {
 				if isBare(d.JSON) || !isLesser(d.JSON) && d.ID[len(d.ID)-1]%7 != 0 {
-					return componenttest.ItemFault{}
+					return elasticsearchtest.ItemFault{}
 				}
-				return componenttest.ItemFault{Status: 400}
+				return elasticsearchtest.ItemFault{Status: 400}
 			}})
 			collectAll(s)
 			if !slices.ContainsFunc(s.documents(), isBare) {
@@ -142,7 +144,7 @@ func refusalRows() []row {
 			for i := range 3 {
 				s.tenant.Add(defendertest.Alerts, odd(attack, i, `"x":1`))
 			}
-			s.es.Fault(componenttest.ElasticsearchFault{Status: 403, Body: "<html>Request blocked</html>",
+			s.es.Fault(elasticsearchtest.Fault{Status: 403, Body: "<html>Request blocked</html>",
 				Match: func(body []byte) bool { return bytes.Contains(body, []byte(attack)) }})
 			collectAll(s)
 			if n := s.lesser(); n != 3 {
@@ -153,7 +155,7 @@ func refusalRows() []row {
 }
 
 func plainShipperRows() []row {
-	shipping := func(name string, o componenttest.ShipperOptions, run func(*soak)) row {
+	shipping := func(name string, o shippertest.Options, run func(*soak)) row {
 		o.Certificates = true
 		return row{name: "h: plain, " + name, shipper: &o, resends: true, run: run}
 	}
@@ -172,10 +174,10 @@ func plainShipperRows() []row {
 		}
 	}
 	return []row{
-		shipping("persists late", componenttest.ShipperOptions{Delay: 1500 * time.Millisecond}, collectAll),
-		shipping("killed", componenttest.ShipperOptions{Delay: 300 * time.Millisecond}, replaced(func(s *soak) { s.sink.Stop() })),
-		shipping("ended by SIGTERM", componenttest.ShipperOptions{Delay: 300 * time.Millisecond}, replaced(func(s *soak) { s.sink.Terminate(20) })),
-		shipping("never persists some", componenttest.ShipperOptions{}, func(s *soak) {
+		shipping("persists late", shippertest.Options{Delay: 1500 * time.Millisecond}, collectAll),
+		shipping("killed", shippertest.Options{Delay: 300 * time.Millisecond}, replaced(func(s *soak) { s.sink.Stop() })),
+		shipping("ended by SIGTERM", shippertest.Options{Delay: 300 * time.Millisecond}, replaced(func(s *soak) { s.sink.Terminate(20) })),
+		shipping("never persists some", shippertest.Options{}, func(s *soak) {
 			collectAll(s)
 			s.sink.GiveUp(3)
 			s.change(10)
