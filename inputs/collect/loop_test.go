@@ -91,7 +91,8 @@ func (l *leaf) Next() (jsontext.Value, error) {
 	return jsontext.Value(word), nil
 }
 
-func (l *leaf) Close() error { return nil }
+func (l *leaf) Asked() time.Time { return time.Time{} }
+func (l *leaf) Close() error     { return nil }
 
 // The strategy, which is its own pager.
 

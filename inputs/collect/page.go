@@ -23,12 +23,16 @@ type reading struct {
 // publishing, after which nothing that is pending counts; what is wrong with
 // the page stands in PageStats.Err.
 func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
+	asked := l.Now() // before the source's turn is waited for: early is safe
 	answer, err := l.Source.Open(ctx, r)
 	if err != nil {
 		return PageStats{Err: err}, nil
 	}
 	defer answer.Close()
-	page := reading{PageStats: PageStats{Opened: true}, from: r.From}
+	if theirs := answer.Asked(); !theirs.IsZero() {
+		asked = theirs
+	}
+	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From}
 	if err := l.records(ctx, answer, &page); err != nil {
 		return page.PageStats, err
 	}
@@ -148,6 +152,9 @@ func (p *reading) note(fingerprint uint64, id string, updated time.Time) {
 	}
 	p.Unsorted = p.Unsorted || updated.Before(p.Newest)
 	p.Newest = later(p.Newest, updated)
+	if !updated.After(p.Asked) {
+		p.Past = later(p.Past, updated)
+	}
 	if p.Oldest.IsZero() || updated.Before(p.Oldest) {
 		p.Oldest = updated
 	}
