@@ -129,6 +129,10 @@ type Mapper interface {
 	// the resource are read, zero where there is none; the id is valid until the
 	// next Read. With unreadable the record is only a beginning.
 	Read(record jsontext.Value, unreadable error) (id string, updated time.Time)
+	// Content is the record that was read, in bytes that are the same for all
+	// records that say the same, however they are written. It is valid until the
+	// next Read.
+	Content() []byte
 	// Documents maps the record that was read and calls emit for each of its
 	// documents; the document is the mapper's again when emit returns. A record
 	// that cannot be mapped is a document too. The error is emit's.

@@ -154,6 +154,8 @@ func (w words) Read(record jsontext.Value, unreadable error) (string, time.Time)
 	return "", time.Time{}
 }
 
+func (w words) Content() []byte { return []byte(w.current) }
+
 func (w words) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
 	w.doc.ID = w.current
 	return collect.Mapped{Faulty: w.current == "quarantined"}, emit(&w.doc)

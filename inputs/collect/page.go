@@ -68,11 +68,11 @@ func (l *Loop) records(ctx context.Context, answer Page, page *reading) error {
 
 // record publishes one record unless it was seen.
 func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) error {
-	fingerprint := l.seen.fingerprint(record)
+	written := l.seen.fingerprint(record)
 	id, updated := l.Mapper.Read(record, unreadable)
-	page.note(fingerprint, id, updated)
+	page.note(written, id, updated)
 	l.counts.Records++
-	entry, met := l.seen.find(fingerprint)
+	content, entry, met := l.seen.meet(written, l.Mapper.Content)
 	if met {
 		l.counts.Duplicates++
 	} else {
@@ -82,7 +82,7 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 			return err
 		}
 	}
-	l.seen.keep(fingerprint, entry, met, updated, page.from)
+	l.seen.keep(content, entry, met, updated, page.from)
 	if l.seen.crowded() { // a page may have any number of records
 		return l.acknowledge()
 	}

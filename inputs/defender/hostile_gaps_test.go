@@ -96,21 +96,6 @@ var knownGaps = map[string]string{
 	"a stream renamed after three hours": "lost 152 of 240, HEALTHY",
 	"another tenant in the same stream":  "lost 98 of 133, HEALTHY",
 
-	// 11. A version is its bytes, or its update time.
-	"alerts revised without a new time":                  "lost 20 of 60, HEALTHY",
-	"alerts written otherwise: members reversed":         "published twice 60 of 60",
-	"alerts written otherwise: numbers":                  "published twice 23 of 60",
-	"alerts written otherwise: spaces":                   "published twice 60 of 60",
-	"machineactions written otherwise: members reversed": "published twice 60 of 60",
-	"machineactions written otherwise: numbers":          "published twice 60 of 60",
-	"machineactions written otherwise: one more null":    "published twice 60 of 60",
-	"machineactions written otherwise: spaces":           "published twice 60 of 60",
-	"machines written otherwise: addresses":              "published twice 33 of 60",
-	"machines written otherwise: members reversed":       "published twice 60 of 60",
-	"machines written otherwise: numbers":                "published twice 60 of 60",
-	"machines written otherwise: one more null":          "published twice 60 of 60",
-	"machines written otherwise: spaces":                 "published twice 60 of 60",
-
 	// 14. More calls than a poll needs.
 	"12,000 machines in pages of 10,000": "13 calls, want at most 3",
 	"a quiet hour of alerts":             "180 calls, want at most 72",

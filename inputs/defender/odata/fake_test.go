@@ -136,19 +136,22 @@ func (a *answer) Close() error     { return nil }
 
 // mapper makes one document of a thing.
 type mapper struct {
-	thing thing
-	doc   ecs.Document
+	thing  thing
+	record jsontext.Value
+	doc    ecs.Document
 }
 
 func (m *mapper) Begin([]byte) {}
 
 func (m *mapper) Read(record jsontext.Value, unreadable error) (string, time.Time) {
-	m.thing = thing{}
+	m.thing, m.record = thing{}, record
 	if err := errors.Join(unreadable, json.Unmarshal(record, &m.thing)); err != nil {
 		panic(err)
 	}
 	return m.thing.ID, m.thing.Updated
 }
+
+func (m *mapper) Content() []byte { return m.record }
 
 func (m *mapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
 	m.doc.ID, m.doc.Timestamp = m.thing.ID, m.thing.Updated
