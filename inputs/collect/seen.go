@@ -125,7 +125,7 @@ func (s *seenSet) discard() { clear(s.pending) }
 // begin starts a sweep.
 func (s *seenSet) begin() {
 	s.met.reset()
-	s.writings.met = s.writings.met[:0]
+	s.writings.begin()
 }
 
 // complete ends a snapshot: what it did not meet is forgotten. One that was

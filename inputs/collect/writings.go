@@ -11,6 +11,7 @@ import (
 type writings struct {
 	known []writing // ascending
 	met   []writing
+	found int // of met in known
 }
 
 // writing is the fingerprint of a record as it came and that of its content.
@@ -21,6 +22,7 @@ func (w *writings) find(written uint64) (content uint64, found bool) {
 	if !found {
 		return 0, false
 	}
+	w.found++
 	return w.known[i].content, true
 }
 
@@ -28,13 +30,20 @@ func (w *writings) find(written uint64) (content uint64, found bool) {
 // are those of a backlog, which is not read again.
 func (w *writings) note(written, content uint64, limit int) {
 	if len(w.met) >= limit {
-		w.met = w.met[:0]
+		w.begin()
 	}
 	w.met = append(w.met, writing{written, content})
 }
 
+// begin begins a sweep.
+func (w *writings) begin() { w.met, w.found = w.met[:0], 0 }
+
 // complete ends a sweep: what it did not meet is forgotten.
 func (w *writings) complete() {
+	if w.found == len(w.known) && w.found == len(w.met) {
+		return // nothing is new
+	}
 	slices.SortFunc(w.met, func(a, b writing) int { return cmp.Compare(a.written, b.written) })
-	w.known, w.met = w.met, w.known[:0]
+	w.known, w.met = w.met, w.known
+	w.begin()
 }

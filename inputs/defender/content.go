@@ -21,8 +21,10 @@ type content struct {
 
 	bytes   []byte
 	members []pair // of the objects that are being written, the outer ones first
+	orders  [maxDepth + 1]order
 	parts   []part // of the sets that are being written
 	sorted  []byte // scratch of set
+	plain   []byte // scratch of text
 	ranks   []int  // of the elements of the record's own set, in the order of the record
 	sum     [sha256.Size]byte
 	written bool // bytes and sum are those of the record being mapped
@@ -91,23 +93,17 @@ func (c *content) value(v raw, depth int) {
 func (c *content) object(v raw, depth int) {
 	start := len(c.members)
 	s := ecs.NewScanner(v)
-	sorted := true
 	for s.Enter(); s.More(); {
-		m := pair{name: s.Value(), value: s.Value()}
+		c.members = append(c.members, pair{s.Value(), s.Value()})
+	}
+	order := &c.orders[depth]
+	order.sort(c.members[start:])
+	c.bytes = append(c.bytes, '{')
+	for i := range order.sorted {
+		m := c.members[start+order.sorted[i]]
 		if blank(m.value) {
 			continue
 		}
-		if n := len(c.members); n > start && bytes.Compare(c.members[n-1].name, m.name) > 0 {
-			sorted = false
-		}
-		c.members = append(c.members, m)
-	}
-	if !sorted {
-		slices.SortStableFunc(c.members[start:], func(a, b pair) int { return bytes.Compare(a.name, b.name) })
-	}
-	c.bytes = append(c.bytes, '{')
-	for i := start; i < len(c.members); i++ {
-		m := c.members[i] // inner objects may move the slice
 		c.text(m.name)
 		c.bytes = append(c.bytes, ':')
 		if m.value.Kind() == '[' && slices.Contains(c.sets, ecs.Alias(m.name)) {
@@ -119,6 +115,32 @@ func (c *content) object(v raw, depth int) {
 	}
 	c.bytes = append(c.bytes, '}')
 	c.members = c.members[:start]
+}
+
+// order is how the members of an object are sorted. Objects of one depth have
+// the same members in the same order nearly always: without it writing took
+// 40% longer.
+type order struct {
+	names  []byte // of the object, one after the other with their quotes
+	sorted []int
+}
+
+func (o *order) sort(members []pair) {
+	rest := o.names
+	same := len(members) == len(o.sorted)
+	for i := 0; same && i < len(members); i++ {
+		if same = bytes.HasPrefix(rest, members[i].name); same {
+			rest = rest[len(members[i].name):]
+		}
+	}
+	if same {
+		return
+	}
+	o.names, o.sorted = o.names[:0], o.sorted[:0]
+	for i, m := range members {
+		o.names, o.sorted = append(o.names, m.name...), append(o.sorted, i)
+	}
+	slices.SortStableFunc(o.sorted, func(a, b int) int { return bytes.Compare(members[a].name, members[b].name) })
 }
 
 func (c *content) list(v raw, depth int) {
@@ -160,12 +182,26 @@ func (c *content) set(v raw, depth int) {
 	c.parts = c.parts[:first]
 }
 
+// text writes a text with the shortest escapes. Only an escape that is not the
+// shortest makes a difference, so that most texts are taken as they are.
 func (c *content) text(v raw) {
-	if bytes.IndexByte(v, '\\') >= 0 {
-		if plain, err := jsontext.AppendUnquote(nil, v); err == nil {
-			c.bytes = strconv.AppendQuote(c.bytes, ecs.Alias(plain))
+	for rest := v; ; {
+		i := bytes.IndexByte(rest, '\\')
+		if i < 0 || i+1 == len(rest) {
+			c.bytes = append(c.bytes, v...)
 			return
 		}
+		if e := rest[i+1]; e == 'u' || e == '/' {
+			break
+		}
+		rest = rest[i+2:]
+	}
+	var err error
+	if c.plain, err = jsontext.AppendUnquote(c.plain[:0], v); err == nil {
+		c.bytes, err = jsontext.AppendQuote(c.bytes, c.plain)
+	}
+	if err == nil {
+		return
 	}
 	c.bytes = append(c.bytes, v...)
 }
