@@ -51,7 +51,9 @@ func (c *Component) registerActions(u *client.Unit, k key) {
 	known := map[string]*action{
 		testConnection: {testConnection, func(ctx context.Context, _ map[string]any) (map[string]any, error) { return c.testConnection(ctx, k) }},
 		collectNow:     {collectNow, func(ctx context.Context, _ map[string]any) (map[string]any, error) { return c.collectNow(ctx, k) }},
-		collectFrom:    {collectFrom, func(_ context.Context, params map[string]any) (map[string]any, error) { return c.collectFrom(k, params) }},
+		collectFrom: {collectFrom, func(_ context.Context, params map[string]any) (map[string]any, error) {
+			return c.collectFrom(k, params)
+		}},
 	}
 	for _, a := range known {
 		u.RegisterAction(a)

@@ -134,7 +134,7 @@ func (l *Loop) sweep(ctx context.Context) error {
 		// itself, another pager where the source refused, or nil at the end.
 		next, err := pager.Next(page)
 		if next == nil {
-			return l.end(err)
+			return l.end(request, err)
 		}
 		if err != nil {
 			l.Env.Log.Warn("query refused, asking another way", "resource", l.Resource, "error", err.Error())
@@ -142,7 +142,7 @@ func (l *Loop) sweep(ctx context.Context) error {
 		}
 
 		// Save the place, where it moved.
-		l.settle()
+		l.settle(request)
 		pager = next
 	}
 	return nil
@@ -155,24 +155,28 @@ func (l *Loop) begin() {
 }
 
 // end ends a sweep: complete without an error, else broken off.
-func (l *Loop) end(err error) error {
+func (l *Loop) end(last Request, err error) error {
 	if err == nil {
 		l.backlog = 0
 		l.seen.complete()
 	}
-	if !l.settle() && l.seen.changed {
+	if !l.settle(last) && l.seen.changed {
 		l.save() // the place did not move, but something was published
 	}
 	return err
 }
 
-// settle saves the place where it moved, and forgets what lies behind it.
-func (l *Loop) settle() (moved bool) {
+// settle saves the place where it moved, and forgets what lies behind it and
+// behind what was last asked for: the sweep may still be there.
+func (l *Loop) settle(last Request) (moved bool) {
 	place := l.Strategy.Place()
 	if bytes.Equal(place.JSON, l.saved) {
 		return false
 	}
-	l.seen.forget(place.From)
+	if last.From.IsZero() {
+		last.From = place.From
+	}
+	l.seen.forget(earlier(place.From, last.From))
 	l.save()
 	return true
 }

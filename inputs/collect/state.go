@@ -92,7 +92,7 @@ func (l *Loop) restore(ctx context.Context) error {
 		return fmt.Errorf("load cursor: %w", err)
 	}
 	l.restored = true
-	l.settle()
+	l.settle(Request{})
 	return nil
 }
 

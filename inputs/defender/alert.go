@@ -2,6 +2,7 @@ package defender
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,15 +105,15 @@ type alertMapper struct {
 	items, techniques                   elements // of the alert's evidence and mitreTechniques
 	loggedOnUsers, comments, hosts      elements // of its loggedOnUsers, comments and domains
 	techniqueIDs                        ecs.Value
-	id                                  []byte
-	time                                time.Time      // of all documents of the alert
-	met                                 map[string]int // evidence items of the alert so far
+	id, part                            []byte
+	time                                time.Time // of all documents of the alert
 	relatedHash, relatedIP, relatedHost union
 	categories, types                   union
 }
 
 func newAlertMapper(e *envelope) mapper {
-	m := &alertMapper{envelope: e, met: map[string]int{}}
+	m := &alertMapper{envelope: e}
+	e.content.sets = []string{`"evidence"`}
 	e.vendor = [...]string{"microsoft", "defender_endpoint"}
 	m.alerts = newObjectDecoder(&m.alert)
 	items := maxItems
@@ -134,7 +135,7 @@ func newAlertMapper(e *envelope) mapper {
 }
 
 func (m *alertMapper) read(record raw) (string, time.Time, error) {
-	m.record, m.faults = record, m.faults[:0]
+	m.take(record)
 	if err := m.alerts.decode(record); err != nil {
 		return "", time.Time{}, err
 	}
@@ -157,9 +158,9 @@ func (m *alertMapper) shared() {
 	m.relatedUser(root.Object("user"))
 }
 
-// document makes one document of the alert with the given evidence; part tells
-// it from the alert's other documents.
-func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
+// document makes one document of the alert with the given evidence; part and
+// number tell it from the alert's other documents.
+func (m *alertMapper) document(items []raw, part string, number int) {
 	a, root := &m.alert, m.doc.Root()
 	m.relatedHash, m.relatedIP = m.relatedHash[:0], m.relatedIP[:0]
 	m.types, m.categories = m.types[:0], append(m.categories[:0], "host")
@@ -177,7 +178,8 @@ func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
 	event.Set("category", m.doc.Texts(m.categories...))
 	event.Set("type", m.doc.Texts(m.types...))
 	m.related(root)
-	m.finish(m.time, m.id, a.LastUpdateTime, part, occurrence)
+	m.part = strconv.AppendInt(append(m.part[:0], part...), int64(number), 10)
+	m.finish(m.time, m.id, m.part)
 }
 
 func (m *alertMapper) constants(root, event *ecs.Object) {

@@ -1,12 +1,5 @@
 package defender
 
-import (
-	"strconv"
-	"strings"
-
-	"github.com/defender-endpoint/defender-endpoint/ecs"
-)
-
 // documents maps what an alert's documents share once, and each evidence item
 // on top of it.
 func (m *alertMapper) documents(emit func() error) error {
@@ -15,10 +8,9 @@ func (m *alertMapper) documents(emit func() error) error {
 	items := m.items.values
 	if m.config.Evidence == "whole" || len(items) == 0 {
 		m.noteBeyond(&m.items)
-		m.document(items, m.alert.Evidence)
+		m.document(items, "", 0)
 		return emit()
 	}
-	defer m.forget()
 	ground, faults, lossy, kept := m.doc.Keep(), len(m.faults), m.lossy, m.kept
 	again := func() {
 		m.doc.Rewind(ground)
@@ -35,7 +27,7 @@ func (m *alertMapper) documents(emit func() error) error {
 			m.items.values = items[:i]
 			break
 		}
-		m.document(items[i:i+1], items[i], m.occurrence(items[i])...)
+		m.document(items[i:i+1], "item", m.contentOf().rank(i))
 		if err := emit(); err != nil {
 			return err
 		}
@@ -45,7 +37,7 @@ func (m *alertMapper) documents(emit func() error) error {
 	}
 	again()
 	m.noteBeyond(&m.items)
-	m.document(nil, m.alert.Evidence, beyondItems...)
+	m.document(nil, "beyond", 0)
 	return emit()
 }
 
@@ -67,34 +59,4 @@ func (m *alertMapper) sizeOf(item raw) int {
 		size += len(m.record)
 	}
 	return size
-}
-
-// occurrence tells an item from equal ones before it; it is empty for the first.
-func (m *alertMapper) occurrence(item raw) []byte {
-	if len(m.items.values) == 1 {
-		return nil
-	}
-	n := m.met[ecs.Alias(item)]
-	m.met[ecs.Alias(item)] = n + 1
-	if n <= maxPluses {
-		return pluses[:n]
-	}
-	return strconv.AppendInt(pluses[:1:1], int64(n), 10)
-}
-
-// pluses is one for each earlier item that is equal, as long as there are not
-// many of them: ids hash it, which for each of thousands would take their square.
-var pluses = []byte(strings.Repeat("+", maxPluses))
-
-// beyondItems tells the document of items that have none.
-var beyondItems = []byte("beyond")
-
-const maxPluses = 64
-
-// forget empties what refers to the record.
-func (m *alertMapper) forget() {
-	if len(m.met) > maxElements {
-		m.met = map[string]int{}
-	}
-	clear(m.met)
 }

@@ -36,6 +36,17 @@
 // inserts or completes without a new update time would either be taken for its
 // neighbour or be lost behind an id that already exists.
 //
+// # Why a version is the content
+//
+// A record that changes without a new update time is a new version, and one that
+// comes with its members in another order, a null more, or 17.0 for 17 is none:
+// JSON leaves all of that open, and a service that is deployed anew may change it
+// for every record at once. Seen set and ids therefore go by the content (see
+// content), in which the order of an alert's evidence and a machine's addresses
+// does not count either. The content is written only for records whose bytes were
+// not met in the sweep before. Records over 1 MiB, and what is nested deeper than
+// eight levels, count as they are written.
+//
 // # Why ids are SHA-256
 //
 // What an attacker does on a machine ends up in evidence. Were two contents

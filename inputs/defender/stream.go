@@ -120,6 +120,14 @@ func (m *recordMapper) Read(record raw, unreadable error) (id string, updated ti
 	return id, updated
 }
 
+// Content implements collect.Mapper.
+func (m *recordMapper) Content() []byte {
+	if m.unreadable != nil {
+		return m.record
+	}
+	return m.envelope.contentOf().bytes
+}
+
 // Documents implements collect.Mapper.
 func (m *recordMapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
 	m.emit, m.mapped = emit, collect.Mapped{Faulty: m.unreadable != nil}

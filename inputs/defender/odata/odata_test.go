@@ -240,15 +240,16 @@ func TestCursorInTheFuture(t *testing.T) {
 	if err := r.poll(t); err != nil {
 		t.Fatal(err)
 	}
-	if want := "updated ge 2026-03-02T10:45:00Z"; r.asked[0].Get("$filter") != want {
-		t.Errorf("reads %s, want %s", r.asked[0].Get("$filter"), want)
+	if want := "updated ge 2026-03-02T10:30:00Z"; r.asked[1].Get("$filter") != want {
+		t.Errorf("reads %s, want %s", r.asked[1].Get("$filter"), want)
 	}
 	if r.saves == saves || !strings.Contains(r.warnings.String(), "cursor lies in the future") {
 		t.Errorf("%d saves, warnings %s", r.saves-saves, r.warnings.String())
 	}
 }
 
-// TestRecordOfTheFuture is published, and carries the cursor to the present only.
+// TestRecordOfTheFuture is published, and does not carry the cursor: that stays at
+// the newest record before it, of 11:55.
 func TestRecordOfTheFuture(t *testing.T) {
 	r := newRig(odata.Timeline, 50)
 	r.things = append(r.things, thing{"future", noon.AddDate(73, 0, 0), noon})
@@ -257,7 +258,7 @@ func TestRecordOfTheFuture(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if want := "updated ge 2026-03-02T11:45:00Z"; r.asked[0].Get("$filter") != want {
+	if want := "updated ge 2026-03-02T11:40:00Z"; r.asked[0].Get("$filter") != want {
 		t.Errorf("reads %s, want %s", r.asked[0].Get("$filter"), want)
 	}
 	r.expectOnce(t)
