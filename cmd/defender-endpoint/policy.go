@@ -12,7 +12,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
-// policy is what is read of a standalone elastic-agent.yml (DESIGN.md 6).
+// policy is what is read of a standalone elastic-agent.yml (README, "With your own
+// tenant").
 type policy struct {
 	Outputs map[string]map[string]any `config:"outputs"`
 	Inputs  []map[string]any          `config:"inputs"`

@@ -34,8 +34,8 @@ type Finding struct {
 // Check finds out whether documents could be published to the targets with an
 // output unit's settings, and writes nothing. The error is an *output.Error, or
 // joins the faults of the settings.
-func Check(ctx context.Context, settings map[string]any, targets []string) (Finding, error) {
-	c, err := readConfig(settings)
+func Check(ctx context.Context, source map[string]any, targets []string) (Finding, error) {
+	c, err := readConfig(source)
 	if err != nil {
 		return Finding{}, err
 	}
