@@ -266,7 +266,8 @@ var layers = map[string][]string{
 	"component/output/elasticsearch": {"inputs", "inputs/policy", "component/output", "ecs"},
 	"component/output/shipper":       {"inputs", "inputs/policy", "component/output", "ecs"},
 	"component/componenttest":        {"inputs", "ecs", "component/output"},
-	"component":                      {"inputs", "inputs/defender/api", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},
+	"component/health":               {"inputs", "component/output"},
+	"component":                      {"inputs", "component/health", "component/output", "component/output/elasticsearch", "component/output/shipper", "component/checkpoint"},
 	"spec":                           {},
 }
 

@@ -19,7 +19,12 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
-const defaultPort = 9200
+const (
+	defaultPort = 9200
+	// pipelineOption is the option of a target (inputs.Target.Options) that names
+	// the ingest pipeline of its documents, in place of the output's.
+	pipelineOption = "pipeline"
+)
 
 // options are the settings of an output unit that matter to publishing, as the
 // policy has them. Others are ignored.
