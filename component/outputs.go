@@ -38,11 +38,16 @@ func newOutput(u Unit, r output.Reporter, log *slog.Logger) (output.Output, erro
 }
 
 func unknownOutput(unitType string) error {
-	var known []string
-	for _, k := range outputs {
-		known = append(known, k.Type)
+	return fmt.Errorf("type: output %q is not supported, want %s", unitType, strings.Join(OutputTypes(), " or "))
+}
+
+// OutputTypes are the types of the outputs there are, as a policy names them.
+func OutputTypes() []string {
+	types := make([]string, len(outputs))
+	for i := range outputs {
+		types[i] = outputs[i].Type
 	}
-	return fmt.Errorf("type: output %q is not supported, want %s", unitType, strings.Join(known, " or "))
+	return types
 }
 
 // Conditions is the health truth table with the rows of an input and of all

@@ -28,7 +28,7 @@ func Of(source map[string]any) *Reader {
 	r := &Reader{tree: config.NewConfig(), named: map[string]bool{}}
 	tree, err := config.NewConfigFrom(literal(source))
 	if err != nil {
-		r.Fault("settings", reason(err))
+		r.fault("settings", reason(err))
 		return r
 	}
 	r.tree = tree
@@ -46,11 +46,11 @@ func Over(outer, inner map[string]any, joined ...string) *Reader {
 			continue
 		}
 		if _, err := r.tree.Remove(name, -1); err != nil {
-			r.Fault(name, reason(err))
+			r.fault(name, reason(err))
 		}
 	}
 	if err := r.tree.Merge(over.tree); err != nil {
-		r.Fault("settings", reason(err))
+		r.fault("settings", reason(err))
 	}
 	return r
 }
@@ -94,19 +94,19 @@ func (r *Reader) undecoded(name string, value any, err error) {
 		setting = in.Path()
 	}
 	r.named[name] = true
-	r.Fault(setting, reason(err))
+	r.fault(setting, reason(err))
 }
 
 // Check notes a fault of a setting unless ok. A setting has one fault: what could
 // not be decoded is not compared with limits.
 func (r *Reader) Check(ok bool, setting, want string) {
 	if !ok && !r.named[setting] {
-		r.Fault(setting, errors.New(want))
+		r.fault(setting, errors.New(want))
 	}
 }
 
-// Fault notes what is wrong with a setting.
-func (r *Reader) Fault(setting string, err error) { r.add(setting, fmt.Errorf("%s: %w", setting, err)) }
+// fault notes what is wrong with a setting.
+func (r *Reader) fault(setting string, err error) { r.add(setting, fmt.Errorf("%s: %w", setting, err)) }
 
 // Named notes faults that name their setting themselves; nil is none.
 func (r *Reader) Named(faults ...error) {
