@@ -11,6 +11,7 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
+	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -109,14 +110,14 @@ func (c *Component) testConnection(ctx context.Context, k key) (map[string]any, 
 		return nil, err
 	}
 	if len(trials) == 0 {
-		return nil, errors.New(noStreams.Message)
+		return nil, errors.New(health.NoStreams())
 	}
 	streams := map[string]any{}
 	var faults []string
 	for _, t := range trials {
 		streams[t.Stream] = trialResult(t)
 		if t.Err != nil {
-			faults = append(faults, "stream "+t.Stream+": "+Explain(t.Err))
+			faults = append(faults, "stream "+t.Stream+": "+Explain(c.o.Input, t.Err))
 		}
 	}
 	return map[string]any{"streams": streams}, joined(faults)
@@ -132,7 +133,7 @@ func trialResult(t StreamTrial) map[string]any {
 		"quota_left": t.Quota.HourLeft, "can_collect": t.Err == nil,
 	}
 	if !t.Newest.IsZero() {
-		result["newest_record"] = stamp(t.Newest)
+		result["newest_record"] = health.Stamp(t.Newest)
 	}
 	return result
 }
@@ -146,7 +147,7 @@ func (c *Component) collectNow(ctx context.Context, k key) (map[string]any, erro
 	}
 	ended := make([]<-chan struct{}, len(running))
 	for i, r := range running {
-		ended[i] = r.health.ended()
+		ended[i] = r.health.Ended()
 		select {
 		case r.poll <- struct{}{}:
 		default: // is asked for already
@@ -163,7 +164,7 @@ func (c *Component) collectNow(ctx context.Context, k key) (map[string]any, erro
 			faults = append(faults, "stream "+id+": the poll is still under way")
 			continue
 		}
-		result, fault := r.health.outcome()
+		result, fault := r.health.Outcome()
 		if streams[id] = result; fault != "" {
 			faults = append(faults, "stream "+id+": "+fault)
 		}
@@ -190,14 +191,14 @@ func (c *Component) collectFrom(k key, params map[string]any) (map[string]any, e
 	for _, r := range chosen {
 		id := r.stream.Key.Stream
 		if r.ended() {
-			_, fault := r.health.outcome()
+			_, fault := r.health.Outcome()
 			faults = append(faults, "stream "+id+": does not run: "+fault)
 			continue
 		}
 		c.locked(func() { r.collectFrom(from) })
 		asked = append(asked, id)
 	}
-	return map[string]any{"from": stamp(from), "streams": asked}, joined(faults)
+	return map[string]any{"from": health.Stamp(from), "streams": asked}, joined(faults)
 }
 
 // choose returns the streams with those ids; all where none is named.
@@ -244,16 +245,6 @@ func Since(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%s lies in the future", text)
 	}
 	return from.UTC(), nil
-}
-
-// outcome is how the last poll ended.
-func (s *streamHealth) outcome() (result map[string]any, fault string) {
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	if s.failures > 0 {
-		fault = s.last.text
-	}
-	return s.payload(), fault
 }
 
 func joined(faults []string) error {

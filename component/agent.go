@@ -189,7 +189,7 @@ func (w *watch) reconcile(ctx context.Context, c *Component) {
 func (w *watch) settle(unwanted []*client.Unit) {
 	for _, u := range unwanted {
 		if state, _, _ := u.State(); state != client.UnitStateStopped {
-			stoppedInput.report(w.report(u))
+			w.report(u)(client.UnitStateStopped, stoppedText, nil)
 		}
 	}
 }

@@ -12,9 +12,8 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
+	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
-	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
-	"github.com/defender-endpoint/defender-endpoint/component/output/shipper"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -59,14 +58,14 @@ type runningOutput struct {
 	unit   Unit
 	config []byte // canonical
 	level  *slog.LevelVar
-	health *outputHealth
+	health *health.Output
 	ok     bool // an output is plugged in
 }
 
 type runningInput struct {
 	unit    Unit
 	level   *slog.LevelVar
-	health  *inputHealth
+	health  *health.Input
 	streams map[inputs.Key]*runningStream
 }
 
@@ -119,19 +118,21 @@ func (c *Component) applyOutput(wanted *Unit) {
 	config := canonical(wanted.Source)
 	if c.output != nil && c.output.unit.Type == wanted.Type && bytes.Equal(c.output.config, config) {
 		c.output.level.Set(wanted.Level)
-		c.output.health.redirect(wanted.Report)
+		c.output.health.Redirect(wanted.Report.health())
 		c.locked(func() { c.output.unit = *wanted })
 		return
 	}
 	if c.output != nil {
-		c.output.health.redirect(silent)
+		c.output.health.Redirect(silent)
 	}
-	configuringOutput.report(wanted.Report)
+	wanted.Report(client.UnitStateConfiguring, configuringOutputText, nil)
 	log, level := unitLog(c.o.Log, wanted)
-	next := &runningOutput{unit: *wanted, config: config, level: level, health: newOutputHealth(wanted.Type, log, wanted.Report)}
+	next := &runningOutput{
+		unit: *wanted, config: config, level: level, health: health.NewOutput(kindOf(wanted.Type), log, wanted.Report.health()),
+	}
 	out, err := newOutput(*wanted, next.health, log)
 	if err != nil {
-		next.health.fail(err)
+		next.health.Refuse(err)
 		c.plug(nil)
 		c.setOutput(next)
 		return
@@ -139,12 +140,12 @@ func (c *Component) applyOutput(wanted *Unit) {
 	next.ok = true
 	c.plug(out)
 	c.setOutput(next)
-	next.health.redirect(wanted.Report)
+	next.health.Redirect(wanted.Report.health())
 }
 
 func (c *Component) setOutput(next *runningOutput) {
 	if c.output != nil {
-		c.output.health.end()
+		c.output.health.End()
 	}
 	c.locked(func() { c.output = next })
 }
@@ -165,70 +166,55 @@ func (c *Component) plug(out output.Output) {
 	}
 }
 
-// newOutput builds the output a unit asks for. The unit's type decides.
-func newOutput(u Unit, r output.Reporter, log *slog.Logger) (output.Output, error) {
-	switch u.Type {
-	case "elasticsearch":
-		return elasticsearch.New(u.Source, r, log)
-	case "shipper":
-		return shipper.New(u.Source, u.ID, r, log)
-	default:
-		return nil, fmt.Errorf("type: output %q is not supported, want elasticsearch or shipper", u.Type)
-	}
-}
-
 func (c *Component) applyInput(ctx context.Context, u Unit) {
 	in := c.inputs[u.key()]
 	if in == nil {
-		starting.report(u.Report)
+		u.Report(client.UnitStateStarting, startingText, nil)
 		log, level := unitLog(c.o.Log, &u)
-		in = &runningInput{level: level, health: newInputHealth(log, u.Report), streams: map[inputs.Key]*runningStream{}}
+		in = &runningInput{
+			level: level, health: health.NewInput(log, c.o.Input.Diagnose, u.Report.health()), streams: map[inputs.Key]*runningStream{},
+		}
 	}
 	in.level.Set(u.Level)
 	c.locked(func() {
 		in.unit = u
 		c.inputs[u.key()] = in
 	})
-	in.health.redirect(u.Report)
+	in.health.Redirect(u.Report.health())
 	if c.output == nil {
-		waiting.report(u.Report)
+		u.Report(client.UnitStateStarting, waitingText, nil)
 		return
 	}
 	streams, err := c.o.Input.Streams(inputs.Unit{ID: u.InputID, Namespace: u.Namespace, Source: u.Source})
 	if err != nil {
-		in.health.log.Error("input configuration refused", "error", err.Error())
 		c.stopStreams(in, everyStream)
-		in.health.blame(badInput.causedBy(err))
+		in.health.Refuse(err)
 		return
 	}
 	if len(in.streams) == 0 && len(streams) > 0 {
-		configuring.report(u.Report)
+		u.Report(client.UnitStateConfiguring, configuringText, nil)
 	}
 	c.applyStreams(ctx, in, streams)
-	in.health.blame(condition{})
+	in.health.Refuse(nil)
 }
 
 func (c *Component) stopInput(in *runningInput) {
-	in.health.redirect(silent)
-	stoppingInput.report(in.unit.Report)
+	in.health.Redirect(silent)
+	in.unit.Report(client.UnitStateStopping, stoppingText, nil)
 	c.stopStreams(in, everyStream)
-	stoppedInput.report(in.unit.Report)
+	in.unit.Report(client.UnitStateStopped, stoppedText, nil)
 }
 
 func (c *Component) stopOutput() {
 	if c.output == nil {
 		return
 	}
-	c.output.health.redirect(silent)
-	stoppingOutput.report(c.output.unit.Report)
+	c.output.health.Redirect(silent)
+	c.output.unit.Report(client.UnitStateStopping, stoppingText, nil)
 	c.plug(nil)
-	stoppedOutput.report(c.output.unit.Report)
+	c.output.unit.Report(client.UnitStateStopped, stoppedText, nil)
 	c.setOutput(nil)
 }
-
-// silent is where a unit that is stopping reports to: whatever its streams or
-// its output still say, the agent hears of the stop alone.
-func silent(client.UnitState, string, map[string]any) {}
 
 // Stop ends everything: inputs first, all at once, then the output.
 func (c *Component) Stop() {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
-	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
 
@@ -53,6 +52,24 @@ func (s *scripted) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		})
 	}
 	return streams, nil
+}
+
+// denied is an error that the scripted input has a row for.
+type denied struct{}
+
+func (denied) Error() string { return "denied" }
+
+var permissionMissing = &inputs.Condition{Name: "permission", Message: "{call}: permission missing ({code}); {remedy}"}
+
+func (s *scripted) Conditions() []*inputs.Condition { return []*inputs.Condition{permissionMissing} }
+
+func (s *scripted) Diagnose(err error) inputs.Diagnosis {
+	if _, ok := errors.AsType[denied](err); !ok {
+		return inputs.Diagnosis{}
+	}
+	return inputs.Diagnosis{
+		Condition: permissionMissing, Call: "get /api/toys", Code: "HTTP 403, Forbidden", Remedy: "grant Toy.Read.All",
+	}
 }
 
 func (s *scripted) run(ctx context.Context, env inputs.Env, id string, say any) error {
@@ -208,11 +225,10 @@ func TestOnlyChangedStreamsRestart(t *testing.T) {
 }
 
 func TestWorstStreamDecides(t *testing.T) {
-	missing := &api.Error{Op: "get /api/alerts", Status: 403, Code: "Forbidden", Kind: api.Permission, Hint: "grant Alert.Read.All"}
 	c, _ := newComponent(t)
 	r := newRecord()
-	c.Apply(t.Context(), []component.Unit{inputUnit(r, streams("well", missing)), outputUnit()})
-	want := "stream s1: get /api/alerts: permission missing (HTTP 403, Forbidden); grant Alert.Read.All"
+	c.Apply(t.Context(), []component.Unit{inputUnit(r, streams("well", denied{})), outputUnit()})
+	want := "stream s1: get /api/toys: permission missing (HTTP 403, Forbidden); grant Toy.Read.All"
 	if got := r.wait(t, client.UnitStateDegraded); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

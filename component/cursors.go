@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -13,16 +14,16 @@ import (
 // disk or a network.
 type namedCursors struct {
 	inputs.Cursors
-	health *streamHealth
+	health *health.Stream
 }
 
 func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	value, err := c.Cursors.Load(ctx, key)
 	switch {
 	case err == nil:
-		c.health.checkpointed(value, time.Time{})
+		c.health.Checkpointed(value, time.Time{})
 	case !errors.Is(err, inputs.ErrNoCursor) && ctx.Err() == nil:
-		err = &checkpointError{"load", err}
+		err = &health.CheckpointError{Op: "load", Err: err}
 	}
 	return value, err
 }
@@ -31,26 +32,9 @@ func (c namedCursors) Save(ctx context.Context, key inputs.Key, value []byte) er
 	err := c.Cursors.Save(ctx, key, value)
 	switch {
 	case err == nil:
-		c.health.checkpointed(value, time.Now())
+		c.health.Checkpointed(value, time.Now())
 	case ctx.Err() == nil:
-		err = &checkpointError{"save", err}
+		err = &health.CheckpointError{Op: "save", Err: err}
 	}
 	return err
-}
-
-// headLimit is how much is kept of a checkpoint, bytes: place and time stand at
-// its beginning.
-const headLimit = 1 << 10
-
-// checkpoint is what is remembered of a stream's newest checkpoint.
-type checkpoint struct {
-	head  []byte
-	size  int
-	saved time.Time // by this process; zero where it was only loaded
-}
-
-func (s *streamHealth) checkpointed(value []byte, saved time.Time) {
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	s.checkpoint = checkpoint{append(s.checkpoint.head[:0:0], value[:min(len(value), headLimit)]...), len(value), saved}
 }

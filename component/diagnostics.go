@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+
+	"github.com/defender-endpoint/defender-endpoint/component/health"
 )
 
 // diagnosticLimit bounds one file, bytes.
@@ -93,7 +95,7 @@ func (c *Component) streamsOf(k key) []*runningStream {
 func (c *Component) shownStreams(k key) any {
 	out := map[string]any{}
 	for _, r := range c.streamsOf(k) {
-		shown, saved := r.health.shown()
+		shown, saved := r.health.Details()
 		entry := map[string]any{}
 		if r.stream.Inspect != nil {
 			entry = r.stream.Inspect(saved)
@@ -104,23 +106,6 @@ func (c *Component) shownStreams(k key) any {
 	return map[string]any{"streams": out}
 }
 
-// shown is the stream's state for diagnostics, and the beginning of its newest
-// checkpoint.
-func (s *streamHealth) shown() (state map[string]any, saved []byte) {
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	p := s.payload()
-	p["failed_polls"] = s.failures
-	if s.failures > 0 {
-		p["last_failure"] = s.last.text
-	}
-	p["checkpoint_bytes"] = s.checkpoint.size
-	if !s.checkpoint.saved.IsZero() {
-		p["checkpoint_saved"] = stamp(s.checkpoint.saved)
-	}
-	return p, s.checkpoint.head
-}
-
 func (c *Component) shownRefusals(k key) any {
 	c.mu.Lock()
 	out := c.output
@@ -128,14 +113,18 @@ func (c *Component) shownRefusals(k key) any {
 	if out == nil || out.unit.ID != k.id {
 		return map[string]any{"error": "the unit does not run"}
 	}
-	total, published, newest := out.health.refusals()
+	total, published, newest := out.health.Refusals()
 	list := make([]any, 0, len(newest))
 	for _, r := range newest {
 		list = append(list, map[string]any{
 			"target": r.Target, "document_id": r.ID, "record_id": r.Record, "status": r.Status, "error_type": r.Type, "field": r.Field,
 		})
 	}
-	return publishedPayload(map[string]any{"total": total, "newest": list}, published)
+	shown := map[string]any{"total": total, "newest": list}
+	if kind := kindOf(out.unit.Type); kind != nil {
+		shown["knows_ids"] = kind.KnowsIDs // if not, what is sent twice may be stored twice
+	}
+	return health.Published(shown, published)
 }
 
 func (c *Component) shownProcess() any {

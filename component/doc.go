@@ -1,5 +1,6 @@
 // Package component speaks to Elastic Agent: units come in, states go out. It
-// builds, swaps and restarts what runs.
+// builds, swaps and restarts what runs. What a unit shows comes from package
+// health; the outputs there are stand in outputs.go, one line for each.
 //
 // # Invariants
 //
@@ -16,45 +17,14 @@
 //     does. A unit that stops says STOPPING and STOPPED and nothing else.
 //   - Only the streams that a change touches are restarted. An output is swapped
 //     under the streams: a batch in flight is sent again to the new one.
-//   - States are true and stable: what stops data makes its unit non-green, and
-//     a message does not change while its cause stays.
-//
-// # Why states come from a table
-//
-// Every text a unit shows is a row of Conditions: unit, state, message, how it
-// clears. The README is rendered from it, tests of the real program drive each
-// row, and nothing else makes texts; so what an operator reads in Fleet, in the
-// documents and in the check command is the same. A row's text holds no word of
-// the other side's message: Entra's name tenant and application. The kind of an
-// error alone decides the state, its code only chooses among rows of a kind.
-//
-// # Why some trouble waits for a second failure
-//
-// Requests are tried several times before they fail, so a failed poll is no
-// blink of the network. But a page can be cut once, and a unit that turns
-// yellow and green again costs a message to Fleet each time. A unit that was
-// well shows unreachable, failing or unreadable answers from the second failed
-// poll in a row on, which begins at most 30 s after the first; a unit that never
-// was, and trouble that only a person ends, shows at once.
-//
-// # Why losses are shown for some polls more
-//
-// A quarantined record or a refused document is one event, and the next poll
-// knows nothing of it. The unit stays DEGRADED until five polls or deliveries
-// in a row had none: long enough to be seen, and no flapping while they trickle.
-// The counters keep the total.
+//   - States are true and stable (package health). The words for a unit that
+//     starts or stops are constants here.
 //
 // # Why the state directory may be unusable
 //
 // A process that ends because of it is started again and again, which makes an
 // agent roll an upgrade back. It runs and shows the reason; only a directory in
 // use by another process ends it, since that one is about to end.
-//
-// # Why payloads are cut
-//
-// All payloads go out with every check-in. The worst streams come first, with
-// counters as long as half of 4 KiB lasts, then with their state only, then as a
-// number of those left out.
 //
 // # Why collect_now asks and does not restart
 //
@@ -89,5 +59,13 @@
 // A policy file (the run command) and Elastic Agent are two sources of the same
 // wanted units. Everything behind Apply is the same code for both.
 //
-// What a resource, a record or a request is, this package must not know.
+// # Why outputs are values in a list
+//
+// What differs from output to output (how it is made and tried, its rows of the
+// health table, whether it knows ids) is a value that its package brings,
+// output.Kind. A switch on the type at each of these places would have to be
+// found again for every new output.
+//
+// What a resource, a record or a request is, this package must not know, nor any
+// vendor: the input comes as an inputs.Input.
 package component

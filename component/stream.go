@@ -6,13 +6,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 // runningStream is a stream of a unit; one with a Fault has ended from the start.
 type runningStream struct {
 	stream inputs.Stream
-	health *streamHealth
+	health *health.Stream
 	poll   chan struct{}  // asks for a poll at once
 	again  chan time.Time // asks to collect again; its next run has it too
 	cancel context.CancelFunc
@@ -77,7 +78,7 @@ func (c *Component) applyStreams(ctx context.Context, in *runningInput, wanted [
 func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream, former *runningStream) *runningStream {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &runningStream{
-		stream: s, health: in.health.add(s), cancel: cancel,
+		stream: s, health: in.health.Add(s), cancel: cancel,
 		poll: make(chan struct{}, 1), again: make(chan time.Time, 1), done: make(chan struct{}),
 	}
 	switch {
@@ -90,7 +91,7 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 	}
 	if s.Fault != nil {
 		r.err = s.Fault
-		r.health.refuse(s.Fault)
+		r.health.Refuse(s.Fault)
 		cancel()
 		close(r.done)
 		return r
@@ -100,7 +101,7 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 		Publisher:   c.slot,
 		Cursors:     namedCursors{c.o.Cursors, r.health},
 		Reporter:    r.health,
-		Log:         in.health.log.With("stream.id", s.Key.Stream),
+		Log:         in.health.Log.With("stream.id", s.Key.Stream),
 		Once:        c.o.Once,
 		PollNow:     r.poll,
 		CollectFrom: r.again,
@@ -125,9 +126,9 @@ func (r *runningStream) resume(former *runningStream) time.Time {
 	}
 	var due time.Time
 	if r.stream.Reads != nil && reflect.DeepEqual(r.stream.Reads, former.stream.Reads) {
-		due = r.health.takeOver(former.health)
+		due = r.health.TakeOver(former.health)
 	}
-	r.health.log().Info("stream restarted", "polls_at_once", due.IsZero())
+	r.health.Log().Info("stream restarted", "polls_at_once", due.IsZero())
 	return due
 }
 
@@ -152,35 +153,8 @@ func (c *Component) stopStreams(in *runningInput, which func(inputs.Key) bool) m
 	c.locked(func() {
 		for k := range stopped {
 			delete(in.streams, k)
-			in.health.remove(k.Stream)
+			in.health.Remove(k.Stream)
 		}
 	})
 	return stopped
-}
-
-// refuse makes the stream show that its settings cannot be used. The unit tells
-// when all of its streams are there.
-func (s *streamHealth) refuse(fault error) {
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	s.failures, s.last = 1, badSetting.causedBy(fault)
-	s.become(s.last, nil)
-}
-
-// takeOver continues where the stream's former run ended, and tells when the
-// next poll is due: an interval after the end of the last one, which is later
-// than without the restart by no more than that poll took. After a poll that
-// failed, and before the first, it takes over nothing and is due at once.
-func (s *streamHealth) takeOver(former *streamHealth) (due time.Time) {
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	if former.failures > 0 || former.lastSuccess.IsZero() {
-		return time.Time{}
-	}
-	s.counts, s.lastSuccess, s.checkpoint = former.counts, former.lastSuccess, former.checkpoint
-	s.quarantined, s.tainted = former.quarantined, former.tainted
-	if s.now = former.now; former.now == former.well {
-		s.now = s.well
-	}
-	return s.lastSuccess.Add(s.interval)
 }

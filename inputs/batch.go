@@ -25,8 +25,10 @@ func (d DataStream) String() string { return d.Type + "-" + d.Dataset + "-" + d.
 type Target struct {
 	InputID, StreamID string
 	DataStream        DataStream
-	Pipeline          string // ingest pipeline; normally empty
 	Index             string // in place of the data stream's name; normally empty
+	// Options are the stream's settings that are for the output alone, by their
+	// names. An output reads those it knows. Normally nil.
+	Options map[string]string
 }
 
 // Name is the index or data stream to write to.
@@ -81,9 +83,9 @@ type Result struct {
 	Existing int // already there under that id: an earlier try or a re-read
 	Minimal  int // refused, and written now in the minimal form
 	Bare     int // refused in the minimal form too, and written now in the bare form
-	// FailureStore are those of Minimal and Bare whose full document
-	// Elasticsearch keeps in the data stream's failure store.
-	FailureStore int
+	// KeptAside are those of Minimal and Bare whose full document the other side
+	// keeps, at a place of its own for what it could not store.
+	KeptAside int
 }
 
 // Add adds up two results.
@@ -92,7 +94,7 @@ func (r *Result) Add(other Result) {
 	r.Existing += other.Existing
 	r.Minimal += other.Minimal
 	r.Bare += other.Bare
-	r.FailureStore += other.FailureStore
+	r.KeptAside += other.KeptAside
 }
 
 // NewBatch makes an empty batch that is full at that many documents or bytes.

@@ -16,6 +16,17 @@
 // batch can be sent again, in parts, or to another output than the one it was
 // made for.
 //
+// # Why rows of health are plain values here
+//
+// An input knows what its source's errors mean, and package component/health how
+// long they show. A Condition and a Diagnosis are the words between them: an input
+// cannot import what is above it, and health must not import a vendor.
+//
+// # Why a target has options
+//
+// A setting of a stream can be for the output alone, such as an ingest pipeline.
+// The seam passes it on by name and does not know what it means.
+//
 // # Why a stream brings functions and not an interface of its own
 //
 // Trying, inspecting and running a stream share its decoded configuration. As

@@ -54,8 +54,8 @@ type Cursors interface {
 // Reporter is told how one stream is doing.
 type Reporter interface {
 	// Report tells of the last attempt: nil after a full success, which heals.
-	// Anything else is what stopped or hurt it, an *api.Error where the API is
-	// the cause.
+	// Anything else is what stopped or hurt it, which Input.Diagnose knows where
+	// the source is the cause.
 	Report(err error)
 	// Count adds to the stream's counters.
 	Count(c Counts)
@@ -172,4 +172,9 @@ type Input interface {
 	// included, stand in the stream; the error is for a unit of which no streams
 	// can be told. Streams with enabled: false are left out.
 	Streams(u Unit) ([]Stream, error)
+	// Conditions are the rows that the input brings to the health truth table, in
+	// the order of the documents.
+	Conditions() []*Condition
+	// Diagnose chooses one of them for an error that one of its streams reported.
+	Diagnose(err error) Diagnosis
 }

@@ -73,7 +73,7 @@ func check(ctx context.Context, path string, out io.Writer) error {
 			targets = append(targets, t.Target)
 		}
 		if t.Err != nil {
-			faults = append(faults, fmt.Errorf("stream %s: %s", t.Stream, component.Explain(t.Err)))
+			faults = append(faults, fmt.Errorf("stream %s: %s", t.Stream, component.Explain(input, t.Err)))
 		}
 	}
 	found := component.TryOutput(ctx, output, targets)

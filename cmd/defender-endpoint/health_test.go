@@ -18,8 +18,10 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -110,12 +112,12 @@ var shortTokens = defendertest.Options{Alerts: 20, Machines: 5, TokenLifetime: 4
 
 // notDriven are the rows that no fault from outside brings about, each with the
 // test that does.
-var notDriven = map[string]string{"other trouble": "component.TestKindAloneDecidesTheState"}
+var notDriven = map[string]string{"other trouble": "health.TestOtherTroubleShows"}
 
 func TestHealthTruthTable(t *testing.T) {
 	t.Parallel()
-	rows := map[string]*component.Condition{}
-	for _, c := range component.Conditions() {
+	rows := map[string]health.Row{}
+	for _, c := range component.Conditions(defender.New("test")) {
 		rows[c.Name] = c
 	}
 	var cases []faultCase
@@ -127,8 +129,8 @@ func TestHealthTruthTable(t *testing.T) {
 	var running sync.WaitGroup
 	for _, c := range cases {
 		driven[c.row] = true
-		row := rows[c.row]
-		if row == nil {
+		row, known := rows[c.row]
+		if !known {
 			t.Errorf("the table has no row %q", c.row)
 			continue
 		}
@@ -139,9 +141,8 @@ func TestHealthTruthTable(t *testing.T) {
 		})
 	}
 	running.Wait()
-	for name, row := range rows {
-		bad := row.State == client.UnitStateDegraded || row.State == client.UnitStateFailed
-		if bad && !driven[name] && notDriven[name] == "" {
+	for name := range rows {
+		if !driven[name] && notDriven[name] == "" {
 			t.Errorf("row %q is not driven", name)
 		}
 	}
@@ -167,7 +168,7 @@ func newFaultRig(t *testing.T, c *faultCase) *faultRig {
 
 // drive brings a condition about, looks at what units show, ends it and waits
 // until all is well again.
-func (c *faultCase) drive(t *testing.T, row *component.Condition) {
+func (c *faultCase) drive(t *testing.T, row health.Row) {
 	f := newFaultRig(t, c)
 	settings := map[string]any{}
 	if c.settings != nil {
@@ -188,7 +189,7 @@ func (c *faultCase) drive(t *testing.T, row *component.Condition) {
 		c.spoil(f)
 	}
 	unit, other := inputKey, outputKey
-	if row.Unit == "output" {
+	if row.Unit == health.OnOutput {
 		unit, other = outputKey, inputKey
 	}
 	f.wait(row.Name, func(s agenttest.States) bool { return c.shows(row, s[unit]) })
@@ -196,7 +197,7 @@ func (c *faultCase) drive(t *testing.T, row *component.Condition) {
 	if s := shown[other].State; s == client.UnitStateDegraded || s == client.UnitStateFailed {
 		t.Errorf("%s is %s too: %s", other, s, shown[other].Message)
 	}
-	if row.Unit == "stream" {
+	if row.Unit == health.OnStream {
 		c.checkStreams(t, row, shown[unit])
 	}
 	c.heal(f)
@@ -206,8 +207,8 @@ func (c *faultCase) drive(t *testing.T, row *component.Condition) {
 }
 
 // shows reports whether a unit is in the row's state with the row's text.
-func (c *faultCase) shows(row *component.Condition, s agenttest.UnitState) bool {
-	if s.State != row.State || !strings.Contains(s.Message, c.says) {
+func (c *faultCase) shows(row health.Row, s agenttest.UnitState) bool {
+	if s.State.String() != row.State().String() || !strings.Contains(s.Message, c.says) {
 		return false
 	}
 	rest := s.Message
@@ -227,7 +228,7 @@ func (c *faultCase) shows(row *component.Condition, s agenttest.UnitState) bool 
 
 // checkStreams looks at the payload: the stream in trouble says so, another does
 // not.
-func (c *faultCase) checkStreams(t *testing.T, row *component.Condition, s agenttest.UnitState) {
+func (c *faultCase) checkStreams(t *testing.T, row health.Row, s agenttest.UnitState) {
 	streams, _ := s.Payload["streams"].(map[string]any)
 	status := func(id string) (any, string) {
 		entry, _ := streams[id].(map[string]any)
@@ -238,7 +239,7 @@ func (c *faultCase) checkStreams(t *testing.T, row *component.Condition, s agent
 	if id == "" {
 		id = "log-1"
 	}
-	if state, text := status(id); state != row.State.String() || text == "" || !strings.HasSuffix(s.Message, text) {
+	if state, text := status(id); state != row.State().String() || text == "" || !strings.HasSuffix(s.Message, text) {
 		t.Errorf("stream %s: %v %q in the payload, the unit says %q", id, state, text, s.Message)
 	}
 	if state, text := status(c.healthy); c.healthy != "" && text != "" {
@@ -248,7 +249,7 @@ func (c *faultCase) checkStreams(t *testing.T, row *component.Condition, s agent
 
 // checkHistory looks at everything that was said: one text for one cause, and
 // nothing that must not be seen.
-func (c *faultCase) checkHistory(t *testing.T, f *faultRig, unit agenttest.UnitKey, row *component.Condition) {
+func (c *faultCase) checkHistory(t *testing.T, f *faultRig, unit agenttest.UnitKey, row health.Row) {
 	texts := map[string]bool{}
 	for _, s := range f.agent.History(unit) {
 		if c.shows(row, s) {

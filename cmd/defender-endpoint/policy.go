@@ -1,10 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/elastic/elastic-agent-libs/config"
 
@@ -12,7 +12,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
-// policy is what is read of a standalone elastic-agent.yml.
+// policy is what is read of a standalone elastic-agent.yml (README, "With your own
+// tenant").
 type policy struct {
 	Outputs map[string]map[string]any `config:"outputs"`
 	Inputs  []map[string]any          `config:"inputs"`
@@ -71,7 +72,7 @@ func (p *policy) units() ([]component.Unit, error) {
 	}
 	kind := text(source["type"], "")
 	if kind == "" {
-		return nil, errors.New("outputs." + output + ".type: required: elasticsearch or shipper")
+		return nil, fmt.Errorf("outputs.%s.type: required: %s", output, strings.Join(component.OutputTypes(), " or "))
 	}
 	return append(units, component.Unit{
 		ID: defender.Type + "-" + output, Output: true, Type: kind, Source: source, Level: slog.LevelInfo,

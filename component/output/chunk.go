@@ -158,7 +158,7 @@ func (c *chunk) settle(from *[]item, n int, verdicts []Verdict, err error) error
 	case left == 0:
 		return nil
 	case err == nil:
-		return &Error{Op: "publish", Kind: Busy}
+		return &Error{Op: "publish", Reason: Busy}
 	default:
 		return err
 	}
@@ -199,8 +199,8 @@ func (c *chunk) count(it item, as form, o Outcome) {
 	if as == full {
 		return
 	}
-	if it.refusal.FailureStore {
-		r.FailureStore++
+	if it.refusal.KeptAside {
+		r.KeptAside++
 	}
 	d := c.batch.At(it.position)
 	c.loop.reporter.Refused(Refusal{

@@ -1,5 +1,6 @@
 // Package output holds what every output shares: the words for verdicts and
-// trouble, and Loop, which turns "send once" into a Publisher.
+// trouble, Loop, which turns "send once" into a Publisher, and Kind, by which an
+// output tells package component all that there is to know of it.
 //
 // # Invariants
 //

@@ -42,9 +42,9 @@ func (c *chunk) document(it *item) inputs.Document {
 func (it *item) refuse(v Verdict) {
 	it.alone = 0
 	if it.form == full || it.refusal == nil {
-		kept := it.refusal != nil && it.refusal.FailureStore
+		kept := it.refusal != nil && it.refusal.KeptAside
 		r := *v.Refusal
-		r.FailureStore = r.FailureStore || kept
+		r.KeptAside = r.KeptAside || kept
 		it.refusal = &r
 	}
 }
@@ -95,21 +95,21 @@ func (c *chunk) breakOff(it *item) error {
 }
 
 func (c *chunk) formsRefused(it *item) error {
-	return &Error{Op: "publish", Kind: FormsRefused, Status: it.refusal.Status, Type: it.refusal.Type, Target: c.batch.Target.Name()}
+	return &Error{Op: "publish", Reason: FormsRefused, Status: it.refusal.Status, Type: it.refusal.Type, Target: c.batch.Target.Name()}
 }
 
 // undecided is what follows a request of n documents without a verdict on any.
 func (c *chunk) undecided(from *[]item, n int, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
-		e = &Error{Op: "publish", Kind: Busy, Err: err}
+		e = &Error{Op: "publish", Reason: Busy, Err: err}
 	}
 	switch {
-	case e.Kind == TooLarge && n > 1:
+	case e.Reason == TooLarge && n > 1:
 		c.most = n / 2
 		c.bound = c.most
 		return nil
-	case e.Kind == TooLarge:
+	case e.Reason == TooLarge:
 		return c.tooLarge(from)
 	case e.Foreign && e.Status >= http.StatusInternalServerError && c.failures < serverPatience && !c.split:
 	case e.Foreign && n > 1:
@@ -118,7 +118,7 @@ func (c *chunk) undecided(from *[]item, n int, err error) error {
 		return nil
 	case e.Foreign:
 		return c.refusedAlone(from, e)
-	case e.Kind == Busy && c.failures > 0:
+	case e.Reason == Busy && c.failures > 0:
 		c.bound = max(n/2, 1)
 	}
 	return cmp.Or(err, error(e))

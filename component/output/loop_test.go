@@ -106,7 +106,7 @@ func (r *recorder) Report(err error) {
 	defer r.mu.Unlock()
 	word := "ok"
 	if err != nil {
-		word = output.KindOf(err).String()
+		word = output.ReasonOf(err).String()
 	}
 	if len(r.reports) == 0 || r.reports[len(r.reports)-1] != word {
 		r.reports = append(r.reports, word)
@@ -134,7 +134,7 @@ func batch(stream string, n int) *inputs.Batch {
 	return b
 }
 
-func fail(k output.Kind) attempt { return attempt{err: &output.Error{Op: "bulk", Kind: k}} }
+func fail(k output.Reason) attempt { return attempt{err: &output.Error{Op: "bulk", Reason: k}} }
 
 func repeat(a attempt, n int) []attempt { return slices.Repeat([]attempt{a}, n) }
 
@@ -147,7 +147,7 @@ func only(v output.Outcome, ids ...string) func(string) output.Outcome {
 	}
 }
 
-var busy = &output.Error{Op: "bulk", Kind: output.Busy, Status: 429}
+var busy = &output.Error{Op: "bulk", Reason: output.Busy, Status: 429}
 
 var loopTests = []struct {
 	name     string
@@ -295,11 +295,11 @@ func TestLoopGivesTheWorkerBackWhileWaiting(t *testing.T) {
 }
 
 // byStream fails for ever by data set.
-type byStream map[string]output.Kind
+type byStream map[string]output.Reason
 
 func (s byStream) Send(_ context.Context, target inputs.Target, _ []inputs.Document, verdicts []output.Verdict) error {
 	if k, bad := s[target.DataStream.Dataset]; bad {
-		return &output.Error{Op: "bulk", Kind: k, Target: target.Name()}
+		return &output.Error{Op: "bulk", Reason: k, Target: target.Name()}
 	}
 	for i := range verdicts {
 		verdicts[i].Outcome = output.Stored
@@ -367,9 +367,9 @@ func TestLoopTakesVerdictsOfACancelledAttempt(t *testing.T) {
 
 func TestErrorNamesKindStatusAndCause(t *testing.T) {
 	cause := errors.New("no such host")
-	err := fmt.Errorf("wrapped: %w", &output.Error{Op: "bulk", Kind: output.Unreachable, Status: 502, Err: cause})
+	err := fmt.Errorf("wrapped: %w", &output.Error{Op: "bulk", Reason: output.Unreachable, Status: 502, Err: cause})
 	compare(t, "text", "wrapped: bulk: unreachable (HTTP 502): no such host", err.Error())
-	if output.KindOf(err) != output.Unreachable || !errors.Is(err, cause) {
+	if output.ReasonOf(err) != output.Unreachable || !errors.Is(err, cause) {
 		t.Error("kind or cause lost")
 	}
 }

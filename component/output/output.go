@@ -65,26 +65,26 @@ type Sender interface {
 	Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []Verdict) error
 }
 
-// Kind classes trouble of an output. The set is closed: it decides what the
-// loop does and what an operator is told.
-type Kind uint8
+// Reason is why documents do not get through. The set is closed: it decides what
+// the loop does and what an operator is told.
+type Reason uint8
 
 const (
-	Other           Kind = iota
-	Unreachable          // no connection, TLS or proxy failure
-	Silent               // no answer in time
-	Unauthorized         // credentials refused
-	Forbidden            // credentials lack a privilege
-	TooLarge             // request too large: send fewer documents at once
-	Busy                 // throttled, overloaded, queue full
-	Server               // the other side failed
-	RequestRefused       // the request makes no sense to the other side
-	IndexMissing         // the index or data stream is missing or closed
-	PipelineMissing      // something that the index names is missing: a pipeline
-	NoShards             // the cluster has no room for another index
-	WriteBlocked         // the index may not be written to
-	DiskFull             // the cluster has no space
-	FormsRefused         // a document was refused in every form: the index is broken
+	Other           Reason = iota
+	Unreachable            // no connection, TLS or proxy failure
+	Silent                 // no answer in time
+	Unauthorized           // credentials refused
+	Forbidden              // credentials lack a privilege
+	TooLarge               // request too large: send fewer documents at once
+	Busy                   // throttled, overloaded, queue full
+	Server                 // the other side failed
+	RequestRefused         // the request makes no sense to the other side
+	IndexMissing           // the index or data stream is missing or closed
+	PipelineMissing        // something that the index names is missing: a pipeline
+	NoShards               // the cluster has no room for another index
+	WriteBlocked           // the index may not be written to
+	DiskFull               // the cluster has no space
+	FormsRefused           // a document was refused in every form: the index is broken
 )
 
 // ErrSilent is the cause of Silent, in words that do not depend on a time-out.
@@ -93,7 +93,7 @@ var ErrSilent = errors.New("no answer in time")
 // Error is trouble of an output.
 type Error struct {
 	Op     string // what was being done: "bulk", "publish events"
-	Kind   Kind
+	Reason Reason
 	Status int    // HTTP status or 0
 	Type   string // the other side's error type; may be empty
 	Target string // index or data stream that was refused; empty where all were
@@ -104,7 +104,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	s := e.Op + ": " + e.Kind.String()
+	s := e.Op + ": " + e.Reason.String()
 	if e.Status != 0 {
 		s += fmt.Sprintf(" (HTTP %d)", e.Status)
 	}
@@ -119,20 +119,29 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf is the kind of an *Error in err's chain, else Other.
-func KindOf(err error) Kind {
+// ReasonOf is that of an *Error in err's chain, else Other.
+func ReasonOf(err error) Reason {
 	var e *Error
 	if errors.As(err, &e) {
-		return e.Kind
+		return e.Reason
 	}
 	return Other
 }
 
-var kinds = [...]string{
+var reasons = [...]string{
 	Other: "failed", Unreachable: "unreachable", Silent: "silent", Unauthorized: "credentials refused", Forbidden: "privilege missing",
 	TooLarge: "request too large", Busy: "busy", Server: "server error", RequestRefused: "request refused",
 	IndexMissing: "index missing or closed", PipelineMissing: "pipeline missing", NoShards: "no room for another index",
 	WriteBlocked: "index blocked", DiskFull: "disk full", FormsRefused: "refused in every form",
 }
 
-func (k Kind) String() string { return kinds[k] }
+func (r Reason) String() string { return reasons[r] }
+
+// Reasons are all of them, for tests and tables.
+func Reasons() []Reason {
+	all := make([]Reason, len(reasons))
+	for i := range all {
+		all[i] = Reason(i)
+	}
+	return all
+}

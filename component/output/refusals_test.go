@@ -75,7 +75,7 @@ func exactly(o output.Outcome, ids ...string) func(string) output.Outcome {
 func firewall(status int, disliked ...string) func([]string) *output.Error {
 	return func(ids []string) *output.Error {
 		if slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(disliked, id) }) {
-			return &output.Error{Op: "bulk", Kind: output.RequestRefused, Status: status, Foreign: true}
+			return &output.Error{Op: "bulk", Reason: output.RequestRefused, Status: status, Foreign: true}
 		}
 		return nil
 	}

@@ -12,8 +12,8 @@ import (
 const silence = 45 * time.Second
 
 // needsPerson tells what hurrying does not help.
-func needsPerson(k Kind) bool {
-	switch k {
+func needsPerson(r Reason) bool {
+	switch r {
 	case Unauthorized, Forbidden, RequestRefused, IndexMissing, PipelineMissing, NoShards, WriteBlocked, DiskFull, FormsRefused:
 		return true
 	default:
@@ -28,7 +28,7 @@ func (c *chunk) pause(ctx context.Context, err error) error {
 	c.wait = min(max(2*c.wait, o.BackoffInit), o.BackoffMax)
 	if c.failures++; c.failures > 1 || !c.since.IsZero() && time.Since(c.since) >= silence {
 		c.loop.failed(c, err)
-		if needsPerson(KindOf(err)) {
+		if needsPerson(ReasonOf(err)) {
 			c.wait = o.BackoffMax
 		}
 	}
@@ -77,7 +77,7 @@ func (l *Loop) silent(c *chunk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.sending {
-		l.failedLocked(c, &Error{Op: "publish", Kind: Silent, Err: ErrSilent})
+		l.failedLocked(c, &Error{Op: "publish", Reason: Silent, Err: ErrSilent})
 	}
 }
 

@@ -59,7 +59,7 @@ func TestBlockedRequestsDegradeNothing(t *testing.T) {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				everything := func([]string) *output.Error {
-					return &output.Error{Op: "bulk", Kind: output.RequestRefused, Status: status, Foreign: true}
+					return &output.Error{Op: "bulk", Reason: output.RequestRefused, Status: status, Foreign: true}
 				}
 				e, r := &engine{request: everything}, &recorder{}
 				l, b, done := output.NewLoop(e, output.Options{}, r), batch("s", 50), make(chan error, 1)
@@ -90,7 +90,7 @@ func TestOutageAfterASplitDegradesNothing(t *testing.T) {
 			e := &engine{}
 			e.request = func(ids []string) *output.Error {
 				if len(e.known) >= 20 || slices.Contains(ids, "s-0") {
-					return &output.Error{Op: "bulk", Kind: output.RequestRefused, Status: 403, Foreign: true}
+					return &output.Error{Op: "bulk", Reason: output.RequestRefused, Status: 403, Foreign: true}
 				}
 				return nil
 			}
@@ -112,7 +112,7 @@ func TestOutageAfterASplitDegradesNothing(t *testing.T) {
 // documents, not with the last wait.
 func TestOneSuccessWakesAllThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, r := &engine{request: func([]string) *output.Error { return &output.Error{Op: "bulk", Kind: output.Unreachable} }}, &recorder{}
+		e, r := &engine{request: func([]string) *output.Error { return &output.Error{Op: "bulk", Reason: output.Unreachable} }}, &recorder{}
 		l := output.NewLoop(e, output.Options{BackoffInit: time.Hour, BackoffMax: 24 * time.Hour}, r)
 		done := make(chan error, 8)
 		for i := range 8 {
@@ -141,7 +141,7 @@ func TestOwnTroubleIsNotHiddenByOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{request: func(ids []string) *output.Error {
 			if strings.HasPrefix(ids[0], "bad") {
-				return &output.Error{Op: "bulk", Kind: output.Unreachable}
+				return &output.Error{Op: "bulk", Reason: output.Unreachable}
 			}
 			return nil
 		}}
@@ -176,7 +176,7 @@ func (h *hanging) Send(ctx context.Context, _ inputs.Target, _ []inputs.Document
 		}
 		return nil
 	case <-time.After(h.timeout):
-		return &output.Error{Op: "bulk", Kind: output.Silent, Err: output.ErrSilent}
+		return &output.Error{Op: "bulk", Reason: output.Silent, Err: output.ErrSilent}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -221,7 +221,7 @@ func TestPressureShrinksRequestsAndTheyGrowAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{request: func(ids []string) *output.Error {
 			if len(ids) > 100 {
-				return &output.Error{Op: "bulk", Kind: output.Busy, Status: 429}
+				return &output.Error{Op: "bulk", Reason: output.Busy, Status: 429}
 			}
 			return nil
 		}}

@@ -1,21 +1,18 @@
 package defender
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
-	"reflect"
 	"regexp"
 	"strings"
 	"time"
 
-	"github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
-	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
 // Config is one stream's configuration. Every setting may stand on the input
@@ -136,7 +133,6 @@ func defaults() Config {
 		Evidence:          "split",
 		DataStream:        dataStream{Type: "logs", Namespace: "default"},
 		Enabled:           true,
-		HTTP:              httpcommon.DefaultHTTPTransportSettings(),
 	}
 }
 
@@ -144,57 +140,32 @@ func defaults() Config {
 // The error joins every fault, each naming its setting.
 func decodeConfig(input, stream map[string]any) (Config, error) {
 	c := defaults()
-	merged, err := merge(input, stream)
-	if err != nil {
-		return c, err
-	}
-	faults := unpack(merged, &c)
-	faults = append(faults, c.takeTransport(merged)...)
-	faults = append(faults, c.takeProcessors(input, stream)...)
-	r := resourceOf(c.DataStream.Dataset)
-	if r == nil {
-		faults = append(faults, unknownDataset(c.DataStream.Dataset))
+	r := policy.Over(plain(input), plain(stream), "data_stream")
+	r.Decode(&c)
+	var transport policy.Transport
+	r.Decode(&transport)
+	c.HTTP = transport.HTTP(r)
+	r.Named(c.takeProcessors(input, stream)...)
+	if resource := resourceOf(c.DataStream.Dataset); resource != nil {
+		c.adopt(resource)
 	} else {
-		c.adopt(r)
+		r.Named(unknownDataset(c.DataStream.Dataset))
 	}
-	return c, errors.Join(append(faults, c.validate()...)...)
+	c.check(r)
+	return c, r.Err()
 }
 
-// takeTransport takes ssl, proxy_url and the other settings of connections. The
-// library would quote passwords and keys in its errors.
-func (c *Config) takeTransport(from *config.C) []error {
-	var s struct {
-		TLS   *tlscommon.Config `config:"ssl"`
-		Proxy inputs.Secret     `config:"proxy_url"`
+// plain are the settings that the library may decode. It would read dots in
+// fields and processors as its own.
+func plain(source map[string]any) map[string]any {
+	kept := maps.Clone(source)
+	for _, name := range []string{"streams", "fields", "processors"} {
+		delete(kept, name)
 	}
-	if err := from.Unpack(&s); err != nil {
-		return []error{err}
-	}
-	if err := inputs.CheckSSL(s.TLS); err != nil {
-		return []error{err}
-	}
-	var proxy *httpcommon.ProxyURI
-	if s.Proxy != "" {
-		u, err := inputs.ParseProxy(s.Proxy)
-		if err != nil {
-			return []error{err}
-		}
-		proxy = httpcommon.NewProxyURIFromURL(*u)
-	}
-	if from.HasField("proxy_url") {
-		if _, err := from.Remove("proxy_url", -1); err != nil {
-			return []error{err}
-		}
-	}
-	if err := c.HTTP.Unpack(from); err != nil {
-		return []error{err}
-	}
-	c.HTTP.Proxy.URL = proxy
-	return nil
+	return kept
 }
 
-// takeProcessors takes fields and processors as the policy has them: go-ucfg
-// would read dots and dollar signs in them as its own.
+// takeProcessors takes fields and processors as the policy has them.
 func (c *Config) takeProcessors(input, stream map[string]any) []error {
 	var faults []error
 	for _, from := range []struct {
@@ -247,105 +218,27 @@ func (c *Config) adopt(r *resource) {
 	}
 }
 
-// merge puts a stream's settings over its input's. A setting is taken whole,
-// lists and ssl included; only data_stream is joined from both.
-func merge(input, stream map[string]any) (*config.C, error) {
-	input = maps.Clone(input)
-	stream = maps.Clone(stream)
-	for _, name := range []string{"streams", "fields", "processors"} {
-		delete(input, name)
-		delete(stream, name)
-	}
-	merged, err := config.NewConfigFrom(settingsOf(input))
-	if err != nil {
-		return nil, fmt.Errorf("input: %w", err)
-	}
-	over, err := config.NewConfigFrom(settingsOf(stream))
-	if err != nil {
-		return nil, fmt.Errorf("stream: %w", err)
-	}
-	for _, name := range over.GetFields() {
-		if name == "data_stream" || !merged.HasField(name) {
-			continue
-		}
-		if _, err := merged.Remove(name, -1); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	if err := merged.Merge(over); err != nil {
-		return nil, fmt.Errorf("stream: %w", err)
-	}
-	return merged, nil
-}
-
-// settingsOf leaves out nulls, which mean "not set", and the agent's markers
-// for its own redaction (AGENT.md 3.1). Dollar signs are literal: the
-// agent has put in all variables already, and a secret may hold one.
-func settingsOf(source map[string]any) map[string]any {
-	kept := make(map[string]any, len(source))
-	for name, v := range source {
-		if v == nil || strings.HasPrefix(name, "__mark_redact_") {
-			continue
-		}
-		switch value := v.(type) {
-		case map[string]any:
-			v = settingsOf(value)
-		case string:
-			v = strings.ReplaceAll(value, "$", "$$")
-		}
-		kept[name] = v
-	}
-	return kept
-}
-
-// unpack decodes field by field, so that one wrong type does not hide the
-// next.
-func unpack(from *config.C, to *Config) []error {
-	var faults []error
-	target := reflect.ValueOf(to).Elem()
-	for i := range target.NumField() {
-		if target.Type().Field(i).Tag.Get("config") == ",ignore" {
-			continue
-		}
-		one := reflect.New(reflect.StructOf([]reflect.StructField{target.Type().Field(i)}))
-		one.Elem().Field(0).Set(target.Field(i))
-		if err := from.Unpack(one.Interface()); err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		target.Field(i).Set(one.Elem().Field(0))
-	}
-	return faults
-}
-
 var tenant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
-func (c *Config) validate() []error {
-	var faults []error
-	check := func(ok bool, setting, want string) {
-		if !ok {
-			faults = append(faults, fmt.Errorf("%s: %s", setting, want))
-		}
-	}
-	check(tenant.MatchString(c.TenantID), "tenant_id", "required: the directory (tenant) id, a GUID or a domain")
-	check(c.ClientID != "", "client_id", "required: the application (client) id")
-	check(c.ClientSecret.Reveal() != "", "client_secret", "required: the value of a client secret of the application")
-	check(isHTTP(c.LoginURL), "login_url", "want a URL such as https://login.microsoftonline.com")
-	check(isHTTP(c.URL), "url", "want a URL such as https://api.security.microsoft.com")
-	check(len(c.TokenScopes) > 0, "token_scopes", "want at least one scope")
-	check(c.Interval >= time.Second, "interval", "want at least 1s")
-	check(c.InitialInterval > 0 && c.InitialInterval <= maxInitialInterval, "initial_interval", "want more than 0 and at most 4320h")
-	check(c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
-	check(c.Overlap >= 0 && c.Overlap <= maxOverlap, "overlap", "want 0 to 24h")
-	check(c.BatchSize >= 1 && c.BatchSize <= maxBatchSize, "batch_size", "want 1 to 10000")
-	check(c.CallsPerMinute >= 1, "calls_per_minute", "want at least 1")
-	check(c.CallsPerHour >= 1, "calls_per_hour", "want at least 1")
-	check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
-	check(c.TimestampSource == "creation" || c.TimestampSource == "update", "timestamp_source", "want creation or update")
-	check(c.Evidence == "split" || c.Evidence == "whole", "evidence", "want split or whole")
-	check(namePart(c.DataStream.Type), "data_stream.type", "not a valid part of a data stream's name")
-	check(namePart(c.DataStream.Namespace), "data_stream.namespace", "not a valid part of a data stream's name")
-	return faults
+func (c *Config) check(r *policy.Reader) {
+	r.Check(tenant.MatchString(c.TenantID), "tenant_id", "required: the directory (tenant) id, a GUID or a domain")
+	r.Check(c.ClientID != "", "client_id", "required: the application (client) id")
+	r.Check(c.ClientSecret.Reveal() != "", "client_secret", "required: the value of a client secret of the application")
+	r.Check(isHTTP(c.LoginURL), "login_url", "want a URL such as https://login.microsoftonline.com")
+	r.Check(isHTTP(c.URL), "url", "want a URL such as https://api.security.microsoft.com")
+	r.Check(len(c.TokenScopes) > 0, "token_scopes", "want at least one scope")
+	r.Check(c.Interval >= time.Second, "interval", "want at least 1s")
+	r.Check(c.InitialInterval > 0 && c.InitialInterval <= maxInitialInterval, "initial_interval", "want more than 0 and at most 4320h")
+	r.Check(c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
+	r.Check(c.Overlap >= 0 && c.Overlap <= maxOverlap, "overlap", "want 0 to 24h")
+	r.Check(c.BatchSize >= 1 && c.BatchSize <= maxBatchSize, "batch_size", "want 1 to 10000")
+	r.Check(c.CallsPerMinute >= 1, "calls_per_minute", "want at least 1")
+	r.Check(c.CallsPerHour >= 1, "calls_per_hour", "want at least 1")
+	r.Check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
+	r.Check(c.TimestampSource == "creation" || c.TimestampSource == "update", "timestamp_source", "want creation or update")
+	r.Check(c.Evidence == "split" || c.Evidence == "whole", "evidence", "want split or whole")
+	r.Check(namePart(c.DataStream.Type), "data_stream.type", "not a valid part of a data stream's name")
+	r.Check(namePart(c.DataStream.Namespace), "data_stream.namespace", "not a valid part of a data stream's name")
 }
 
 func isHTTP(s string) bool {

@@ -93,3 +93,14 @@ func TestConfigNeverShowsTheSecret(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPipelineIsForTheOutput: the seam passes it on by name, and no map is made
+// where there is none.
+func TestPipelineIsForTheOutput(t *testing.T) {
+	if got := outputOptions(decoded(t, nil, map[string]any{"pipeline": "p"})); len(got) != 1 || got["pipeline"] != "p" {
+		t.Errorf("got %v", got)
+	}
+	if got := outputOptions(decoded(t, nil, nil)); got != nil {
+		t.Errorf("got %v without one", got)
+	}
+}

@@ -66,7 +66,7 @@ func (lesserForms) Bare(d inputs.Document, original []byte, r inputs.Refusal) in
 	}
 	kept.copy(form, r.Field, bareText, constants, identifiers)
 	sum := sha256.Sum256(original)
-	fail(form, kept, inputs.Refusal{Status: r.Status, Type: r.Type, FailureStore: r.FailureStore},
+	fail(form, kept, inputs.Refusal{Status: r.Status, Type: r.Type, KeptAside: r.KeptAside},
 		fmt.Sprintf("%d bytes, SHA-256 %s", len(original), hex.EncodeToString(sum[:])))
 	return document(form)
 }
@@ -99,7 +99,7 @@ func fail(form *ecs.Document, kept members, r inputs.Refusal, original string) {
 	if r.Field != "" {
 		reason += ", field " + r.Field
 	}
-	if r.FailureStore {
+	if r.KeptAside {
 		reason += "; it is in the failure store"
 	}
 	form.Set("error.message", ecs.Text(reason+"; the record has "+original))

@@ -26,8 +26,8 @@ func newLoop(c Config, key inputs.Key, client *api.Client, now func() time.Time,
 		Target: inputs.Target{
 			InputID: key.Input, StreamID: key.Stream,
 			DataStream: inputs.DataStream(c.DataStream),
-			Pipeline:   c.Pipeline,
 			Index:      c.Index,
+			Options:    outputOptions(c),
 		},
 		Interval: c.Interval,
 		Source:   &list{client: client, resource: r},
@@ -42,6 +42,14 @@ func newLoop(c Config, key inputs.Key, client *api.Client, now func() time.Time,
 		Now:       now,
 		Env:       env,
 	})
+}
+
+// outputOptions are the settings that only the output reads.
+func outputOptions(c Config) map[string]string {
+	if c.Pipeline == "" {
+		return nil
+	}
+	return map[string]string{"pipeline": c.Pipeline}
 }
 
 // list is a resource's list as the source of pages.

@@ -22,26 +22,17 @@ const (
 // needed are the privileges that publishing takes (AGENT.md 3.2).
 var needed = []string{"auto_configure", "create_doc"}
 
-// Finding is what a check found out.
-type Finding struct {
-	Version string // of Elasticsearch; empty where the key may not ask
-	// Known tells that the privileges could be asked for. A cluster without
-	// security, and a key that may not, leave them unknown.
-	Known  bool
-	Denied []string // targets that the credentials may not write to
-}
-
 // Check finds out whether documents could be published to the targets with an
 // output unit's settings, and writes nothing. The error is an *output.Error, or
 // joins the faults of the settings.
-func Check(ctx context.Context, settings map[string]any, targets []string) (Finding, error) {
-	c, err := readConfig(settings)
+func Check(ctx context.Context, source map[string]any, targets []string) (output.Finding, error) {
+	c, err := readConfig(source)
 	if err != nil {
-		return Finding{}, err
+		return output.Finding{}, err
 	}
 	client, transport, err := connect(&c)
 	if err != nil {
-		return Finding{}, err
+		return output.Finding{}, err
 	}
 	if t, ok := transport.(interface{ CloseIdleConnections() }); ok {
 		defer t.CloseIdleConnections()
@@ -49,7 +40,7 @@ func Check(ctx context.Context, settings map[string]any, targets []string) (Find
 	ctx, cancel := context.WithTimeout(ctx, c.transport.Timeout)
 	defer cancel()
 	k := checker{client: client, config: &c}
-	var f Finding
+	var f output.Finding
 	if f.Version, err = k.version(ctx); err != nil {
 		return f, err
 	}
@@ -80,7 +71,7 @@ func (k *checker) version(ctx context.Context) (string, error) {
 	case status != http.StatusOK:
 		return "", checkRefusal(opConnect, status)
 	case answer.Version.Number == "":
-		return "", &output.Error{Op: opConnect, Kind: output.RequestRefused, Status: status, Err: errors.New("the answer is not that of Elasticsearch")}
+		return "", &output.Error{Op: opConnect, Reason: output.RequestRefused, Status: status, Err: errors.New("the answer is not that of Elasticsearch")}
 	}
 	return answer.Version.Number, nil
 }
@@ -119,7 +110,7 @@ func (k *checker) denied(ctx context.Context, targets []string) (known bool, den
 func (k *checker) call(ctx context.Context, op, method, path string, body []byte, answer any) (status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
-		return 0, &output.Error{Op: op, Kind: output.RequestRefused, Err: errors.New("no request can be made")}
+		return 0, &output.Error{Op: op, Reason: output.RequestRefused, Err: errors.New("no request can be made")}
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
@@ -134,7 +125,7 @@ func (k *checker) call(ctx context.Context, op, method, path string, body []byte
 		return 0, network(op, err)
 	}
 	if response.StatusCode == http.StatusOK && json.Unmarshal(text, answer) != nil {
-		return 0, &output.Error{Op: op, Kind: output.RequestRefused, Status: response.StatusCode, Err: errors.New("the answer is not that of Elasticsearch")}
+		return 0, &output.Error{Op: op, Reason: output.RequestRefused, Status: response.StatusCode, Err: errors.New("the answer is not that of Elasticsearch")}
 	}
 	return response.StatusCode, nil
 }

@@ -29,7 +29,7 @@ func TestCheck(t *testing.T) {
 		server http.Handler
 		known  bool
 		denied []string
-		kind   output.Kind
+		kind   output.Reason
 		fails  bool
 	}{
 		"may write everywhere":       {server: fake(elasticsearchtest.Options{}), known: true},
@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 			server := httptest.NewServer(c.server)
 			defer server.Close()
 			found, err := elasticsearch.Check(t.Context(), map[string]any{"hosts": []any{server.URL}, "api_key": "id:key"}, []string{allowed, denied})
-			if (err != nil) != c.fails || c.fails && output.KindOf(err) != c.kind {
+			if (err != nil) != c.fails || c.fails && output.ReasonOf(err) != c.kind {
 				t.Fatalf("error %v, want kind %s", err, c.kind)
 			}
 			if found.Known != c.known || !slices.Equal(found.Denied, c.denied) {
@@ -64,7 +64,7 @@ func TestCheckOfAnUnreachableHost(t *testing.T) {
 	url := server.URL
 	server.Close()
 	_, err := elasticsearch.Check(t.Context(), map[string]any{"hosts": []any{url}}, nil)
-	if e, ok := errors.AsType[*output.Error](err); !ok || e.Kind != output.Unreachable {
+	if e, ok := errors.AsType[*output.Error](err); !ok || e.Reason != output.Unreachable {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,47 +13,49 @@ import (
 	"github.com/elastic/elastic-agent-libs/cloudid"
 	"github.com/elastic/elastic-agent-libs/kibana"
 	"github.com/elastic/elastic-agent-libs/transport/httpcommon"
-	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
-const defaultPort = 9200
+const (
+	defaultPort = 9200
+	// pipelineOption is the option of a target (inputs.Target.Options) that names
+	// the ingest pipeline of its documents, in place of the output's.
+	pipelineOption = "pipeline"
+)
 
-// settings are the settings of an output unit that matter to publishing, as
-// the policy has them. Others are ignored.
-type settings struct {
-	Hosts      []string          // hosts: host, host:port or URL, which may carry user information and a path; port 9200
-	Protocol   string            // protocol of hosts without one: http (default) or https
-	Path       string            // path of hosts without one
-	Parameters map[string]string // query parameters of every request
-	Headers    map[string]string // headers of every request
-	CloudID    string            // cloud.id: in place of hosts
-	CloudAuth  inputs.Secret     // cloud.auth: user:password, with cloud.id only
+// options are the settings of an output unit that matter to publishing, as the
+// policy has them. Others are ignored.
+type options struct {
+	Hosts      []string          `config:"hosts"`      // host, host:port or URL, which may carry user information and a path; port 9200
+	Protocol   string            `config:"protocol"`   // of hosts without one: http (default) or https
+	Path       string            `config:"path"`       // of hosts without one
+	Parameters map[string]string `config:"parameters"` // query parameters of every request
+	Headers    map[string]string `config:"headers"`    // of every request
+	CloudID    string            `config:"cloud.id"`   // in place of hosts
+	CloudAuth  inputs.Secret     `config:"cloud.auth"` // user:password, with cloud.id only
 
-	APIKey   inputs.Secret // api_key: id:key, or that in base64; not with username
-	Username string        // username: with password
-	Password inputs.Secret
+	APIKey   inputs.Secret `config:"api_key"`  // id:key, or that in base64; not with username
+	Username string        `config:"username"` // with password
+	Password inputs.Secret `config:"password"`
 
-	ProxyURL     inputs.Secret     // proxy_url: default from the environment
-	ProxyHeaders map[string]string // proxy_headers: sent with CONNECT
-	ProxyDisable bool              // proxy_disable: no proxy, whatever the environment says
-	TLS          *tlscommon.Config // ssl
-	Timeout      time.Duration     // timeout of one request; 90s
-	IdleTimeout  time.Duration     // idle_connection_timeout: an unused connection is closed; 3s
+	policy.Transport `config:",inline"`
+	Timeout          time.Duration `config:"timeout"` // of one request; 90s
 
-	Preset      string        // preset: overrides bulk_max_size, worker, compression_level, idle_connection_timeout
-	Compression int           // compression_level: gzip 1 to 9, 0 is none; 1
-	BulkMax     int           // bulk_max_size: documents in one request, below 1 is no limit; 1600
-	Worker      int           // worker or workers: requests at once for each host; 1
-	LoadBalance bool          // loadbalance over all hosts, or else one host until it fails; true
-	BackoffInit time.Duration // backoff.init: bound of the first wait; 1s
-	BackoffMax  time.Duration // backoff.max: bound of the longest wait; 60s
+	Preset      string        `config:"preset"`            // overrides bulk_max_size, worker, compression_level, idle_connection_timeout
+	Compression int           `config:"compression_level"` // gzip 1 to 9, 0 is none; 1
+	BulkMax     int           `config:"bulk_max_size"`     // documents in one request, below 1 is no limit; 1600
+	Worker      int           `config:"worker"`            // requests at once for each host; 1
+	Workers     *int          `config:"workers"`           // another name of worker, which it overrules
+	LoadBalance bool          `config:"loadbalance"`       // over all hosts, or else one host until it fails; true
+	BackoffInit time.Duration `config:"backoff.init"`      // bound of the first wait; 1s
+	BackoffMax  time.Duration `config:"backoff.max"`       // bound of the longest wait; 60s
 
-	Pipeline     string // pipeline: ingest pipeline of documents without one of their own
-	NonIndexable any    // non_indexable_policy: drop; dead_letter_index is taken for drop
-	Kerberos     bool   // kerberos.enabled, true where kerberos is set: not supported
+	Pipeline     string         `config:"pipeline"`             // ingest pipeline of documents without one of their own
+	NonIndexable any            `config:"non_indexable_policy"` // drop; dead_letter_index is taken for drop
+	Kerberos     map[string]any `config:"kerberos"`             // not supported, but with enabled: false
 }
 
 // presets are what Elastic's presets set of the keys above.
@@ -86,32 +88,32 @@ type config struct {
 // readConfig decodes and checks an output unit's source. The error joins all
 // faults, each naming its setting.
 func readConfig(source map[string]any) (config, error) {
-	s, faults := decode(source)
-	c := config{
-		parameters:  url.Values{},
-		header:      http.Header{},
-		loadBalance: s.LoadBalance,
-		pipeline:    s.Pipeline,
+	s := options{
+		Transport: policy.Transport{IdleTimeout: 3 * time.Second}, Timeout: 90 * time.Second,
+		Compression: 1, BulkMax: 1600, Worker: 1, LoadBalance: true, BackoffInit: time.Second, BackoffMax: time.Minute,
 	}
-	faults = append(faults, s.applyPreset())
-	c.compression = s.Compression
+	r := policy.Of(source)
+	r.Decode(&s)
+	if s.Workers != nil {
+		s.Worker = *s.Workers
+	}
+	r.Named(s.applyPreset())
+	c := config{
+		parameters: url.Values{}, header: http.Header{},
+		compression: s.Compression, loadBalance: s.LoadBalance, pipeline: s.Pipeline,
+	}
 	for k, v := range s.Parameters {
 		c.parameters.Set(k, v)
 	}
 	for k, v := range s.Headers {
 		c.header.Set(k, v)
 	}
-	faults = append(faults, c.addHosts(&s)...)
-	faults = append(faults, c.addCredentials(&s)...)
-	faults = append(faults, c.addTransport(&s)...)
-	faults = append(faults, s.checkNumbers()...)
-	if s.Kerberos {
-		faults = append(faults, fault("kerberos", "not supported"))
-	}
-	policy, ok := s.nonIndexable()
-	if !ok {
-		faults = append(faults, fault("non_indexable_policy", "must be drop or dead_letter_index"))
-	}
+	r.Named(c.addHosts(&s)...)
+	r.Named(c.addCredentials(&s)...)
+	c.transport = s.HTTP(r)
+	c.transport.Timeout = s.Timeout
+	s.check(r)
+	policy, _ := s.nonIndexable()
 	c.deadLetter = policy == "dead_letter_index"
 	c.loop = output.Options{
 		BulkMax: s.BulkMax, Workers: s.Worker, BackoffInit: s.BackoffInit, BackoffMax: s.BackoffMax,
@@ -122,12 +124,12 @@ func readConfig(source map[string]any) (config, error) {
 	if s.BulkMax < 1 {
 		c.loop.BulkMax = math.MaxInt
 	}
-	return c, errors.Join(faults...)
+	return c, r.Err()
 }
 
 func fault(setting, what string) error { return fmt.Errorf("%s: %s", setting, what) }
 
-func (s *settings) applyPreset() error {
+func (s *options) applyPreset() error {
 	if s.Preset == "" || s.Preset == "custom" {
 		return nil
 	}
@@ -139,22 +141,18 @@ func (s *settings) applyPreset() error {
 	return nil
 }
 
-func (s *settings) checkNumbers() (faults []error) {
-	check := func(ok bool, setting, what string) {
-		if !ok {
-			faults = append(faults, fault(setting, what))
-		}
-	}
-	check(s.Compression >= 0 && s.Compression <= 9, "compression_level", "must be 0 to 9")
-	check(s.Worker >= 1, "worker", "must be at least 1")
-	check(s.Timeout > 0, "timeout", "must be longer than 0")
-	check(s.IdleTimeout >= 0, "idle_connection_timeout", "must not be negative")
-	check(s.BackoffInit > 0, "backoff.init", "must be longer than 0")
-	check(s.BackoffMax >= s.BackoffInit, "backoff.max", "must not be shorter than backoff.init")
-	return faults
+func (s *options) check(r *policy.Reader) {
+	r.Check(s.Compression >= 0 && s.Compression <= 9, "compression_level", "must be 0 to 9")
+	r.Check(s.Worker >= 1, "worker", "must be at least 1")
+	r.Check(s.Timeout > 0, "timeout", "must be longer than 0")
+	r.Check(s.BackoffInit > 0, "backoff.init", "must be longer than 0")
+	r.Check(s.BackoffMax >= s.BackoffInit, "backoff.max", "must not be shorter than backoff.init")
+	r.Check(s.Kerberos == nil || s.Kerberos["enabled"] == false, "kerberos", "not supported")
+	_, known := s.nonIndexable()
+	r.Check(known, "non_indexable_policy", "must be drop or dead_letter_index")
 }
 
-func (s *settings) nonIndexable() (policy string, ok bool) {
+func (s *options) nonIndexable() (policy string, ok bool) {
 	switch v := s.NonIndexable.(type) {
 	case nil:
 		return "drop", true
@@ -172,7 +170,7 @@ func (s *settings) nonIndexable() (policy string, ok bool) {
 
 // addHosts reads hosts or cloud.id. A URL that cannot be read is not quoted:
 // it may carry a password.
-func (c *config) addHosts(s *settings) (faults []error) {
+func (c *config) addHosts(s *options) (faults []error) {
 	if s.Protocol != "" && s.Protocol != "http" && s.Protocol != "https" {
 		return []error{fault("protocol", "must be http or https")}
 	}
@@ -200,7 +198,7 @@ func (c *config) addHosts(s *settings) (faults []error) {
 	return faults
 }
 
-func parseHost(s *settings, host string) (*url.URL, error) {
+func parseHost(s *options, host string) (*url.URL, error) {
 	path := s.Path
 	if path != "" && !strings.HasPrefix(path, "/") {
 		path = "/" + path
@@ -221,7 +219,7 @@ func parseHost(s *settings, host string) (*url.URL, error) {
 	return u, nil
 }
 
-func (c *config) addCredentials(s *settings) (faults []error) {
+func (c *config) addCredentials(s *options) (faults []error) {
 	inHosts := false
 	for _, u := range c.hosts {
 		inHosts = inHosts || u.User != nil
@@ -255,20 +253,4 @@ func encodeAPIKey(key inputs.Secret) (string, bool) {
 	}
 	plain, err := base64.StdEncoding.DecodeString(text)
 	return text, err == nil && strings.Contains(string(plain), ":")
-}
-
-func (c *config) addTransport(s *settings) (faults []error) {
-	c.transport = httpcommon.HTTPTransportSettings{
-		TLS: s.TLS, Timeout: s.Timeout, IdleConnTimeout: s.IdleTimeout,
-		Proxy: httpcommon.HTTPClientProxySettings{Headers: s.ProxyHeaders, Disable: s.ProxyDisable},
-	}
-	if s.ProxyURL != "" {
-		u, err := inputs.ParseProxy(s.ProxyURL)
-		if err != nil {
-			faults = append(faults, err)
-		} else {
-			c.transport.Proxy.URL = httpcommon.NewProxyURIFromURL(*u)
-		}
-	}
-	return append(faults, inputs.CheckSSL(s.TLS))
 }

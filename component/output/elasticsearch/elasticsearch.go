@@ -33,8 +33,8 @@ var (
 // New makes an Elasticsearch output from an output unit's source; keys may be
 // dotted or nested. The error joins all faults, each naming its setting. No
 // connection is made before the first Publish.
-func New(settings map[string]any, r output.Reporter, log *slog.Logger) (output.Output, error) {
-	c, err := readConfig(settings)
+func New(source map[string]any, r output.Reporter, log *slog.Logger) (output.Output, error) {
+	c, err := readConfig(source)
 	if err != nil {
 		return nil, err
 	}

@@ -318,7 +318,7 @@ func TestPipelineOfTheStreamWins(t *testing.T) {
 	out := s.connect(t, newReporter(), map[string]any{"pipeline": "output"})
 	publish(t, out, newBatch(0, 1, 0))
 	b := newBatch(1, 1, 0)
-	b.Target.Pipeline = "stream"
+	b.Target.Options = map[string]string{"pipeline": "stream"}
 	publish(t, out, b)
 	compare(t, "pipelines", []string{"output", "stream"}, pipelines)
 }

@@ -143,11 +143,11 @@ func (x *exchange) failure(err error, n int) error {
 	case errors.As(err, &refused):
 		return refusal(refused.StatusCode(), refused.ResponseBody())
 	case errors.Is(err, errAnswerLong) && n > 1:
-		return &output.Error{Op: op, Kind: output.TooLarge, Err: errAnswerLong}
+		return &output.Error{Op: op, Reason: output.TooLarge, Err: errAnswerLong}
 	case errors.Is(err, errAnswerLong):
-		return &output.Error{Op: op, Kind: output.Server, Err: errAnswerLong}
+		return &output.Error{Op: op, Reason: output.Server, Err: errAnswerLong}
 	case x.answered || errors.Is(err, errNotBulk): // the decoder's text quotes the answer
-		return &output.Error{Op: op, Kind: output.Server, Err: errNotBulk}
+		return &output.Error{Op: op, Reason: output.Server, Err: errNotBulk}
 	default:
 		return network(op, err)
 	}
@@ -156,11 +156,11 @@ func (x *exchange) failure(err error, n int) error {
 // network is a connection's error in words that stay the same from one attempt
 // to the next.
 func network(op string, err error) error {
-	e := &output.Error{Op: op, Kind: output.Unreachable, Err: err}
+	e := &output.Error{Op: op, Reason: output.Unreachable, Err: err}
 	var dial *net.OpError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Kind, e.Err = output.Silent, output.ErrSilent
+		e.Reason, e.Err = output.Silent, output.ErrSilent
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = errors.New("connection closed before the answer")
 	case errors.As(err, &dial):
@@ -181,25 +181,25 @@ func refusal(status int, text string) error {
 	e.Foreign = e.Type == ""
 	switch {
 	case status == http.StatusUnauthorized:
-		e.Kind, e.Err = output.Unauthorized, errCredentials
+		e.Reason, e.Err = output.Unauthorized, errCredentials
 	case status == http.StatusForbidden && e.Foreign:
-		e.Kind, e.Err = output.RequestRefused, errInFront
+		e.Reason, e.Err = output.RequestRefused, errInFront
 	case status == http.StatusForbidden:
-		e.Kind, e.Err = output.Forbidden, errors.New("grant auto_configure and create_doc on the data streams")
+		e.Reason, e.Err = output.Forbidden, errors.New("grant auto_configure and create_doc on the data streams")
 	case status == http.StatusRequestEntityTooLarge:
-		e.Kind = output.TooLarge
+		e.Reason = output.TooLarge
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
-		e.Kind, e.Foreign = output.Busy, false
+		e.Reason, e.Foreign = output.Busy, false
 	case status >= 502 && status <= 504:
-		e.Kind, e.Foreign = output.Server, false // nothing behind it answers
+		e.Reason, e.Foreign = output.Server, false // nothing behind it answers
 	case status >= 500:
-		e.Kind = output.Server
+		e.Reason = output.Server
 	case status < 400:
-		e.Kind, e.Foreign, e.Err = output.RequestRefused, false, errors.New("redirected: set hosts to the address of Elasticsearch itself")
+		e.Reason, e.Foreign, e.Err = output.RequestRefused, false, errors.New("redirected: set hosts to the address of Elasticsearch itself")
 	case status == http.StatusBadRequest:
-		e.Kind, e.Foreign, e.Err = output.RequestRefused, true, errAddress // a line of one document may be the reason
+		e.Reason, e.Foreign, e.Err = output.RequestRefused, true, errAddress // a line of one document may be the reason
 	default:
-		e.Kind, e.Err = output.RequestRefused, errAddress
+		e.Reason, e.Err = output.RequestRefused, errAddress
 	}
 	return e
 }

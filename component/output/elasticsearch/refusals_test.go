@@ -29,10 +29,10 @@ func TestItemVerdicts(t *testing.T) {
 	s.Fault(elasticsearchtest.Fault{Item: only("doc-4", elasticsearchtest.ItemFault{Status: 400, Type: "has " + canary})})
 	b := newBatch(0, 6, 0)
 	publish(t, out, b)
-	compare(t, "result", inputs.Result{Stored: 2, Existing: 1, Minimal: 3, FailureStore: 1}, b.Result)
+	compare(t, "result", inputs.Result{Stored: 2, Existing: 1, Minimal: 3, KeptAside: 1}, b.Result)
 	compare(t, "refusals", []output.Refusal{
 		refusalOf("doc-1", inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: "event.severity"}),
-		refusalOf("doc-2", inputs.Refusal{Status: 201, Type: "failure_store", FailureStore: true}),
+		refusalOf("doc-2", inputs.Refusal{Status: 201, Type: "failure_store", KeptAside: true}),
 		refusalOf("doc-4", inputs.Refusal{Status: 400}),
 	}, r.refused())
 	compare(t, "ids", []string{"doc-0", "doc-5", "doc-3", "doc-1-minimal", "doc-2-minimal", "doc-4-minimal"}, s.IDs(dataStream))

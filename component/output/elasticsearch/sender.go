@@ -1,6 +1,7 @@
 package elasticsearch
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -62,7 +63,7 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 		return ix.exchange.failure(err, len(docs))
 	}
 	if len(ix.exchange.items) != len(docs) {
-		return &output.Error{Op: op, Kind: output.Server, Err: errNotBulk}
+		return &output.Error{Op: op, Reason: output.Server, Err: errNotBulk}
 	}
 	return judge(target.Name(), verdicts, ix.exchange.items)
 }
@@ -78,7 +79,7 @@ func (s *sender) lease() (*indexer, error) {
 	config.Client = x
 	ix, err := docappender.NewBulkIndexer(config)
 	if err != nil {
-		return nil, &output.Error{Op: op, Kind: output.RequestRefused, Err: err}
+		return nil, &output.Error{Op: op, Reason: output.RequestRefused, Err: err}
 	}
 	return &indexer{BulkIndexer: ix, exchange: x}, nil
 }
@@ -97,15 +98,13 @@ func (s *sender) release(ix *indexer) {
 
 func (s *sender) fill(ix *indexer, target inputs.Target, docs []inputs.Document) error {
 	item := docappender.BulkIndexerItem{
-		Index: target.Name(), Pipeline: target.Pipeline, Action: docappender.ActionCreate, Body: &ix.source,
-	}
-	if item.Pipeline == "" {
-		item.Pipeline = s.pipeline
+		Index: target.Name(), Pipeline: cmp.Or(target.Options[pipelineOption], s.pipeline),
+		Action: docappender.ActionCreate, Body: &ix.source,
 	}
 	for _, d := range docs {
 		item.DocumentID, ix.source = d.ID, d.JSON
 		if err := ix.Add(item); err != nil {
-			return &output.Error{Op: op, Kind: output.Other, Err: err}
+			return &output.Error{Op: op, Reason: output.Other, Err: err}
 		}
 	}
 	ix.source = nil

@@ -18,14 +18,14 @@ const failureStore = "failure_store"
 // for which documents must be sent again.
 func judge(target string, verdicts []output.Verdict, items []item) (err error) {
 	for i := range items {
-		outcome, kind := items[i].verdict()
+		outcome, reason := items[i].verdict()
 		verdicts[i].Outcome = outcome
 		switch {
 		case outcome == output.Refused || outcome == output.Doubtful:
 			verdicts[i].Refusal = items[i].refusal()
 		case outcome == output.Retry && err == nil:
 			err = &output.Error{
-				Op: op, Kind: kind, Status: items[i].Status, Type: cleanType(items[i].Type), Target: target, Err: remedy(kind, target),
+				Op: op, Reason: reason, Status: items[i].Status, Type: cleanType(items[i].Type), Target: target, Err: remedy(reason, target),
 			}
 		}
 	}
@@ -33,8 +33,8 @@ func judge(target string, verdicts []output.Verdict, items []item) (err error) {
 }
 
 func (i *item) refusal() *inputs.Refusal {
-	r := &inputs.Refusal{Status: i.Status, Type: cleanType(i.Type), Field: i.Field, FailureStore: i.used()}
-	if r.FailureStore {
+	r := &inputs.Refusal{Status: i.Status, Type: cleanType(i.Type), Field: i.Field, KeptAside: i.used()}
+	if r.KeptAside {
 		r.Type = failureStore
 	}
 	return r
@@ -42,9 +42,9 @@ func (i *item) refusal() *inputs.Refusal {
 
 func (i *item) used() bool { return i.FailureStore == string(docappender.FailureStoreStatusUsed) }
 
-// verdict is what an item means. The kind is that of a Retry. An item without
+// verdict is what an item means. The reason is that of a Retry. An item without
 // a status says nothing, so its document is sent again.
-func (i *item) verdict() (output.Outcome, output.Kind) {
+func (i *item) verdict() (output.Outcome, output.Reason) {
 	switch status := i.Status; {
 	case status >= 200 && status < 300 && i.used():
 		return output.Refused, output.Other
@@ -73,7 +73,7 @@ func (i *item) verdict() (output.Outcome, output.Kind) {
 // type decides where it is clear. Where it is not, or not known here, a document
 // that a backing index has seen is to blame; else there is a doubt, which the
 // loop resolves.
-func (i *item) refused() (output.Outcome, output.Kind) {
+func (i *item) refused() (output.Outcome, output.Reason) {
 	switch i.Type {
 	case "document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception":
 		return output.Refused, output.Other
@@ -99,8 +99,8 @@ func (i *item) refused() (output.Outcome, output.Kind) {
 }
 
 // remedy tells an operator what to do about trouble with a data stream.
-func remedy(k output.Kind, target string) error {
-	switch k {
+func remedy(r output.Reason, target string) error {
+	switch r {
 	case output.Unauthorized:
 		return errCredentials
 	case output.Forbidden:

@@ -62,7 +62,7 @@ func TestSettingsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.call.Timeout != 30*time.Second || s.bulk.Max != 200 || s.pause.Backoff.Init != time.Second || s.pause.Backoff.Max != time.Minute {
+	if s.Timeout != 30*time.Second || s.BulkMax != 200 || s.BackoffInit != time.Second || s.BackoffMax != time.Minute {
 		t.Errorf("defaults: %+v", s)
 	}
 	if e.tls != nil || e.network != "tcp" {
@@ -70,9 +70,45 @@ func TestSettingsDefaults(t *testing.T) {
 	}
 }
 
+// A passphrase is taken as it stands: dollar signs are no variables here.
+func TestSettingsTakeSecretsLiterally(t *testing.T) {
+	const passphrase = "pa${HOME}ss"
+	s, _, err := decode(map[string]any{
+		"server": "localhost:1", "ssl": map[string]any{"enabled": false, "key_passphrase": passphrase},
+	}, unitID)
+	if err != nil || s.SSL.Certificate.Passphrase != passphrase {
+		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+// TestSettingsFaultsKeepTheirOrder: the text of a state must not change while
+// its cause stays.
+func TestSettingsFaultsKeepTheirOrder(t *testing.T) {
+	first := ""
+	for range 50 {
+		_, _, err := decode(map[string]any{
+			"server": []any{map[string]any{}}, "timeout": "soon", "bulk_max_size": "many", "backoff.init": "x", "backoff.max": "y",
+		}, unitID)
+		if err == nil {
+			t.Fatal("no fault found")
+		}
+		if first == "" {
+			first = err.Error()
+		}
+		if err.Error() != first {
+			t.Fatalf("two texts for one cause:\n%s\n\n%v", first, err)
+		}
+	}
+	for _, setting := range []string{"server: ", "timeout: ", "bulk_max_size: ", "backoff.init: ", "backoff.max: "} {
+		if !strings.Contains("\n"+first, "\n"+setting) {
+			t.Errorf("no fault names %q in:\n%s", setting, first)
+		}
+	}
+}
+
 func TestNamedPipeIsForWindows(t *testing.T) {
-	_, _, err := locate("npipe:///shipper")
-	if works := err == nil; works != (runtime.GOOS == "windows") {
-		t.Errorf("npipe on %s: %v", runtime.GOOS, err)
+	_, _, want := locate("npipe:///shipper")
+	if works := want == ""; works != (runtime.GOOS == "windows") {
+		t.Errorf("npipe on %s: %v", runtime.GOOS, want)
 	}
 }

@@ -43,7 +43,7 @@ func newEncoder(t inputs.Target) *encoder {
 	e.origin = appendTexts(e.origin, eventSource, t.InputID, t.StreamID)
 	e.origin = appendTexts(e.origin, eventDataStream, t.DataStream.Type, t.DataStream.Dataset, t.DataStream.Namespace)
 	for _, m := range [...]struct{ name, value string }{
-		{"raw_index", t.Name()}, {"op_type", "create"}, {"input_id", t.InputID}, {"stream_id", t.StreamID}, {"pipeline", t.Pipeline},
+		{"raw_index", t.Name()}, {"op_type", "create"}, {"input_id", t.InputID}, {"stream_id", t.StreamID}, {"pipeline", t.Options["pipeline"]},
 	} {
 		if m.value != "" || m.name != "pipeline" {
 			e.metadata = appendEntry(e.metadata, m.name, m.value)

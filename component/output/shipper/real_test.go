@@ -53,13 +53,13 @@ func timesStored(t *testing.T, s *shippertest.Server) map[string]int {
 }
 
 // reported waits for trouble of that kind that says so.
-func reported(t *testing.T, h *health, kind output.Kind, says string) {
+func reported(t *testing.T, h *health, kind output.Reason, says string) {
 	t.Helper()
 	ctx := deadline(t)
 	for {
 		select {
 		case err := <-h.trouble:
-			if output.KindOf(err) == kind && strings.Contains(err.Error(), says) {
+			if output.ReasonOf(err) == kind && strings.Contains(err.Error(), says) {
 				return
 			}
 		case <-ctx.Done():
@@ -351,7 +351,7 @@ func TestSilentShipperShowsWithinAMinute(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				began, done := time.Now(), publish(ctx, o, batch(0, 10))
-				if err := <-h.trouble; !errors.Is(err, errSilent) && output.KindOf(err) != output.Silent {
+				if err := <-h.trouble; !errors.Is(err, errSilent) && output.ReasonOf(err) != output.Silent {
 					t.Errorf("reported %v, want that it does not answer", err)
 				}
 				if took := time.Since(began); took >= time.Minute {

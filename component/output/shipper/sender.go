@@ -90,7 +90,7 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 		}
 		if sent += accepted; sent < end || sent == len(docs) {
 			if accepted == 0 {
-				return &output.Error{Op: opPublish, Kind: output.Busy, Err: errFull}
+				return &output.Error{Op: opPublish, Reason: output.Busy, Err: errFull}
 			}
 			if err := s.await(ctx, session, index, target, docs[sent-1:sent]); err != nil {
 				return err
@@ -154,7 +154,7 @@ func (s *sender) publish(ctx context.Context, session *session, target inputs.Ta
 	case session.ctx.Err() != nil: // which ended the call
 		return 0, 0, session.progress().err
 	case status.Code(err) == codes.ResourceExhausted && len(*request) > everyoneTakes:
-		return 0, 0, &output.Error{Op: opPublish, Kind: output.TooLarge, Err: cause(err)}
+		return 0, 0, &output.Error{Op: opPublish, Reason: output.TooLarge, Err: cause(err)}
 	default:
 		return 0, 0, s.failure(opPublish, err)
 	}
@@ -254,13 +254,13 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, targ
 			}
 			accepted, _, err := s.publish(ctx, session, target, last)
 			switch {
-			case err != nil && output.KindOf(err) != output.Busy:
+			case err != nil && output.ReasonOf(err) != output.Busy:
 				return err
 			case accepted == 0: // no room, so there is no hurry either
 				equal.Reset(s.settle)
 			}
 		case <-stuck.C:
-			s.reporter.Report(&output.Error{Op: opIndex, Kind: output.Busy, Err: errUndelivered})
+			s.reporter.Report(&output.Error{Op: opIndex, Reason: output.Busy, Err: errUndelivered})
 			stuck.Reset(s.lag)
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w", opIndex, ctx.Err())
@@ -283,7 +283,7 @@ var errFull = errors.New("its queue is full, or it does not answer")
 var errRestarted = errors.New("the shipper restarted")
 
 func restarted(op string) error {
-	return &output.Error{Op: op, Kind: output.Server, Err: errRestarted}
+	return &output.Error{Op: op, Reason: output.Server, Err: errRestarted}
 }
 
 // errUndelivered is also what is seen where the shipper gave a bulk request up:
@@ -294,39 +294,39 @@ var errUndelivered = errors.New("it has accepted documents and does not deliver 
 // connection, the first event of the call waits for room in the queue.
 func (s *sender) unanswered(op string) error {
 	if why := s.dialer.reason(); why != nil {
-		return &output.Error{Op: op, Kind: output.Unreachable, Err: why}
+		return &output.Error{Op: op, Reason: output.Unreachable, Err: why}
 	}
 	if op == opPublish {
-		return &output.Error{Op: op, Kind: output.Busy, Err: errFull}
+		return &output.Error{Op: op, Reason: output.Busy, Err: errFull}
 	}
-	return &output.Error{Op: op, Kind: output.Unreachable, Err: errSilent}
+	return &output.Error{Op: op, Reason: output.Unreachable, Err: errSilent}
 }
 
 // failure makes an output.Error of what gRPC says.
 func (s *sender) failure(op string, err error) error {
 	if errors.Is(err, errClosed) {
-		return &output.Error{Op: op, Kind: output.Other, Err: errClosed}
+		return &output.Error{Op: op, Reason: output.Other, Err: errClosed}
 	}
 	why := cause(err)
-	kind := output.Server
+	reason := output.Server
 	switch status.Code(err) {
 	case codes.FailedPrecondition:
 		return restarted(op)
 	case codes.Unavailable:
-		kind = output.Unreachable
+		reason = output.Unreachable
 		if reason := s.dialer.reason(); reason != nil {
 			why = reason
 		}
 	case codes.DeadlineExceeded, codes.ResourceExhausted: // a full queue makes the first event wait
-		kind = output.Busy
+		reason = output.Busy
 	case codes.Unauthenticated:
-		kind = output.Unauthorized
+		reason = output.Unauthorized
 	case codes.PermissionDenied:
-		kind = output.Forbidden
+		reason = output.Forbidden
 	case codes.InvalidArgument, codes.Unimplemented:
-		kind = output.RequestRefused
+		reason = output.RequestRefused
 	}
-	return &output.Error{Op: op, Kind: kind, Err: why}
+	return &output.Error{Op: op, Reason: reason, Err: why}
 }
 
 // messageBytes is how much of the other side's text is kept.

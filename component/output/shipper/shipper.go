@@ -31,8 +31,8 @@ var _ output.Output = (*client)(nil)
 // New makes an output of an output unit's settings (its source). The unit's id
 // is the name expected in the shipper's certificate. It connects with the first
 // Publish. The error joins all faults of the settings, each naming its setting.
-func New(settings map[string]any, unitID string, r output.Reporter, log *slog.Logger) (output.Output, error) {
-	s, e, err := decode(settings, unitID)
+func New(source map[string]any, unitID string, r output.Reporter, log *slog.Logger) (output.Output, error) {
+	s, e, err := decode(source, unitID)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +44,8 @@ func New(settings map[string]any, unitID string, r output.Reporter, log *slog.Lo
 }
 
 // newClient is New with a dialer.
-func newClient(s *settings, d *dialer, r output.Reporter, log *slog.Logger) (*client, error) {
-	patience := min(s.call.Timeout, longestPatience)
+func newClient(s *options, d *dialer, r output.Reporter, log *slog.Logger) (*client, error) {
+	patience := min(s.Timeout, longestPatience)
 	connection, err := grpc.NewClient("passthrough:///shipper",
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // the dialer agrees on TLS
 		grpc.WithContextDialer(d.dial),
@@ -60,7 +60,7 @@ func newClient(s *settings, d *dialer, r output.Reporter, log *slog.Logger) (*cl
 	}
 	sender := newSender(connection, d, patience, r, log)
 	loop := output.NewLoop(sender, output.Options{
-		BulkMax: s.bulk.Max, Workers: workers, BackoffInit: s.pause.Backoff.Init, BackoffMax: s.pause.Backoff.Max,
+		BulkMax: s.BulkMax, Workers: workers, BackoffInit: s.BackoffInit, BackoffMax: s.BackoffMax,
 	}, r)
 	return &client{Loop: loop, sender: sender, connection: connection}, nil
 }

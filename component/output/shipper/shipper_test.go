@@ -65,7 +65,7 @@ func TestPublishedDocument(t *testing.T) {
 	s := startShipper(t, shippertest.Options{})
 	o := connect(t, s, newHealth(), nil)
 	b := batch(0, 1)
-	b.Target.Pipeline = "p"
+	b.Target.Options = map[string]string{"pipeline": "p"}
 	if err := o.Publish(deadline(t), b); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestPublishWaitsForPersistence(t *testing.T) {
 	until(t, s, "10 accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.Persist(9)
 	for range 2 { // the shipper delivers nothing for a while
-		if err := <-h.trouble; output.KindOf(err) != output.Busy {
+		if err := <-h.trouble; output.ReasonOf(err) != output.Busy {
 			t.Errorf("reported %v, want that the shipper is busy", err)
 		}
 	}
@@ -208,7 +208,7 @@ func TestShipperGone(t *testing.T) {
 	o := connect(t, s, h, nil)
 	s.Stop()
 	done := publish(deadline(t), o, batch(0, 10))
-	if err := <-h.trouble; output.KindOf(err) != output.Unreachable {
+	if err := <-h.trouble; output.ReasonOf(err) != output.Unreachable {
 		t.Errorf("reported %v, want unreachable", err)
 	}
 	if err := s.Start(); err != nil {
@@ -280,7 +280,7 @@ func TestTLSRefused(t *testing.T) {
 				}
 				return
 			}
-			if err := <-h.trouble; output.KindOf(err) != output.Unreachable {
+			if err := <-h.trouble; output.ReasonOf(err) != output.Unreachable {
 				t.Errorf("reported %v, want unreachable", err)
 			}
 			cancel()

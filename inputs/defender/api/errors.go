@@ -8,7 +8,7 @@ import (
 )
 
 // Kind says what sort of trouble an error is. It is a closed set: retry (in
-// this package) and unit state (in package component) are decided by it alone.
+// this package) and a stream's state (FAILED or DEGRADED) are decided by it alone.
 type Kind uint8
 
 // The kinds of trouble. None of them means "stop for good": whoever polls goes

@@ -23,55 +23,56 @@ const (
 )
 
 type entraHint struct {
-	kind Kind
-	hint string
+	kind   Kind
+	reason Reason
+	hint   string
 }
 
-// entraHints are the AADSTS codes that tell an operator something. Microsoft
-// says that codes change, so they choose words and kind only; an unknown code
-// is Auth with a general hint. Source: Entra's reference-error-codes.
+// entraHints are the AADSTS codes that tell an operator something: the only
+// place that knows them. Microsoft says that codes change, so they choose words
+// and kind only; an unknown code is Auth with a general hint. Source: Entra's reference-error-codes.
 var entraHints = map[string]entraHint{
-	"7000215": {Auth, hintSecret},
-	"70002":   {Auth, hintSecret},
-	"7000222": {Auth, "the client secret has expired: create a new one and enter its value in client_secret"},
-	"7000218": {Misconfigured, "set client_secret"},
+	"7000215": {Auth, WrongSecret, hintSecret},
+	"70002":   {Auth, WrongSecret, hintSecret},
+	"7000222": {Auth, SecretExpired, "the client secret has expired: create a new one and enter its value in client_secret"},
+	"7000218": {Misconfigured, SettingsUnfit, "set client_secret"},
 
-	"90002":   {Misconfigured, hintTenant},
-	"900023":  {Misconfigured, hintTenant},
-	"9001023": {Misconfigured, "set tenant_id to the tenant's id or domain, not to common or consumers"},
-	"700016":  {Auth, "check client_id and tenant_id: the application is not in this tenant"},
-	"700011":  {Auth, "check client_id and tenant_id: the application is not in this tenant"},
+	"90002":   {Misconfigured, UnknownTenant, hintTenant},
+	"900023":  {Misconfigured, UnknownTenant, hintTenant},
+	"9001023": {Misconfigured, UnknownTenant, "set tenant_id to the tenant's id or domain, not to common or consumers"},
+	"700016":  {Auth, UnknownApplication, "check client_id and tenant_id: the application is not in this tenant"},
+	"700011":  {Auth, UnknownApplication, "check client_id and tenant_id: the application is not in this tenant"},
 
-	"500011":  {Misconfigured, hintScope},
-	"70011":   {Misconfigured, hintScope},
-	"1002012": {Misconfigured, "token_scopes must end in /.default"},
-	"650052":  {Auth, "the tenant has no subscription to the service: check the licence"},
+	"500011":  {Misconfigured, WrongCloud, hintScope},
+	"70011":   {Misconfigured, WrongCloud, hintScope},
+	"1002012": {Misconfigured, SettingsUnfit, "token_scopes must end in /.default"},
+	"650052":  {Auth, CredentialsRefused, "the tenant has no subscription to the service: check the licence"},
 
-	"65001":  {Auth, hintConsent},
-	"650056": {Auth, hintConsent},
-	"650057": {Auth, hintConsent},
-	"90094":  {Auth, hintConsent},
+	"65001":  {Auth, CredentialsRefused, hintConsent},
+	"650056": {Auth, CredentialsRefused, hintConsent},
+	"650057": {Auth, CredentialsRefused, hintConsent},
+	"90094":  {Auth, CredentialsRefused, hintConsent},
 
-	"7000112": {Auth, hintDisabled},
-	"70001":   {Auth, hintDisabled},
+	"7000112": {Auth, CredentialsRefused, hintDisabled},
+	"70001":   {Auth, CredentialsRefused, hintDisabled},
 
-	"700027": {Auth, hintAssertion},
-	"700030": {Auth, hintAssertion},
-	"50012":  {Auth, hintAssertion},
-	"700229": {Auth, "use an app-only token as the federated credential"},
+	"700027": {Auth, CredentialsRefused, hintAssertion},
+	"700030": {Auth, CredentialsRefused, hintAssertion},
+	"50012":  {Auth, CredentialsRefused, hintAssertion},
+	"700229": {Auth, CredentialsRefused, "use an app-only token as the federated credential"},
 
-	"900382": {Misconfigured, hintCloud},
-	"900432": {Misconfigured, hintCloud},
-	"90038":  {Misconfigured, hintCloud},
+	"900382": {Misconfigured, WrongCloud, hintCloud},
+	"900432": {Misconfigured, WrongCloud, hintCloud},
+	"90038":  {Misconfigured, WrongCloud, hintCloud},
 
-	"530032": {Auth, "a Conditional Access policy for workload identities blocks the application"},
+	"530032": {Auth, CredentialsRefused, "a Conditional Access policy for workload identities blocks the application"},
 
-	"90006": {Transient, ""},
-	"90012": {Transient, ""},
-	"90024": {Transient, ""},
-	"90033": {Transient, ""},
-	"90055": {Transient, ""},
-	"90090": {Transient, ""},
+	"90006": {Transient, ServerFails, ""},
+	"90012": {Transient, ServerFails, ""},
+	"90024": {Transient, ServerFails, ""},
+	"90033": {Transient, ServerFails, ""},
+	"90055": {Transient, ServerFails, ""},
+	"90090": {Transient, ServerFails, ""},
 }
 
 // statusHint is what an operator can do about an answer of that status.

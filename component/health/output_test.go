@@ -1,8 +1,9 @@
-package component
+package health
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -10,12 +11,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
+
+// toyOutput is an output whose other side keeps refused documents aside.
+var toyOutput = output.Kind{
+	Type: "toy", Refused: &inputs.Condition{Name: "refused", Message: "some documents are refused"},
+	KeptAside: &inputs.Condition{Name: "kept", Message: "some documents are kept aside"},
+	Diagnose: func(e *output.Error) inputs.Diagnosis {
+		return inputs.Diagnosis{Condition: brief, Code: e.Code(true), Cause: e.Cause()}
+	},
+}
 
 func parsing(id, field string) output.Refusal {
 	return output.Refusal{
@@ -26,38 +35,54 @@ func parsing(id, field string) output.Refusal {
 
 func TestRefusalsClearAfterCleanDeliveries(t *testing.T) {
 	var r told
-	h := newOutputHealth("elasticsearch", slog.New(slog.DiscardHandler), r.report)
+	h := NewOutput(&toyOutput, slog.New(slog.DiscardHandler), r.report)
 	h.Report(nil)
 	for i := range refusalsKept + 5 {
 		h.Refused(parsing(fmt.Sprint(i), "message"))
 	}
 	h.Report(nil)
 	h.Delivered(inputs.Result{Stored: 10, Minimal: refusalsKept, Bare: 5})
-	if r.state != client.UnitStateDegraded || r.payload["minimal"] != refusalsKept || r.payload["bare"] != 5 || r.payload["stored"] != 10 {
+	if r.state != Degraded || r.payload["minimal"] != refusalsKept || r.payload["bare"] != 5 || r.payload["stored"] != 10 {
 		t.Fatalf("%s %v", r.state, r.payload)
 	}
 	if _, err := structpb.NewStruct(r.payload); err != nil {
 		t.Error(err)
 	}
-	for range clean {
+	for range output.CleanDeliveries {
 		h.Report(nil)
 	}
-	total, _, newest := h.refusals()
-	if r.state != client.UnitStateHealthy || total != refusalsKept+5 || len(newest) != refusalsKept || newest[0].ID != "5" {
+	total, _, newest := h.Refusals()
+	if r.state != Healthy || total != refusalsKept+5 || len(newest) != refusalsKept || newest[0].ID != "5" {
 		t.Errorf("%s, %d refusals, %d kept", r.state, total, len(newest))
 	}
 }
 
-func TestFailureStoreHasARowOfItsOwn(t *testing.T) {
+func TestKeptAsideHasARowOfItsOwn(t *testing.T) {
 	var r told
-	h := newOutputHealth("elasticsearch", slog.New(slog.DiscardHandler), r.report)
+	h := NewOutput(&toyOutput, slog.New(slog.DiscardHandler), r.report)
 	refusal := parsing("1", "")
-	refusal.FailureStore = true
+	refusal.KeptAside = true
 	h.Refused(refusal)
 	h.Report(nil)
-	h.Delivered(inputs.Result{Minimal: 1, FailureStore: 1})
-	if r.state != client.UnitStateDegraded || !strings.Contains(r.message, "failure store") || r.payload["failure_store"] != 1 {
+	h.Delivered(inputs.Result{Minimal: 1, KeptAside: 1})
+	if r.state != Degraded || !strings.Contains(r.message, "kept aside") || r.payload["failure_store"] != 1 {
 		t.Errorf("%s %q %v", r.state, r.message, r.payload)
+	}
+}
+
+// TestOutputTroubleShowsAndClears, and trouble of no kind is shown too.
+func TestOutputTroubleShowsAndClears(t *testing.T) {
+	var r told
+	h := NewOutput(&toyOutput, slog.New(slog.DiscardHandler), r.report)
+	for _, err := range []error{&output.Error{Op: "send", Reason: output.Busy}, errors.New("odd")} {
+		h.Report(err)
+		if r.state != Degraded || r.message != brief.Message {
+			t.Errorf("%v: %s %q", err, r.state, r.message)
+		}
+		h.Report(nil)
+		if r.state != Healthy || r.message != "publishing" {
+			t.Errorf("after %v: %s %q", err, r.state, r.message)
+		}
 	}
 }
 
@@ -66,7 +91,7 @@ func TestFailureStoreHasARowOfItsOwn(t *testing.T) {
 func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		h := newOutputHealth("elasticsearch", slog.New(slog.NewJSONHandler(&log, nil)), func(client.UnitState, string, map[string]any) {})
+		h := NewOutput(&toyOutput, slog.New(slog.NewJSONHandler(&log, nil)), func(State, string, map[string]any) {})
 		refused := 0
 		for range 10 * 60 / 5 { // a delivery every 5 seconds, for ten minutes
 			for i := range 172 {
@@ -80,7 +105,7 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 			h.Report(nil)
 			time.Sleep(5 * time.Second)
 		}
-		h.end()
+		h.End()
 		lines, sum := 0, 0
 		for line := range strings.Lines(log.String()) {
 			var entry struct {

@@ -1,4 +1,4 @@
-package component
+package health
 
 import (
 	"cmp"
@@ -18,21 +18,21 @@ const (
 	refusalsEvery = time.Minute
 )
 
-// outputHealth is an output's output.Reporter.
-type outputHealth struct {
+// Output is an output's output.Reporter.
+type Output struct {
 	log  *slog.Logger
-	kind string // the output's type
+	kind *output.Kind
 
 	mu      sync.Mutex
 	report  Report
-	now     condition
+	now     shown
 	total   inputs.Result
 	refused int
 	told    int                      // of refused, in the last report
 	toldAt  time.Time                // of the last report
 	recent  []output.Refusal         // the newest, oldest first
 	lines   map[refusalKind]*tallied // log lines that are due
-	loss    *Condition               // what the newest refusal is shown as
+	loss    *inputs.Condition        // what the newest refusal is shown as
 	fresh   bool                     // there was a refusal since the last delivery
 	tainted int                      // deliveries until a refusal is forgotten
 }
@@ -47,17 +47,20 @@ type tallied struct {
 	logged time.Time // when the last line was written
 }
 
-func newOutputHealth(kind string, log *slog.Logger, report Report) *outputHealth {
-	return &outputHealth{kind: kind, log: log, report: report, now: publishing.with(), lines: map[refusalKind]*tallied{}}
+// NewOutput makes the tracker of an output unit.
+func NewOutput(kind *output.Kind, log *slog.Logger, report Report) *Output {
+	return &Output{kind: kind, log: log, report: report, now: publishing, lines: map[refusalKind]*tallied{}}
 }
 
 // Report implements output.Reporter.
-func (h *outputHealth) Report(err error) {
+func (h *Output) Report(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next := outputConditionOf(h.kind, err)
+	next := publishing
 	if err == nil {
 		next = h.afterDelivery()
+	} else {
+		next = showOutput(h.kind, err)
 	}
 	h.logRefusals(false)
 	if next == h.now {
@@ -68,47 +71,47 @@ func (h *outputHealth) Report(err error) {
 	}
 	if err != nil {
 		h.log.Warn("output degraded", "reason", next.text, "error", err.Error())
-	} else if next.row == publishing {
+	} else if next == publishing {
 		h.log.Info("output healthy")
 	}
 	h.now = next
 	h.tellLocked()
 }
 
-func (h *outputHealth) afterDelivery() condition {
+func (h *Output) afterDelivery() shown {
 	if !h.fresh && h.tainted > 0 {
 		h.tainted--
 	}
 	h.fresh = false
 	if h.tainted > 0 {
-		return h.loss.with()
+		return show(inputs.Diagnosis{Condition: h.loss})
 	}
-	return publishing.with()
+	return publishing
 }
 
 // Refused implements output.Reporter.
-func (h *outputHealth) Refused(r output.Refusal) {
+func (h *Output) Refused(r output.Refusal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.refused++
-	h.fresh, h.tainted = true, clean
+	h.fresh, h.tainted = true, output.CleanDeliveries
 	if len(h.recent) == refusalsKept {
 		h.recent = slices.Delete(h.recent, 0, 1)
 	}
 	h.recent = append(h.recent, r)
 	h.note(r)
-	h.loss = documentsRefused
-	if r.FailureStore {
-		h.loss = inFailureStore
+	h.loss = h.kind.Refused
+	if r.KeptAside {
+		h.loss = h.kind.KeptAside
 	}
-	if h.now.row == publishing {
-		h.now = h.loss.with()
+	if h.now == publishing {
+		h.now = show(inputs.Diagnosis{Condition: h.loss})
 		h.tellLocked()
 	}
 }
 
 // note counts a refusal for its log line.
-func (h *outputHealth) note(r output.Refusal) {
+func (h *Output) note(r output.Refusal) {
 	k := refusalKind{r.Target, r.Type}
 	t := h.lines[k]
 	if t == nil {
@@ -125,7 +128,7 @@ func (h *outputHealth) note(r output.Refusal) {
 
 // logRefusals writes a line for each kind of refusal, at most one a minute unless
 // all are to be told.
-func (h *outputHealth) logRefusals(all bool) {
+func (h *Output) logRefusals(all bool) {
 	for _, t := range h.lines {
 		if t.count == 0 || !all && time.Since(t.logged) < refusalsEvery {
 			continue
@@ -138,7 +141,7 @@ func (h *outputHealth) logRefusals(all bool) {
 }
 
 // Delivered implements output.Reporter.
-func (h *outputHealth) Delivered(r inputs.Result) {
+func (h *Output) Delivered(r inputs.Result) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total.Add(r)
@@ -147,41 +150,41 @@ func (h *outputHealth) Delivered(r inputs.Result) {
 	}
 }
 
-func (h *outputHealth) tellLocked() {
+func (h *Output) tellLocked() {
 	h.told, h.toldAt = h.refused, time.Now()
-	h.report(h.now.state(), h.now.text, publishedPayload(map[string]any{}, h.total))
+	h.report(h.now.state, h.now.text, Published(map[string]any{}, h.total))
 }
 
-// end tells what no log line has told of.
-func (h *outputHealth) end() {
+// End tells what no log line has told of.
+func (h *Output) End() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.logRefusals(true)
 }
 
-// fail makes the output show that its settings are refused.
-func (h *outputHealth) fail(err error) {
+// Refuse makes the output show that its settings are refused.
+func (h *Output) Refuse(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.now = badOutput.causedBy(err)
+	h.now = because(badOutput, err)
 	h.log.Error("output configuration refused", "error", err.Error())
 	h.tellLocked()
 }
 
-// refusals are how many documents were refused, what became of all, and the
+// Refusals are how many documents were refused, what became of all, and the
 // newest refusals.
-func (h *outputHealth) refusals() (total int, published inputs.Result, newest []output.Refusal) {
+func (h *Output) Refusals() (total int, published inputs.Result, newest []output.Refusal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.refused, h.total, slices.Clone(h.recent)
 }
 
-// redirect makes states go to another unit object of the same unit.
-func (h *outputHealth) redirect(report Report) {
+// Redirect makes states go to another unit object of the same unit.
+func (h *Output) Redirect(report Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.report = report
 	h.tellLocked()
 }
 
-var _ output.Reporter = (*outputHealth)(nil)
+var _ output.Reporter = (*Output)(nil)

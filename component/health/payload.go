@@ -1,12 +1,10 @@
-package component
+package health
 
 import (
 	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
-
-	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -22,7 +20,7 @@ const (
 // payloads are the streams of a unit in the shape that Beats report
 // (AGENT.md 2.5), and how many there was no room for. The worst come
 // first: with counters in the first half of the room, then without.
-func (h *inputHealth) payloads() (streams map[string]any, leftOut int) {
+func (h *Input) payloads() (streams map[string]any, leftOut int) {
 	order := slices.Clone(h.order)
 	slices.SortStableFunc(order, func(a, b string) int {
 		return cmp.Compare(h.streams[b].now.weight(), h.streams[a].now.weight())
@@ -52,33 +50,33 @@ func size(id string, p map[string]any) int {
 }
 
 // status is the part of a stream's payload that Beats have too.
-func (s *streamHealth) status() map[string]any {
+func (s *Stream) status() map[string]any {
 	text := ""
-	if severity(s.now.state()) >= severity(client.UnitStateDegraded) {
+	if s.now.state >= Degraded {
 		text = s.now.text
 	}
 	if len(text) > errorLimit {
 		text = text[:errorLimit] + "..."
 	}
-	return map[string]any{"status": s.now.state().String(), "error": text}
+	return map[string]any{"status": s.now.state.String(), "error": text}
 }
 
 // payload is a stream's status with its counters. Only types that structpb
 // takes: any other loses the whole report.
-func (s *streamHealth) payload() map[string]any {
+func (s *Stream) payload() map[string]any {
 	p := s.status()
 	p["records"] = s.counts.Records
 	p["documents"] = s.counts.Documents
 	p["duplicates"] = s.counts.Duplicates
-	publishedPayload(p, s.counts.Published)
+	Published(p, s.counts.Published)
 	p["dropped"] = s.counts.Dropped
 	p["quarantined"] = s.counts.Quarantined
 	p["unknown"] = s.counts.Unknown
 	if !s.counts.Newest.IsZero() {
-		p["newest_record"] = stamp(s.counts.Newest)
+		p["newest_record"] = Stamp(s.counts.Newest)
 	}
 	if !s.lastSuccess.IsZero() {
-		p["last_success"] = stamp(s.lastSuccess)
+		p["last_success"] = Stamp(s.lastSuccess)
 	}
 	if s.counts.Backlog > 0 {
 		p["backlog_seconds"] = int(s.counts.Backlog.Seconds())
@@ -89,15 +87,16 @@ func (s *streamHealth) payload() map[string]any {
 	return p
 }
 
-// publishedPayload adds what became of documents: stored, existing, minimal and
+// Published adds what became of documents: stored, existing, minimal and
 // bare add up to all of them.
-func publishedPayload(p map[string]any, r inputs.Result) map[string]any {
+func Published(p map[string]any, r inputs.Result) map[string]any {
 	p["stored"] = r.Stored
 	p["existing"] = r.Existing
 	p["minimal"] = r.Minimal
 	p["bare"] = r.Bare
-	p["failure_store"] = r.FailureStore
+	p["failure_store"] = r.KeptAside // the name is what dashboards and scripts know
 	return p
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// Stamp is a time as payloads and diagnostics have it.
+func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,253 @@
+package health
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// TestTextsHoldNoControlCharacters: they end on terminals.
+func TestTextsHoldNoControlCharacters(t *testing.T) {
+	c := toy.show(errors.New("x509: valid for \x1b[31mred\u202e, not es.example"))
+	if c.text != "x509: valid for  [31mred , not es.example" {
+		t.Errorf("%q", c.text)
+	}
+}
+
+// The rows of a toy input.
+var (
+	down   = &inputs.Condition{Name: "down", Message: "{call}: no connection: {cause}", Lasting: true}
+	forbid = &inputs.Condition{Name: "forbidden", Message: "{call}: permission missing ({code}); {remedy}"}
+	hold   = &inputs.Condition{Name: "hold", Message: "wait", Covers: brief}
+	brief  = &inputs.Condition{Name: "brief", Message: "wait a little"}
+)
+
+// toyError is an error that the toy input knows.
+type toyError struct{ inputs.Diagnosis }
+
+func (e *toyError) Error() string { return e.Condition.Name }
+
+// toy is the Diagnose of the toy input.
+var toy = Diagnose(func(err error) inputs.Diagnosis {
+	if e, ok := errors.AsType[*toyError](err); ok {
+		return e.Diagnosis
+	}
+	return inputs.Diagnosis{}
+})
+
+func of(c *inputs.Condition) error {
+	return &toyError{inputs.Diagnosis{Condition: c, Call: "get /api/toys", Cause: "connection refused", Remedy: "grant it"}}
+}
+
+func TestTableIsWellFormed(t *testing.T) {
+	kinds := []output.Kind{{Type: "toy", Conditions: []*inputs.Condition{brief}}}
+	table := Table(Rows([]*inputs.Condition{down, forbid, hold}, kinds))
+	for _, want := range []string{
+		"| down | stream | DEGRADED | {call}: no connection: {cause} | ; shown from the second failed poll in a row |\n",
+		"| brief | output | DEGRADED | wait a little |  |\n", "| bad output setting | output | FAILED |", "| no streams | input | DEGRADED |",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no line %q in\n%s", want, table)
+		}
+	}
+}
+
+// TestMessagesAreFilledIn, and an empty code leaves no brackets.
+func TestMessagesAreFilledIn(t *testing.T) {
+	if got := toy.Explain(fmt.Errorf("poll: %w", of(forbid))); got != "get /api/toys: permission missing; grant it" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestOtherTroubleShows: an error that neither the input nor this package knows is
+// shown in its own words, and one full poll heals it.
+func TestOtherTroubleShows(t *testing.T) {
+	var r told
+	s := newStream(&r, "")
+	s.Report(nil)
+	s.Report(errors.New("no room\nleft"))
+	if r.state != Degraded || r.message != "stream s: no room; left" || s.now.row != otherTrouble {
+		t.Errorf("%s %q", r.state, r.message)
+	}
+	s.Report(nil)
+	if r.state != Healthy || r.message != "collecting" {
+		t.Errorf("%s %q after a full poll", r.state, r.message)
+	}
+}
+
+// TestCoveredTroubleDoesNotReplace: the same trouble nearer to its end keeps the
+// text; other trouble, and the end, do not.
+func TestCoveredTroubleDoesNotReplace(t *testing.T) {
+	var r told
+	s := newStream(&r, "")
+	for _, step := range []struct {
+		err  error
+		want string
+	}{
+		{of(brief), "wait a little"},
+		{of(hold), "wait"},
+		{of(brief), "wait"},
+		{of(down), "get /api/toys: no connection: connection refused"},
+		{of(brief), "wait a little"},
+		{nil, "collecting"},
+	} {
+		s.Report(step.err)
+		if got := strings.TrimPrefix(r.message, "stream s: "); got != step.want {
+			t.Errorf("after %v: %q, want %q", step.err, got, step.want)
+		}
+	}
+}
+
+// told keeps what a unit reported.
+type told struct {
+	state   State
+	message string
+	payload map[string]any
+	changes int // of state or message
+}
+
+func (r *told) report(s State, message string, payload map[string]any) {
+	if s != r.state || message != r.message {
+		r.changes++
+	}
+	r.state, r.message, r.payload = s, message, payload
+}
+
+func newStream(r *told, notice string) *Stream {
+	h := NewInput(slog.New(slog.DiscardHandler), toy, r.report)
+	return h.Add(inputs.Stream{Key: inputs.Key{Stream: "s"}, Interval: time.Minute, Notice: notice})
+}
+
+func TestSingleFailureDoesNotFlap(t *testing.T) {
+	var r told
+	s := newStream(&r, "")
+	s.Report(nil)
+	r.changes = 0
+	for range 20 {
+		s.Report(of(down))
+		s.Report(nil)
+	}
+	if r.changes != 0 {
+		t.Errorf("%d changes of state or message", r.changes)
+	}
+	s.Report(of(down))
+	s.Report(of(down))
+	if r.state != Degraded {
+		t.Errorf("%s after two failures in a row", r.state)
+	}
+	s.Report(of(down))
+	s.Report(nil)
+	if r.state != Healthy || r.changes != 2 {
+		t.Errorf("%s after %d changes: one success must heal", r.state, r.changes)
+	}
+}
+
+func TestTroubleShowsAtOnceWhereItIsNoFlap(t *testing.T) {
+	var r told
+	newStream(&r, "").Report(of(down)) // never well
+	if r.state != Degraded {
+		t.Errorf("first poll fails: %s", r.state)
+	}
+	s := newStream(&r, "")
+	s.Report(nil)
+	s.Report(of(forbid)) // does not mend itself
+	if r.state != Degraded {
+		t.Errorf("permission missing: %s", r.state)
+	}
+}
+
+func TestQuarantineClearsAfterCleanPolls(t *testing.T) {
+	var r told
+	s := newStream(&r, "")
+	s.Count(inputs.Counts{Records: 2, Documents: 2, Quarantined: 1})
+	s.Report(nil)
+	for i := range clean {
+		if r.state != Degraded || !strings.Contains(r.message, "pipeline_error") {
+			t.Fatalf("after %d clean polls: %s %q", i, r.state, r.message)
+		}
+		s.Report(nil)
+	}
+	if r.state != Healthy {
+		t.Errorf("%s after %d clean polls", r.state, clean)
+	}
+}
+
+func TestLagGrowingShowsAndClears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r told
+		s := newStream(&r, "")
+		newest := time.Now().Add(-time.Hour)
+		page := func(gain time.Duration) {
+			newest = newest.Add(gain)
+			s.Count(inputs.Counts{Records: 10, Documents: 10, Newest: newest})
+			time.Sleep(time.Minute)
+		}
+		for range 12 {
+			page(30 * time.Second)
+		}
+		if r.state != Degraded || !strings.Contains(r.message, "catch up") {
+			t.Fatalf("lag grows: %s %q", r.state, r.message)
+		}
+		for range 12 {
+			page(3 * time.Minute)
+		}
+		if r.state != Healthy {
+			t.Errorf("lag shrinks: %s %q", r.state, r.message)
+		}
+	})
+}
+
+func TestCheckpointTroubleHidesThePath(t *testing.T) {
+	err := &CheckpointError{"save", &fs.PathError{Op: "open", Path: "/var/lib/agent/run/x", Err: errors.New("no space left on device")}}
+	c := toy.show(fmt.Errorf("save cursor: %w", err))
+	if c.row != checkpointFails || strings.Contains(c.text, "/var") || !strings.Contains(c.text, "no space left") {
+		t.Errorf("%s: %q", c.row.Name, c.text)
+	}
+}
+
+func TestNoticeShowsWhileWell(t *testing.T) {
+	var r told
+	s := newStream(&r, "request tracer on: turn enable_request_tracer off")
+	s.Report(nil)
+	if r.state != Healthy || !strings.Contains(r.message, "enable_request_tracer") {
+		t.Errorf("%s %q", r.state, r.message)
+	}
+}
+
+// TestPayloadFits: whatever the number of streams, the payload stays small, has
+// the worst streams in it and takes only what structpb takes.
+func TestPayloadFits(t *testing.T) {
+	for _, n := range []int{1, 3, 20, 500} {
+		var r told
+		h := NewInput(slog.New(slog.DiscardHandler), toy, r.report)
+		for i := range n {
+			s := h.Add(inputs.Stream{Key: inputs.Key{Stream: fmt.Sprintf("microsoft_defender_endpoint-log-%d", i)}})
+			s.Count(inputs.Counts{Records: 1 << 40, Documents: 1 << 40, Newest: time.Now(), Quota: &inputs.Quota{HourLeft: 1400}})
+			s.Report(nil)
+			if i == n-1 {
+				s.Report(&toyError{inputs.Diagnosis{Condition: forbid, Call: "get " + strings.Repeat("x", 5000)}})
+			}
+		}
+		if _, err := structpb.NewStruct(r.payload); err != nil {
+			t.Errorf("%d streams: %v", n, err)
+		}
+		b, err := json.Marshal(r.payload)
+		if err != nil || len(b) > payloadLimit+100 {
+			t.Errorf("%d streams: %d bytes, %v", n, len(b), err)
+		}
+		if !strings.Contains(string(b), `"DEGRADED"`) || len(r.message) > messageLimit+100 {
+			t.Errorf("%d streams: the worst one is not in the payload, or the message is %d bytes", n, len(r.message))
+		}
+	}
+}

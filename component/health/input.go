@@ -1,0 +1,115 @@
+package health
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// Report receives a state, a message for people and a payload that fits
+// structpb. It must not block.
+type Report func(state State, message string, payload map[string]any)
+
+// Input joins the states of a unit's streams into the unit's.
+type Input struct {
+	Log      *slog.Logger
+	diagnose Diagnose
+
+	mu      sync.Mutex
+	report  Report
+	fault   shown // of the unit as a whole: settings; the zero value without one
+	order   []string
+	streams map[string]*Stream
+	counted time.Time // when counters alone were last reported
+}
+
+// NewInput makes the tracker of an input unit. diagnose knows the input's rows.
+func NewInput(log *slog.Logger, diagnose Diagnose, report Report) *Input {
+	return &Input{Log: log, diagnose: diagnose, report: report, streams: map[string]*Stream{}}
+}
+
+// Add makes a stream's tracker.
+func (h *Input) Add(stream inputs.Stream) *Stream {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := stream.Key.Stream
+	s := &Stream{
+		unit: h, id: id, interval: stream.Interval, well: collectingWith(stream.Notice), now: firstPoll,
+		polls: make(chan struct{}),
+	}
+	if h.streams[id] == nil {
+		h.order = append(h.order, id)
+	}
+	h.streams[id] = s
+	return s
+}
+
+// Remove forgets a stream.
+func (h *Input) Remove(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.streams, id)
+	h.order = slices.DeleteFunc(h.order, func(other string) bool { return other == id })
+}
+
+// Refuse makes the unit show that its settings cannot be used at all. After nil
+// it shows its streams again.
+func (h *Input) Refuse(fault error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fault = shown{}
+	if fault != nil {
+		h.Log.Error("input configuration refused", "error", fault.Error())
+		h.fault = because(badInput, fault)
+	}
+	h.tellLocked()
+}
+
+// Redirect makes states go to another unit object of the same unit.
+func (h *Input) Redirect(report Report) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.report = report
+}
+
+func (h *Input) tellLocked() {
+	if h.fault.row != nil {
+		h.report(h.fault.state, h.fault.text, nil)
+		return
+	}
+	if len(h.streams) == 0 {
+		none := show(inputs.Diagnosis{Condition: noStreams})
+		h.report(none.state, none.text, nil)
+		return
+	}
+	first := h.streams[h.order[0]]
+	for _, id := range h.order {
+		if s := h.streams[id]; s.now.weight() > first.now.weight() {
+			first = s
+		}
+	}
+	message := first.now.text
+	if first.now != collecting {
+		message = fmt.Sprintf("stream %s: %s", first.id, message)
+	}
+	streams, leftOut := h.payloads()
+	payload := map[string]any{"streams": streams}
+	if leftOut > 0 {
+		payload["streams_left_out"] = leftOut
+	}
+	h.report(first.now.state, message, payload)
+}
+
+// weight decides which stream speaks for its unit: the worst, and among those
+// that are well one with a notice.
+func (s shown) weight() int {
+	w := 2 * int(s.state)
+	if s.notice {
+		w++
+	}
+	return w
+}

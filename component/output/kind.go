@@ -1,0 +1,80 @@
+package output
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// Kind is all that there is to know of a kind of output: what its package hands
+// to the one list of outputs. No one else branches on an output's type.
+type Kind struct {
+	Type string // of the unit in a policy
+	// New makes an output of a unit's source, whose keys may be dotted or nested.
+	// The error joins all faults, each naming its setting. No connection is made
+	// before the first Publish.
+	New func(source map[string]any, unitID string, r Reporter, log *slog.Logger) (Output, error)
+	// Check finds out whether documents could be published to the targets, and
+	// writes nothing. The error is an *Error, or joins the faults of the settings.
+	// It is nil where that cannot be known without the agent.
+	Check func(ctx context.Context, source map[string]any, targets []string) (Finding, error)
+	// Conditions are the rows that the output brings to the health truth table, in
+	// the order of the documents.
+	Conditions []*inputs.Condition
+	// Diagnose chooses one of them for trouble.
+	Diagnose func(e *Error) inputs.Diagnosis
+	// Refused is the row for refused documents, and KeptAside the one for those
+	// that the other side keeps (see inputs.Refusal). They are nil where nobody
+	// tells of refusals.
+	Refused, KeptAside *inputs.Condition
+	// KnowsIDs tells that the other side keeps documents apart by their ids: one
+	// that is sent twice is stored once.
+	KnowsIDs bool
+}
+
+// Finding is what a check found out.
+type Finding struct {
+	Version string // of the other side; empty where the credentials may not ask
+	// Known tells that the privileges could be asked for. A cluster without
+	// security, and a key that may not, leave them unknown.
+	Known  bool
+	Denied []string // targets that the credentials may not write to
+}
+
+// What rows of outputs say of their end.
+const (
+	// ClearsWhenTaken is for trouble.
+	ClearsWhenTaken = "with the first documents that get through; batches wait meanwhile and nothing is lost"
+	// CleanDeliveries is how many deliveries in a row must be free of refusals
+	// before a unit forgets one: fewer would flap, and would be missed by people.
+	CleanDeliveries = 5
+)
+
+// ClearsAfterRefusals is for rows about refused documents.
+func ClearsAfterRefusals() string {
+	return fmt.Sprintf("after %d deliveries without a refusal", CleanDeliveries)
+}
+
+// Code is the stable part of an answer, for a Diagnosis: its HTTP status, and the
+// error's type where it says what to repair.
+func (e *Error) Code(withType bool) string {
+	var parts []string
+	if e.Status != 0 {
+		parts = append(parts, fmt.Sprintf("HTTP %d", e.Status))
+	}
+	if withType && e.Type != "" {
+		parts = append(parts, e.Type)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Cause is the cause on one line, for a Diagnosis.
+func (e *Error) Cause() string {
+	if e.Err == nil {
+		return "it does not answer"
+	}
+	return strings.ReplaceAll(e.Err.Error(), "\n", "; ")
+}

@@ -1,0 +1,51 @@
+package component
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/defender-endpoint/defender-endpoint/component/health"
+	"github.com/defender-endpoint/defender-endpoint/component/output"
+)
+
+func TestEveryReasonHasARowInEveryOutput(t *testing.T) {
+	for _, k := range outputs {
+		used := map[string]bool{}
+		for _, target := range []string{"", "logs-a-default"} {
+			for _, reason := range output.Reasons() {
+				e := &output.Error{Op: "bulk", Reason: reason, Status: 503, Target: target}
+				d := k.Diagnose(e)
+				if d.Condition == nil {
+					t.Errorf("%s, %s: no row", k.Type, reason)
+					continue
+				}
+				used[d.Condition.Name] = true
+				if text := health.ExplainOutput(&k, e); text == "" || strings.ContainsAny(text, "{}") {
+					t.Errorf("%s, %s: %q", k.Type, reason, text)
+				}
+			}
+		}
+		for _, c := range k.Conditions {
+			if !used[c.Name] && c != k.KeptAside && c != k.Refused {
+				t.Errorf("%s: row %q is never chosen", k.Type, c.Name)
+			}
+		}
+	}
+}
+
+func TestUnknownOutputNamesTheKnownOnes(t *testing.T) {
+	found := TryOutput(t.Context(), Unit{Type: "kafkaesque"}, nil)
+	if found.Problem != `type: output "kafkaesque" is not supported, want elasticsearch or shipper` {
+		t.Errorf("got %q", found.Problem)
+	}
+}
+
+// TestFaultsOfSettingsAreTheProblem, and not a cluster that fails.
+func TestFaultsOfSettingsAreTheProblem(t *testing.T) {
+	for _, k := range outputs {
+		found := TryOutput(t.Context(), Unit{Type: k.Type, ID: "o", Source: map[string]any{"timeout": "soon", "backoff.init": "0s"}}, nil)
+		if !strings.Contains(found.Problem, "timeout: ") || !strings.Contains(found.Problem, "backoff.init: ") || strings.Contains(found.Problem, "fails") {
+			t.Errorf("%s: %q", k.Type, found.Problem)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+// Package policy decodes the settings of a policy, for inputs and outputs
+// alike: what the agent gives as maps becomes a struct.
+//
+// Make a Reader of the maps (Of, or Over where a stream's settings go over its
+// input's), Decode a struct whose fields carry config tags and hold the defaults,
+// Check limits, and return Err: it joins all faults, each naming its setting.
+// Transport has the settings of HTTP connections, which every HTTP client here
+// shares. Start reading with Reader.Decode.
+//
+// # Invariants
+//
+//   - All faults are told at once, in the order of the struct's fields and then
+//     of the checks: the same settings always give the same text. A setting has
+//     one fault.
+//   - A value is taken as it stands. "pa${HOME}ss" is that password: the agent has
+//     put in all variables already.
+//   - A fault quotes neither a password nor a key.
+//   - Unknown settings are ignored: each release of the agent brings new ones.
+//
+// The package must not know which settings an input or an output has.
+//
+// # Why it stands below inputs
+//
+// Inputs and outputs need it, and neither may import the other. Imports go from
+// component to inputs, so what both share lies here, beside the seam. It is a
+// package of its own since the seam has no logic.
+//
+// # Why every field is decoded by itself
+//
+// The library stops at its first fault. An operator who repairs one setting would
+// be told of the next one with the next save.
+//
+// # Why dollar signs are doubled
+//
+// elastic-agent-libs puts in variables of the environment wherever it decodes, and
+// its option to do so is one for the whole process. A doubled sign is its way to
+// write one.
+package policy
