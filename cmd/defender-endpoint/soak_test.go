@@ -23,6 +23,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -336,13 +337,13 @@ func (s *soak) compare() (missing, twice int) {
 				Original string `json:"original"`
 			} `json:"event"`
 			Error struct {
-				Message string `json:"message"`
+				Message jsontext.Value `json:"message"` // a text; a list where the record has faults
 			} `json:"error"`
 		}
 		err := json.Unmarshal(d, &document)
 		original := document.Event.Original
 		if original == "" {
-			original = bareOf(truth, document.Error.Message)
+			original = bareOf(truth, ecs.Unquote(document.Error.Message))
 		}
 		if err != nil || original == "" {
 			s.Fatalf("a document without an original: %v\n%s", err, d)
