@@ -1,8 +1,11 @@
 package component
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
@@ -47,5 +50,26 @@ func TestFaultsOfSettingsAreTheProblem(t *testing.T) {
 		if !strings.Contains(found.Problem, "timeout: ") || !strings.Contains(found.Problem, "backoff.init: ") || strings.Contains(found.Problem, "fails") {
 			t.Errorf("%s: %q", k.Type, found.Problem)
 		}
+	}
+}
+
+// TestDiagnosticsTellWhetherAnOutputKnowsIDs: what is sent twice may otherwise be
+// stored twice.
+func TestDiagnosticsTellWhetherAnOutputKnowsIDs(t *testing.T) {
+	sources := map[string]map[string]any{
+		"elasticsearch": {"hosts": []any{"http://127.0.0.1:9"}}, "shipper": {"server": "127.0.0.1:9"},
+	}
+	for _, k := range outputs {
+		c := New(Options{Log: slog.New(slog.DiscardHandler), Level: new(slog.LevelVar)})
+		u := Unit{
+			ID: "out", Output: true, Type: k.Type, Source: sources[k.Type],
+			Report: func(client.UnitState, string, map[string]any) {},
+		}
+		c.Apply(t.Context(), []Unit{u})
+		shown, _ := c.shownRefusals(u.key()).(map[string]any)
+		if shown["knows_ids"] != k.KnowsIDs {
+			t.Errorf("%s: %v, want knows_ids %v", k.Type, shown, k.KnowsIDs)
+		}
+		c.Stop()
 	}
 }

@@ -10,7 +10,7 @@ import (
 type Unit struct {
 	ID     string // unique among units of the same kind
 	Output bool
-	Type   string // elasticsearch, shipper, or the input's type
+	Type   string // an output's (output.Kind) or the input's
 	// InputID is the input's id in the policy; checkpoints are kept under it.
 	InputID   string
 	Namespace string // data_stream.namespace of an input; may be empty

@@ -32,7 +32,7 @@
 // clears. The README is rendered from it, tests of the real program drive each
 // row, and nothing else makes texts; so what an operator reads in Fleet, in the
 // documents and in the check command is the same. A row's text holds no word of
-// the other side's message: Entra's name tenant and application. The kind of an
+// the other side's message, which may name tenant and application. The kind of an
 // API's error alone decides the state, its reason only chooses among rows of a kind.
 //
 // # Why some trouble waits for a second failure

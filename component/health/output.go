@@ -56,7 +56,7 @@ func NewOutput(kind *output.Kind, log *slog.Logger, report Report) *Output {
 func (h *Output) Report(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next := publishing
+	var next shown
 	if err == nil {
 		next = h.afterDelivery()
 	} else {

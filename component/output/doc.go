@@ -38,8 +38,8 @@
 // begin in full again, and one document is tried for each wait, in its next form
 // each time, so that neither an index that was repaired nor a document that only
 // this index dislikes can stop the batch. The probe must be able to be stored, so
-// that with a failure store each probe leaves one copy there; none but the
-// probe's is made. Where the reason is one that an index may have too (Doubtful),
+// that where the other side keeps refused documents aside each probe leaves one
+// copy there; none but the probe's is made. Where the reason is one that an index may have too (Doubtful),
 // the others are sent in full once more when the probe got through.
 //
 // # Why a request that is refused as a whole is split
