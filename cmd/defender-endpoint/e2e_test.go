@@ -46,10 +46,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	// Tests of a process that polls wait more than they work.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "defender-endpoint-test")
 		if err != nil {
@@ -60,12 +56,31 @@ func TestMain(m *testing.M) {
 		if os.PathSeparator == '\\' {
 			binary += ".exe"
 		}
-		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", fmt.Sprintf("-race=%t", raced), "-o", binary, ".")
+		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1
 		}
 		return m.Run()
 	}())
+}
+
+// leaveOut skips a test that takes long in the short form of the tests. quick is
+// the test that holds the same promise there.
+func leaveOut(t *testing.T, quick string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out of the short form, where " + quick + " holds the promise")
+	}
+}
+
+// measured skips a test of memory or time in a program with the race detector,
+// which costs several times as much of both. The run without it has the test.
+func measured(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("memory and time are measured without the race detector")
+	}
 }
 
 // rig is a tenant, an agent and what the outputs lead to.
@@ -92,7 +107,12 @@ func newRig(t *testing.T, o defendertest.Options) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { agent.Close() })
+	t.Cleanup(func() {
+		agent.Close()
+		if raced && strings.Contains(strings.Join(agent.Log(), "\n"), "WARNING: DATA RACE") {
+			t.Errorf("the program has a data race:\n%s", strings.Join(agent.Log(), "\n"))
+		}
+	})
 	r.agent = agent
 	return r
 }

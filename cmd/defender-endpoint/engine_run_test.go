@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,30 +21,6 @@ const repository = "../.."
 
 // engineLimit bounds one test against an engine.
 const engineLimit = 4 * time.Minute
-
-var raceBinary struct {
-	once sync.Once
-	path string
-	out  []byte
-	err  error
-}
-
-// engineBinary is the program, with the race detector where the test has it.
-func engineBinary(t *testing.T) string {
-	t.Helper()
-	if raceFlags == nil {
-		return binary
-	}
-	raceBinary.once.Do(func() {
-		raceBinary.path = binary + "-race"
-		arguments := append([]string{"build", "-o", raceBinary.path}, raceFlags...)
-		raceBinary.out, raceBinary.err = exec.Command("go", append(arguments, ".")...).CombinedOutput()
-	})
-	if raceBinary.err != nil {
-		t.Fatalf("build: %v\n%s", raceBinary.err, raceBinary.out)
-	}
-	return raceBinary.path
-}
 
 // happening is something that happens to an engine while the program collects.
 type happening struct {
@@ -165,7 +140,7 @@ func testEngineRunOnce(t *testing.T, e *engine.Engine, p *engine.Package) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), engineLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, engineBinary(t), "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
+	cmd := exec.CommandContext(ctx, binary, "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -212,7 +187,7 @@ func (c *collected) begin() {
 	settings := map[string]any{"data_stream": map[string]any{"namespace": c.namespace}}
 	maps.Copy(settings, c.settings)
 	c.set(c.input(settings), c.output)
-	if err := c.agent.Start(c.ctx, exec.CommandContext(c.ctx, engineBinary(c.T))); err != nil {
+	if err := c.agent.Start(c.ctx, exec.CommandContext(c.ctx, binary)); err != nil {
 		c.Fatal(err)
 	}
 }

@@ -63,7 +63,7 @@ var credentialCases = []faultCase{
 // networkCases are about the way to the API, and its answers.
 var networkCases = []faultCase{
 	{
-		row: "API unreachable", late: true,
+		row: "API unreachable", late: true, slow: true,
 		spoil: func(f *faultRig) { f.gate.closed.Store(true) },
 		heal:  func(f *faultRig) { f.gate.closed.Store(false) },
 	},
@@ -85,7 +85,7 @@ var networkCases = []faultCase{
 		settings: func(f *faultRig) map[string]any { return map[string]any{"proxy_url": f.proxy} }, heal: reset,
 	},
 	{
-		row: "throttled for longer than a poll", heal: healTenant,
+		row: "throttled for longer than a poll", slow: true, heal: healTenant,
 		spoil: func(f *faultRig) {
 			f.rule(defendertest.Rule{Path: alertsPath, Status: http.StatusTooManyRequests, Header: after("1")})
 		},
@@ -103,7 +103,7 @@ var networkCases = []faultCase{
 		},
 	},
 	{
-		row: "API fails (5xx)", late: true, heal: healTenant,
+		row: "API fails (5xx)", late: true, slow: true, heal: healTenant,
 		spoil: func(f *faultRig) {
 			f.rule(defendertest.Rule{Path: alertsPath, Status: http.StatusServiceUnavailable})
 		},
@@ -134,7 +134,7 @@ var collectingCases = []faultCase{
 		heal: func(*faultRig) {},
 	},
 	{
-		row: "cursor stuck or lag growing", options: defendertest.Options{Alerts: 20, Live: 400, EvidencePerAlert: 1},
+		row: "cursor stuck or lag growing", slow: true, options: defendertest.Options{Alerts: 20, Live: 400, EvidencePerAlert: 1},
 		settings: setting("batch_size", 20.0),
 		heal:     func(f *faultRig) { f.configure(map[string]any{"batch_size": 10000.0}, f.usualOutput()) },
 	},
@@ -247,7 +247,7 @@ var outputCases = []faultCase{
 	{row: "Elasticsearch 403", spoil: esFault(elasticsearchtest.Fault{Status: 403}), heal: healES},
 	{row: "Elasticsearch busy", spoil: esFault(elasticsearchtest.Fault{Status: 429}), heal: healES},
 	{row: "Elasticsearch fails", spoil: esFault(elasticsearchtest.Fault{Status: 503}), heal: healES},
-	{row: "Elasticsearch silent", spoil: esFault(elasticsearchtest.Fault{Hang: true}), heal: healES},
+	{row: "Elasticsearch silent", slow: true, spoil: esFault(elasticsearchtest.Fault{Hang: true}), heal: healES},
 	{
 		row: "Elasticsearch silent", name: "with a short time-out", spoil: esFault(elasticsearchtest.Fault{Hang: true}), heal: healES,
 		output: func(f *faultRig) agenttest.Unit {
@@ -306,7 +306,12 @@ var outputCases = []faultCase{
 		heal:  func(f *faultRig) { f.shipper.FailPublish(nil) },
 	},
 	{
-		row: "shipper refuses", output: viaShipper,
+		row: "shipper refuses",
+		output: func(f *faultRig) agenttest.Unit {
+			unit := viaShipper(f)
+			unit.Config["backoff"] = map[string]any{"init": "100ms", "max": "1s"}
+			return unit
+		},
 		spoil: func(f *faultRig) {
 			f.shipper.FailPublish(&shippertest.Fault{Code: codes.PermissionDenied})
 		},

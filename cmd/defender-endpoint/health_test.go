@@ -36,6 +36,7 @@ type faultCase struct {
 	output   func(*faultRig) agenttest.Unit
 	// late starts the component first and then brings the trouble.
 	late  bool
+	slow  bool // takes more than ten seconds: left out of the short form
 	spoil func(*faultRig)
 	heal  func(*faultRig)
 	// stream is the one that shows it; default log-1. healthy is another stream
@@ -129,6 +130,9 @@ func TestHealthTruthTable(t *testing.T) {
 	var running sync.WaitGroup
 	for _, c := range cases {
 		driven[c.row] = true
+		if c.slow && testing.Short() {
+			continue
+		}
 		row, known := rows[c.row]
 		if !known {
 			t.Errorf("the table has no row %q", c.row)

@@ -107,6 +107,8 @@ func reconfigured(round int, api, es string) []component.Unit {
 // TestIdleCostsNothing measures the real program between polls, with three
 // streams at their default intervals.
 func TestIdleCostsNothing(t *testing.T) {
+	leaveOut(t, "TestJobs")
+	measured(t)
 	t.Parallel()
 	const (
 		watched = 10 * time.Second

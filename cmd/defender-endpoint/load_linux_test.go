@@ -28,6 +28,7 @@ const (
 // TestLoad lets 1,000 alerts a second appear and measures how long each takes
 // from its update time until it is stored.
 func TestLoad(t *testing.T) {
+	leaveOut(t, "TestJobs")
 	duration := 6 * time.Second
 	if *long {
 		duration = time.Minute
@@ -72,7 +73,7 @@ func TestLoad(t *testing.T) {
 	if p99 > loadPoll+5*time.Second {
 		t.Errorf("p99 is %s", p99)
 	}
-	if late > early+5<<10 {
+	if !raced && late > early+5<<10 {
 		t.Errorf("RSS grew from %d to %d KiB", early, late)
 	}
 }

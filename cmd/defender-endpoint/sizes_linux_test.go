@@ -48,6 +48,8 @@ var sizes = map[string]struct {
 // TestSizes: whatever a record is made of, memory and time are bounded, and each
 // of its documents is stored.
 func TestSizes(t *testing.T) {
+	leaveOut(t, "TestHugeRecord")
+	measured(t)
 	for name, s := range sizes {
 		t.Run(name, func(t *testing.T) {
 			if s.long && !*long {
