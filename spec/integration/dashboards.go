@@ -66,6 +66,9 @@ func dataset(stream string) condition {
 
 func top(label, field string) []column { return []column{{label, field}} }
 
+// latestAlert has one document for each alert: the transform's destination.
+const latestAlert = "defender_endpoint.latest_alert"
+
 const (
 	alertPrefix   = "microsoft.defender_endpoint."
 	machinePrefix = "microsoft_defender_endpoint.machine."

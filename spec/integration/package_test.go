@@ -45,7 +45,7 @@ func TestNothingIsStale(t *testing.T) {
 			t.Errorf("%s is stale: go run -C spec/integration .\n%s", name, cmp.Diff(string(got), string(want)))
 		}
 	}
-	for _, pattern := range []string{"kibana/dashboard/*", "img/preview-*", "docs/*", "data_stream/*/fields/*", "data_stream/*/sample_event.json"} {
+	for _, pattern := range []string{"kibana/*/*", "elasticsearch/transform/*/fields/*", "img/preview-*", "docs/*", "data_stream/*/fields/*", "data_stream/*/sample_event.json"} {
 		there, err := filepath.Glob(filepath.Join(packageDir, pattern))
 		if err != nil {
 			t.Fatal(err)

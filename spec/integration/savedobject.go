@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -50,14 +48,11 @@ func dashboardFiles(ctx context.Context, files map[string][]byte) error {
 		if d.faults {
 			shown = append(faults, documents...)
 		}
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "    ")
-		if err := e.Encode(d.savedObject()); err != nil {
+		b, err := indented(d.savedObject())
+		if err != nil {
 			return err
 		}
-		files["kibana/dashboard/"+d.id()+".json"] = b.Bytes()
+		files["kibana/dashboard/"+d.id()+".json"] = b
 		files["img/preview-"+d.name+".svg"] = d.preview(shown)
 	}
 	return nil
