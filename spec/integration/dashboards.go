@@ -105,12 +105,12 @@ var severities = []bucket{
 // The colours are those of severities in Kibana's security pages, and one meaning
 // has one colour in all dashboards.
 const (
-	red, orange, yellow, green, blue, grey = "#e7664c", "#da8b45", "#d6bf57", "#54b399", "#6092c0", "#98a2b3"
+	red, orange, yellow, green, blue, pale, grey = "#e7664c", "#da8b45", "#d6bf57", "#54b399", "#6092c0", "#bfdbff", "#98a2b3"
 )
 
 var (
 	severityColours = []paint{{"Critical", red}, {"High", orange}, {"Medium", yellow}, {"Low, informational", green}, {"Unknown", grey}}
-	levelColours    = []paint{{"High", orange}, {"Medium", yellow}, {"Low", green}, {"Informational", blue}, {"None", blue}, {missing, grey}}
+	levelColours    = []paint{{"High", orange}, {"Medium", yellow}, {"Low", green}, {"Informational", blue}, {"None", pale}, {missing, grey}}
 	stateColours    = []paint{{"New", orange}, {"InProgress", blue}, {"Resolved", green}, {missing, grey}}
 	statusColours   = []paint{{"Failed", red}, {"TimeOut", orange}, {"Pending", yellow}, {"InProgress", blue}, {"Succeeded", green}, {"Cancelled", grey}}
 	healthColours   = []paint{
@@ -143,15 +143,15 @@ var dashboards = []dashboard{
 			{kind: triage, title: "Alerts to triage: not resolved, latest state", latest: true, only: []condition{unresolved}, buckets: severities, colours: severityColours, by: []column{
 				{"Title", "rule.name"}, {"Machine", "host.name"}, {"User", "user.name"}, {"State", alertPrefix + "status"},
 				{"Owner", alertPrefix + "assignedTo"}, {"Incident", alertPrefix + "incidentId"},
-			}, x: 0, y: 6, w: 48, h: 17},
-			{kind: timeline, title: "Alerts over time by severity", buckets: severities, colours: severityColours, count: "event.id", x: 0, y: 23, w: 32, h: 13},
-			{kind: donut, title: "Alerts by severity", buckets: severities, colours: severityColours, count: "event.id", x: 32, y: 23, w: 16, h: 13},
-			{kind: bars, title: "Alerts by category", by: top("Category", "event.action"), count: "event.id", x: 0, y: 36, w: 16, h: 13},
-			{kind: bars, title: "Alerts by technique", by: top("Technique", "threat.technique.id"), count: "event.id", x: 16, y: 36, w: 16, h: 13},
-			{kind: donut, title: "Alerts by latest state", latest: true, unknown: true, by: top("State", alertPrefix+"status"), colours: stateColours, x: 32, y: 36, w: 16, h: 13},
-			{kind: bars, title: "Machines with most alerts", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 49, w: 16, h: 13},
-			{kind: bars, title: "Alerts by detection source", by: top("Source", "observer.name"), count: "event.id", x: 16, y: 49, w: 16, h: 13},
-			{kind: bars, title: "Evidence by type", by: top("Type", alertPrefix+"evidence.entityType"), x: 32, y: 49, w: 16, h: 13},
+			}, x: 0, y: 6, w: 48, h: 14},
+			{kind: timeline, title: "Alerts over time by severity", buckets: severities, colours: severityColours, count: "event.id", x: 0, y: 20, w: 32, h: 13},
+			{kind: donut, title: "Alerts by severity", buckets: severities, colours: severityColours, count: "event.id", x: 32, y: 20, w: 16, h: 13},
+			{kind: bars, title: "Alerts by category", by: top("Category", "event.action"), count: "event.id", x: 0, y: 33, w: 16, h: 13},
+			{kind: bars, title: "Alerts by technique", by: top("Technique", "threat.technique.id"), count: "event.id", x: 16, y: 33, w: 16, h: 13},
+			{kind: donut, title: "Alerts by latest state", latest: true, unknown: true, by: top("State", alertPrefix+"status"), colours: stateColours, x: 32, y: 33, w: 16, h: 13},
+			{kind: bars, title: "Machines with most alerts", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 46, w: 16, h: 13},
+			{kind: bars, title: "Alerts by detection source", by: top("Source", "observer.name"), count: "event.id", x: 16, y: 46, w: 16, h: 13},
+			{kind: bars, title: "Evidence by type", by: top("Type", alertPrefix+"evidence.entityType"), x: 32, y: 46, w: 16, h: 13},
 		},
 	},
 	{

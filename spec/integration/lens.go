@@ -19,6 +19,7 @@ type lens struct {
 const (
 	topValues = 10 // bars and slices; the rest is one more
 	topRows   = 100
+	pageRows  = 10 // of a table
 )
 
 // alertKey and alertLink are what a row of a triage table is about, and its page
@@ -208,7 +209,7 @@ func (l *lens) datatable() object {
 	}
 	return object{
 		"layerId": l.layer, "layerType": "data", "columns": columns, "rowHeight": "single", "headerRowHeight": "single",
-		"paging": object{"enabled": true, "size": 10},
+		"paging": object{"enabled": true, "size": pageRows},
 	}
 }
 

@@ -66,8 +66,8 @@ func (p *panel) triageRows(documents []document) [][]string {
 	return rows
 }
 
-// drawTable draws as many rows as there is place for; a value that has a colour
-// has it behind it.
+// drawTable draws a page of rows, as far as there is place; a value that has a
+// colour has it behind it.
 func (p *panel) drawTable(s *drawing, b box, heads []string, rows [][]string) {
 	shared, left := 0, b.w
 	for _, h := range heads {
@@ -92,7 +92,7 @@ func (p *panel) drawTable(s *drawing, b box, heads []string, rows [][]string) {
 		s.add(`<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#e3e8f2"/>`, b.x, y+lineHeight, b.x+b.w, y+lineHeight)
 	}
 	draw(b.y, `font-weight="600"`, heads)
-	for i, row := range rows[:min(len(rows), b.h/lineHeight-1)] {
+	for i, row := range rows[:min(len(rows), pageRows, b.h/lineHeight-1)] {
 		draw(b.y+(i+1)*lineHeight, "", row)
 	}
 }
