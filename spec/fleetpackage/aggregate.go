@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,9 @@ import (
 type document = map[string][]any
 
 func (c *condition) holds(d document) bool {
+	if c.absent {
+		return len(d[c.field]) == 0
+	}
 	has := slices.ContainsFunc(d[c.field], func(v any) bool {
 		text := fmt.Sprint(v)
 		return text == c.value || c.atLeast && asNumber(text) >= asNumber(c.value)
@@ -40,9 +44,21 @@ func filter(documents []document, conditions []condition) []document {
 	return kept
 }
 
-// counted is the number of documents, or of a field's different values.
+// indexField tells what a panel reads.
+const indexField = "_index"
+
+// read are the documents that a panel reads, of those in the dashboard's scope.
+func (p *panel) read(documents []document) []document {
+	return filter(documents, append([]condition{{field: indexField, value: latestAlert, not: !p.latest}}, p.only...))
+}
+
+// counted is the number of documents, or of a field's different values, or the
+// median of a field in minutes.
 func (p *panel) counted(documents []document) int {
-	if p.count == "" {
+	switch {
+	case p.median != "":
+		return p.minutes(documents)
+	case p.count == "":
 		return len(documents)
 	}
 	different := map[string]bool{}
@@ -52,6 +68,42 @@ func (p *panel) counted(documents []document) int {
 		}
 	}
 	return len(different)
+}
+
+func (p *panel) minutes(documents []document) int {
+	var all []float64
+	for _, d := range documents {
+		for _, v := range d[p.median] {
+			all = append(all, asNumber(fmt.Sprint(v)))
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	median := (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return int(math.Round(time.Duration(median).Minutes()))
+}
+
+// figure is a panel's figure as Kibana writes it.
+func (p *panel) figure(n int) string {
+	switch {
+	case p.median != "" && n == 0:
+		return "-"
+	case p.median != "":
+		return fmt.Sprint(n, " min")
+	}
+	return thousands(n)
+}
+
+// colourOf is the colour of a panel's group, the i-th.
+func (p *panel) colourOf(value string, i int) string {
+	for _, c := range p.colours {
+		if c.value == value {
+			return c.colour
+		}
+	}
+	return palette[i%len(palette)]
 }
 
 // group is the documents that share the values of a panel's fields.
@@ -88,13 +140,17 @@ func (p *panel) groups(documents []document) []group {
 }
 
 // keys are the combinations of values that a document has in the panel's
-// fields; one without a value has none.
+// fields; one without a value has none, or the one that says so.
 func (p *panel) keys(d document) []string {
 	combined := []string{""}
 	for i, c := range p.by {
 		var next []string
+		values := d[c.field]
+		if p.unknown && len(values) == 0 {
+			values = []any{missing}
+		}
 		for _, prefix := range combined {
-			for _, v := range d[c.field] {
+			for _, v := range values {
 				key := fmt.Sprint(v)
 				if i > 0 {
 					key = prefix + "\x00" + key

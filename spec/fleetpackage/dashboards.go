@@ -4,6 +4,9 @@ package main
 // from it.
 type dashboard struct {
 	name, title, description string
+	// upstream is the id of the dashboard of Elastic's package that this one takes
+	// the place of, without the package's name: links and bookmarks keep working.
+	upstream string
 	// scope are the conditions that every panel's documents fulfil.
 	scope    []condition
 	controls []control
@@ -13,10 +16,10 @@ type dashboard struct {
 }
 
 // condition is a field's value; with atLeast the smallest value, with not any
-// other.
+// other, with absent none at all.
 type condition struct {
-	field, value string
-	atLeast, not bool
+	field, value         string
+	atLeast, not, absent bool
 }
 
 // control is a drop-down list above the panels.
@@ -32,6 +35,16 @@ type panel struct {
 	buckets []bucket
 	// count is the field whose different values are counted; empty: documents.
 	count string
+	// median is the field whose median is shown in the place of a count, in
+	// nanoseconds.
+	median string
+	// latest panels read latestAlert and not the data stream, which has each update
+	// of an alert: an alert that was new once is found as new there for ever.
+	latest bool
+	// unknown makes documents without a value a group, and not invisible.
+	unknown bool
+	// colours are those of values that mean something; others get the next free one.
+	colours []paint
 	// only narrows what is counted.
 	only []condition
 	// newest adds the largest @timestamp to a table.
@@ -48,10 +61,14 @@ const (
 	donut                // shares
 	timeline             // stacked columns over time
 	table                // rows, largest count first
+	triage               // a row for each alert, by buckets and newest first
 	note                 // text
 )
 
 type column struct{ label, field string }
+
+// paint is a value's colour.
+type paint struct{ value, colour string }
 
 type bucket struct {
 	label string
@@ -66,48 +83,80 @@ func dataset(stream string) condition {
 
 func top(label, field string) []column { return []column{{label, field}} }
 
+// latestAlert has one document for each alert: the transform's destination.
+const latestAlert = "defender_endpoint.latest_alert"
+
 const (
 	alertPrefix   = "microsoft.defender_endpoint."
 	machinePrefix = "microsoft_defender_endpoint.machine."
 	actionPrefix  = "microsoft_defender_endpoint.machine_action."
 )
 
-// severities are what the mapping makes of the API's four severities; the API's
-// lowest two share one value.
+// severities are what the mapping makes of the API's severities; its lowest two
+// share one value, and an alert with any other word has none.
 var severities = []bucket{
 	{"Critical", is("event.severity", "99")},
 	{"High", is("event.severity", "73")},
 	{"Medium", is("event.severity", "47")},
 	{"Low, informational", is("event.severity", "21")},
+	{"Unknown", condition{field: "event.severity", absent: true}},
 }
+
+// The colours are those of severities in Kibana's security pages, and one meaning
+// has one colour in all dashboards.
+const (
+	red, orange, yellow, green, blue, pale, grey = "#e7664c", "#da8b45", "#d6bf57", "#54b399", "#6092c0", "#bfdbff", "#98a2b3"
+)
+
+var (
+	severityColours = []paint{{"Critical", red}, {"High", orange}, {"Medium", yellow}, {"Low, informational", green}, {"Unknown", grey}}
+	levelColours    = []paint{{"High", orange}, {"Medium", yellow}, {"Low", green}, {"Informational", blue}, {"None", pale}, {missing, grey}}
+	stateColours    = []paint{{"New", orange}, {"InProgress", blue}, {"Resolved", green}, {missing, grey}}
+	statusColours   = []paint{{"Failed", red}, {"TimeOut", orange}, {"Pending", yellow}, {"InProgress", blue}, {"Succeeded", green}, {"Cancelled", grey}}
+	healthColours   = []paint{
+		{"NoSensorData", red}, {"NoSensorDataImpairedCommunication", red}, {"ImpairedCommunication", orange},
+		{"Inactive", yellow}, {"Active", green}, {"Unknown", grey}, {missing, grey},
+	}
+)
+
+// missing is what Kibana writes for documents without a value.
+const missing = "(missing value)"
+
+// unresolved are the alerts that wait for somebody.
+var unresolved = condition{field: alertPrefix + "status", value: "Resolved", not: true}
 
 var dashboards = []dashboard{
 	{
 		name:        "alerts",
+		upstream:    "65402c30-ca6a-11ea-9d4d-9737a63aaa55",
 		title:       "[Microsoft Defender for Endpoint] Alerts",
-		description: "Alerts by severity, category, state, machine and technique. Alerts are counted by id, because an alert has a document for each evidence item.",
+		description: "Alerts to triage, and alerts by severity, category, state, machine and technique. States are the latest, from the transform latest_alert; alerts of the data stream are counted by id, because they have a document for each evidence item and update.",
 		scope:       []condition{dataset("log")},
 		controls: []control{
 			{"Category", "event.action"}, {"State", alertPrefix + "status"}, {"Machine", "host.name"},
 		},
 		panels: []panel{
 			{kind: number, title: "Alerts", count: "event.id", x: 0, y: 0, w: 12, h: 6},
-			{kind: number, title: "New", count: "event.id", only: []condition{is(alertPrefix+"status", "New")}, x: 12, y: 0, w: 12, h: 6},
-			{kind: number, title: "High and critical", count: "event.id", only: []condition{{field: "event.severity", value: "73", atLeast: true}}, x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "New", latest: true, only: []condition{is(alertPrefix+"status", "New")}, x: 12, y: 0, w: 12, h: 6},
+			{kind: number, title: "High and critical, not resolved", latest: true, only: []condition{{field: "event.severity", value: "73", atLeast: true}, unresolved}, x: 24, y: 0, w: 12, h: 6},
 			{kind: number, title: "Machines with alerts", count: "host.id", x: 36, y: 0, w: 12, h: 6},
-			{kind: timeline, title: "Alerts over time by severity", buckets: severities, count: "event.id", x: 0, y: 6, w: 32, h: 13},
-			{kind: donut, title: "Alerts by severity", buckets: severities, count: "event.id", x: 32, y: 6, w: 16, h: 13},
-			{kind: bars, title: "Alerts by category", by: top("Category", "event.action"), count: "event.id", x: 0, y: 19, w: 16, h: 13},
-			{kind: bars, title: "Alerts by technique", by: top("Technique", "threat.technique.id"), count: "event.id", x: 16, y: 19, w: 16, h: 13},
-			{kind: donut, title: "Alerts by state", by: top("State", alertPrefix+"status"), count: "event.id", x: 32, y: 19, w: 16, h: 13},
-			{kind: bars, title: "Machines with most alerts", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 32, w: 16, h: 13},
-			{kind: bars, title: "Alerts by detection source", by: top("Source", "observer.name"), count: "event.id", x: 16, y: 32, w: 16, h: 13},
-			{kind: bars, title: "Evidence by type", by: top("Type", alertPrefix+"evidence.entityType"), x: 32, y: 32, w: 16, h: 13},
-			{kind: table, title: "Alerts by machine, category and state", by: []column{{"Machine", "host.name"}, {"Category", "event.action"}, {"State", alertPrefix + "status"}, {"Owner", alertPrefix + "assignedTo"}}, count: "event.id", newest: true, x: 0, y: 45, w: 48, h: 14},
+			{kind: triage, title: "Alerts to triage: not resolved, latest state", latest: true, only: []condition{unresolved}, buckets: severities, colours: severityColours, by: []column{
+				{"Title", "rule.name"}, {"Machine", "host.name"}, {"User", "user.name"}, {"State", alertPrefix + "status"},
+				{"Owner", alertPrefix + "assignedTo"}, {"Incident", alertPrefix + "incidentId"},
+			}, x: 0, y: 6, w: 48, h: 14},
+			{kind: timeline, title: "Alerts over time by severity", buckets: severities, colours: severityColours, count: "event.id", x: 0, y: 20, w: 32, h: 13},
+			{kind: donut, title: "Alerts by severity", buckets: severities, colours: severityColours, count: "event.id", x: 32, y: 20, w: 16, h: 13},
+			{kind: bars, title: "Alerts by category", by: top("Category", "event.action"), count: "event.id", x: 0, y: 33, w: 16, h: 13},
+			{kind: bars, title: "Alerts by technique", by: top("Technique", "threat.technique.id"), count: "event.id", x: 16, y: 33, w: 16, h: 13},
+			{kind: donut, title: "Alerts by latest state", latest: true, unknown: true, by: top("State", alertPrefix+"status"), colours: stateColours, x: 32, y: 33, w: 16, h: 13},
+			{kind: bars, title: "Machines with most alerts", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 46, w: 16, h: 13},
+			{kind: bars, title: "Alerts by detection source", by: top("Source", "observer.name"), count: "event.id", x: 16, y: 46, w: 16, h: 13},
+			{kind: bars, title: "Evidence by type", by: top("Type", alertPrefix+"evidence.entityType"), x: 32, y: 46, w: 16, h: 13},
 		},
 	},
 	{
 		name:        "machines",
+		upstream:    "c89734ca-ab7f-419d-b665-50076cceee60",
 		title:       "[Microsoft Defender for Endpoint] Machines",
 		description: "Machines by health, operating system, exposure and risk. Machines are counted by id: each is sent when it changes and once a day.",
 		scope:       []condition{dataset("machine")},
@@ -119,14 +168,14 @@ var dashboards = []dashboard{
 			{kind: number, title: "Active", count: "host.id", only: []condition{is(machinePrefix+"health_status", "Active")}, x: 12, y: 0, w: 12, h: 6},
 			{kind: number, title: "Inactive", count: "host.id", only: []condition{is(machinePrefix+"health_status", "Inactive")}, x: 24, y: 0, w: 12, h: 6},
 			{kind: number, title: "High risk", count: "host.id", only: []condition{is("host.risk.calculated_level", "High")}, x: 36, y: 0, w: 12, h: 6},
-			{kind: donut, title: "Machines by health", by: top("Health", machinePrefix+"health_status"), count: "host.id", x: 0, y: 6, w: 16, h: 13},
-			{kind: donut, title: "Machines by risk", by: top("Risk", "host.risk.calculated_level"), count: "host.id", x: 16, y: 6, w: 16, h: 13},
-			{kind: donut, title: "Machines by exposure", by: top("Exposure", machinePrefix+"exposure_level"), count: "host.id", x: 32, y: 6, w: 16, h: 13},
+			{kind: donut, title: "Machines by health", unknown: true, colours: healthColours, by: top("Health", machinePrefix+"health_status"), count: "host.id", x: 0, y: 6, w: 16, h: 13},
+			{kind: donut, title: "Machines by risk", unknown: true, colours: levelColours, by: top("Risk", "host.risk.calculated_level"), count: "host.id", x: 16, y: 6, w: 16, h: 13},
+			{kind: donut, title: "Machines by exposure", unknown: true, colours: levelColours, by: top("Exposure", machinePrefix+"exposure_level"), count: "host.id", x: 32, y: 6, w: 16, h: 13},
 			{kind: bars, title: "Machines by operating system", by: top("Operating system", "host.os.platform"), count: "host.id", x: 0, y: 19, w: 16, h: 13},
 			{kind: bars, title: "Machines by onboarding", by: top("Onboarding", machinePrefix+"onboarding_status"), count: "host.id", x: 16, y: 19, w: 16, h: 13},
 			{kind: bars, title: "Machines by tag", by: top("Tag", machinePrefix+"machine_tags"), count: "host.id", x: 32, y: 19, w: 16, h: 13},
-			{kind: timeline, title: "Machines over time by health", by: top("Health", machinePrefix+"health_status"), count: "host.id", x: 0, y: 32, w: 48, h: 11},
-			{kind: table, title: "Machines", by: []column{
+			{kind: timeline, title: "Machines over time by health", unknown: true, colours: healthColours, by: top("Health", machinePrefix+"health_status"), count: "host.id", x: 0, y: 32, w: 48, h: 11},
+			{kind: table, title: "Machines by state", by: []column{
 				{"Machine", "host.name"}, {"Operating system", "host.os.name"}, {"Health", machinePrefix + "health_status"},
 				{"Exposure", machinePrefix + "exposure_level"}, {"Risk", "host.risk.calculated_level"},
 			}, newest: true, x: 0, y: 43, w: 48, h: 16},
@@ -134,6 +183,7 @@ var dashboards = []dashboard{
 	},
 	{
 		name:        "actions",
+		upstream:    "6a043fee-1e3d-454b-96d1-159e6efce215",
 		title:       "[Microsoft Defender for Endpoint] Machine Actions",
 		description: "What was done to machines, by whom, and how it ended: the latest state of each action, from the transform latest_action.",
 		scope:       []condition{dataset("machine_action"), is("labels.is_transform_source", "false")},
@@ -144,15 +194,17 @@ var dashboards = []dashboard{
 			{kind: number, title: "Failed", count: "event.id", only: []condition{is("event.outcome", "failure")}, x: 24, y: 0, w: 12, h: 6},
 			{kind: number, title: "Machines", count: "host.id", x: 36, y: 0, w: 12, h: 6},
 			{kind: timeline, title: "Actions over time by type", by: top("Type", "event.action"), count: "event.id", x: 0, y: 6, w: 24, h: 13},
-			{kind: timeline, title: "Actions over time by status", by: top("Status", actionPrefix+"status"), count: "event.id", x: 24, y: 6, w: 24, h: 13},
-			{kind: donut, title: "Actions by status", by: top("Status", actionPrefix+"status"), count: "event.id", x: 0, y: 19, w: 16, h: 13},
+			{kind: timeline, title: "Actions over time by status", colours: statusColours, by: top("Status", actionPrefix+"status"), count: "event.id", x: 24, y: 6, w: 24, h: 13},
+			{kind: donut, title: "Actions by status", colours: statusColours, by: top("Status", actionPrefix+"status"), count: "event.id", x: 0, y: 19, w: 16, h: 13},
 			{kind: bars, title: "Actions by type", by: top("Type", "event.action"), count: "event.id", x: 16, y: 19, w: 16, h: 13},
 			{kind: donut, title: "Isolations by scope", by: top("Scope", actionPrefix+"scope"), count: "event.id", only: []condition{is("event.action", "Isolate")}, x: 32, y: 19, w: 16, h: 13},
-			{kind: bars, title: "Machines with most actions", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 32, w: 24, h: 11},
-			{kind: bars, title: "Requestors with most actions", by: top("Requestor", "user.name"), count: "event.id", x: 24, y: 32, w: 24, h: 11},
-			{kind: table, title: "Actions", by: []column{
+			{kind: number, title: "Median time to isolate", median: "event.duration", only: []condition{is("event.action", "Isolate"), is("event.outcome", "success")}, x: 0, y: 32, w: 12, h: 11},
+			{kind: bars, title: "Median time to contain by type, of actions that succeeded", by: top("Type", "event.action"), median: "event.duration", only: []condition{is("event.outcome", "success")}, x: 12, y: 32, w: 36, h: 11},
+			{kind: bars, title: "Machines with most actions", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 43, w: 24, h: 11},
+			{kind: bars, title: "Requestors with most actions", by: top("Requestor", "user.name"), count: "event.id", x: 24, y: 43, w: 24, h: 11},
+			{kind: table, title: "Actions by machine", by: []column{
 				{"Machine", "host.name"}, {"Type", "event.action"}, {"Status", actionPrefix + "status"}, {"Requestor", "user.name"},
-			}, count: "event.id", newest: true, x: 0, y: 43, w: 48, h: 16},
+			}, count: "event.id", newest: true, x: 0, y: 54, w: 48, h: 16},
 		},
 	},
 	{

@@ -11,6 +11,7 @@
 //   - field files: from fields.csv and from what the production mapping makes
 //     of the captures in testdata;
 //   - stream.yml.hbs of each data stream: from the variables in the manifests;
+//   - the detection rule: from rule.yml;
 //   - sample events: the production mapping of a capture;
 //   - docs: from _dev/build/docs, samples, field files and images;
 //   - dashboards and their previews: both from dashboards.go, so that a preview
@@ -36,4 +37,34 @@
 //
 // No Kibana is at hand where the package is made. The previews are drawn from
 // the records of the simulated tenant and say so.
+//
+// # Why the detection rule looks for new terms
+//
+// An alert has a document for each evidence item and each update, and must be one
+// Elastic alert. A query rule with suppression by event.id and cloud.account.id
+// would count the documents on its alert, and reopen nothing; but suppression
+// needs a Platinum licence, and below it the rule ignores the block without a word:
+// three items and four updates are twelve alerts. A threshold rule forgets what
+// lies before its look-back. A new_terms rule on the same two fields raises one
+// alert on every licence, from the first document, whatever an analyst does with
+// it. What it costs: an update does not change the alert, which is what
+// latest_alert is for; an update after history_window_start (90 days) is an alert
+// once more; a record without an id raises none; and of documents that were
+// ingested in the same second the search may, in the overlap of two runs, find
+// another one first, which makes a second alert. The test TestEngineOneAlert of
+// inputs/defender runs the rule's searches on a search engine.
+//
+// Elastic's own rule External Alerts reads the data stream as well. It is the
+// user's, so the rule's setup says what to exclude.
+//
+// # Why the latest alerts are not in logs-*
+//
+// External Alerts and Kibana's security pages read logs-*, where the latest state
+// of an alert would be an alert once more. The latest machine actions stand there,
+// because Elastic's dashboards look for them by labels.is_transform_source.
+//
+// # Why the latest alert is sorted by its update time
+//
+// @timestamp is the creation of the alert unless the policy says otherwise, and
+// equal in all updates; event.ingested is cut to seconds by Fleet's pipeline.
 package main

@@ -17,8 +17,9 @@ type field struct {
 	Source string
 	// Mapping is what Elasticsearch is told beyond the type: text (a multi-field
 	// for full-text search), unindexed, array, ignore_malformed, long (see
-	// longText); and for constants whose value they hold: dataset, module,
-	// transform.
+	// longText); for constants whose value they hold: dataset, module, transform;
+	// and namespace, which is a constant of a data stream, but not of a
+	// transform's destination: one index takes the documents of all namespaces.
 	Mapping []string
 	// Also are data streams that have the field though no capture makes it: an
 	// ingest pipeline sets it, or a mapper that no capture leads there.
@@ -82,6 +83,10 @@ func (f *field) resolved(stream string, latest bool) definition {
 			d.Value = defender.Type
 		case "transform":
 			d.Value = fmt.Sprint(!latest)
+		case "namespace":
+			if latest {
+				d.Type = "keyword"
+			}
 		}
 	}
 	return d

@@ -128,6 +128,7 @@ func TestLongTextsAreSearched(t *testing.T) {
 		"data_stream/machine":                   {machinePrefix + "unknown"},
 		"data_stream/machine_action":            {actionPrefix + "commands", actionPrefix + "unknown"},
 		"elasticsearch/transform/latest_action": {actionPrefix + "unknown"},
+		"elasticsearch/transform/latest_alert":  {"rule.description", alertPrefix + "unknown"},
 	} {
 		declared := declaredFields(t, dir)
 		for _, name := range names {
@@ -205,21 +206,6 @@ func TestUpstreamTypes(t *testing.T) {
 		machines := strings.HasPrefix(name, machinePrefix) || strings.HasPrefix(name, actionPrefix)
 		if machines && !special[name] && typ != "keyword" {
 			t.Errorf("%s is %s, upstream's is keyword", name, typ)
-		}
-	}
-}
-
-// TestLatestActionHasTheStreamsFields: the transform's destination has the
-// mapping of its source, but for the constant that tells them apart.
-func TestLatestActionHasTheStreamsFields(t *testing.T) {
-	const constant = "labels.is_transform_source"
-	source, latest := declaredFields(t, "data_stream/machine_action"), declaredFields(t, "elasticsearch/transform/latest_action")
-	if source[constant].Value != "true" || latest[constant].Value != "false" {
-		t.Errorf("%s is %q in the source and %q in the destination", constant, source[constant].Value, latest[constant].Value)
-	}
-	for name, d := range source {
-		if latest[name].Type != d.Type {
-			t.Errorf("%s is %q in the destination, want %q", name, latest[name].Type, d.Type)
 		}
 	}
 }

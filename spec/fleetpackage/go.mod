@@ -8,6 +8,7 @@ require (
 	github.com/elastic/package-spec/v3 v3.5.0
 	github.com/google/go-cmp v0.7.0
 	github.com/mailgun/raymond/v2 v2.0.48
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	gopkg.in/yaml.v3 v3.0.1
 )
 

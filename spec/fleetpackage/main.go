@@ -19,6 +19,10 @@ const (
 	capturesDir = "../../testdata/defender"
 )
 
+// transforms are the package's, with the data stream that each reads. All keep
+// the latest state of what their data stream tells of.
+var transforms = map[string]string{"latest_action": "machine_action", "latest_alert": "log"}
+
 func main() {
 	out := flag.String("o", "", "also write the package's zip into this `folder`")
 	flag.Parse()
@@ -81,8 +85,12 @@ func derived(ctx context.Context) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	const latest = "elasticsearch/transform/latest_action/fields/"
-	if err := c.fieldFiles(files, latest, "machine_action", documents["machine_action"], true); err != nil {
+	for name, stream := range transforms {
+		if err := c.fieldFiles(files, "elasticsearch/transform/"+name+"/fields/", stream, documents[stream], true); err != nil {
+			return nil, err
+		}
+	}
+	if err := ruleFiles(files); err != nil {
 		return nil, err
 	}
 	if err := dashboardFiles(ctx, files); err != nil {

@@ -23,8 +23,6 @@ const (
 // palette tells series apart.
 var palette = []string{"#16c5c0", "#a6edea", "#61a2ff", "#bfdbff", "#ee72a6", "#ffc7db", "#f6726a", "#ffc9c2", "#eaae01", "#fcd883", "#98a2b3"}
 
-func colour(i int) string { return palette[i%len(palette)] }
-
 // drawing is an SVG being written.
 type drawing struct{ strings.Builder }
 
@@ -49,7 +47,7 @@ func previewHeight(d *dashboard) int {
 	for _, p := range d.panels {
 		rows = max(rows, p.y+p.h)
 	}
-	return headHeight + rows*rowHeight + gap
+	return headHeight + (navigationHeight+rows)*rowHeight + gap
 }
 
 // preview draws a dashboard as it would show the documents.
@@ -77,6 +75,7 @@ func (d *dashboard) preview(documents []document) []byte {
 	s.add(`<rect x="%d" y="46" width="330" height="34" rx="4" fill="#fff" stroke="#d3dae6"/>`, previewWidth-330-gap)
 	s.label(previewWidth-165-gap, 67, 320, `text-anchor="middle"`,
 		previewTime.Add(-previewSpan).Format(time.DateTime)+" – "+previewTime.Format(time.DateTime))
+	s.drawNavigation(d)
 	inScope := filter(documents, d.scope)
 	for i := range d.panels {
 		d.panels[i].draw(&s, inScope)
@@ -86,25 +85,40 @@ func (d *dashboard) preview(documents []document) []byte {
 }
 
 func (p *panel) draw(s *drawing, documents []document) {
-	x, y := p.x*columnWidth+gap, headHeight+p.y*rowHeight
+	x, y := p.x*columnWidth+gap, headHeight+(p.y+navigationHeight)*rowHeight
 	w, h := p.w*columnWidth-2*gap, p.h*rowHeight-2*gap
 	s.add(`<rect x="%d" y="%d" width="%d" height="%d" rx="6" fill="#fff" stroke="#e3e8f2"/>`, x, y, w, h)
 	s.label(x+12, y+20, w-24, `font-weight="600"`, p.title)
 	inside := box{x + 12, y + titleHeight, w - 24, h - titleHeight - 8}
-	documents = filter(documents, p.only)
+	documents = p.read(documents)
 	switch p.kind {
 	case number:
-		s.label(inside.x+inside.w, inside.y+inside.h-8, inside.w, `text-anchor="end" font-size="34" font-weight="700"`, thousands(p.counted(documents)))
+		s.label(inside.x+inside.w, inside.y+inside.h-8, inside.w, `text-anchor="end" font-size="34" font-weight="700"`, p.figure(p.counted(documents)))
 	case bars:
-		drawBars(s, inside, p.groups(documents))
+		p.drawBars(s, inside, p.groups(documents))
 	case donut:
-		drawDonut(s, inside, p.withOther(p.groups(documents)))
+		p.drawDonut(s, inside, p.withOther(p.groups(documents)))
 	case timeline:
 		p.drawTimeline(s, inside, documents)
 	case table:
-		p.drawTable(s, inside, p.groups(documents))
+		p.drawTable(s, inside, p.tableHeads(), p.tableRows(documents))
+	case triage:
+		p.drawTable(s, inside, p.triageHeads(), p.triageRows(documents))
 	case note:
 		drawNote(s, inside, p.text)
+	}
+}
+
+// drawNavigation draws the links that stand above the panels.
+func (d *drawing) drawNavigation(of *dashboard) {
+	height := navigationHeight*rowHeight - 2*gap
+	d.add(`<rect x="%d" y="%d" width="%d" height="%d" rx="6" fill="#fff" stroke="#e3e8f2"/>`, gap, headHeight, previewWidth-2*gap, height)
+	for i := range dashboards {
+		attributes := `fill="#0b64dd"`
+		if dashboards[i].name == of.name {
+			attributes = `font-weight="600"`
+		}
+		d.label(gap+16+i*180, headHeight+height/2+4, 170, attributes, dashboards[i].label())
 	}
 }
 
@@ -116,15 +130,15 @@ func thousands(n int) string {
 	return s
 }
 
-func drawBars(s *drawing, b box, groups []group) {
+func (p *panel) drawBars(s *drawing, b box, groups []group) {
 	groups = groups[:min(len(groups), topValues, b.h/lineHeight)]
 	labels := b.w * 2 / 5
 	for i, g := range groups {
 		y := b.y + i*lineHeight
-		width := (b.w - labels - 50) * g.count / max(groups[0].count, 1)
+		width := (b.w - labels - 60) * g.count / max(groups[0].count, 1)
 		s.label(b.x+labels-8, y+14, labels-8, `text-anchor="end"`, g.labels[0])
 		s.add(`<rect x="%d" y="%d" width="%d" height="14" rx="2" fill="%s"/>`, b.x+labels, y+3, max(width, 1), palette[0])
-		s.label(b.x+labels+width+6, y+14, 50, `fill="#69707d"`, thousands(g.count))
+		s.label(b.x+labels+width+6, y+14, 60, `fill="#69707d"`, p.figure(g.count))
 	}
 }
 
@@ -140,7 +154,7 @@ func (p *panel) withOther(groups []group) []group {
 	return append(groups[:topValues:topValues], p.group([]string{"Other"}, rest))
 }
 
-func drawDonut(s *drawing, b box, groups []group) {
+func (p *panel) drawDonut(s *drawing, b box, groups []group) {
 	sum := 0
 	for _, g := range groups {
 		sum += g.count
@@ -152,19 +166,19 @@ func drawDonut(s *drawing, b box, groups []group) {
 	for i, g := range groups {
 		share := float64(g.count) / float64(max(sum, 1)) * circumference
 		s.add(`<circle cx="%.1f" cy="%.1f" r="%.1f" fill="none" stroke="%s" stroke-width="%.1f" stroke-dasharray="%.2f %.2f" stroke-dashoffset="%.2f" transform="rotate(-90 %.1f %.1f)"/>`,
-			cx, cy, radius*0.75, colour(i), radius*0.5, share, circumference-share, -turned, cx, cy)
+			cx, cy, radius*0.75, p.colourOf(g.labels[0], i), radius*0.5, share, circumference-share, -turned, cx, cy)
 		turned += share
 	}
-	s.legend(box{b.x + int(2*radius) + 28, b.y, b.w - int(2*radius) - 28, b.h}, groups)
+	p.legend(s, box{b.x + int(2*radius) + 28, b.y, b.w - int(2*radius) - 28, b.h}, groups)
 }
 
 // legend lists groups with their colours and counts.
-func (d *drawing) legend(b box, groups []group) {
+func (p *panel) legend(d *drawing, b box, groups []group) {
 	groups = groups[:min(len(groups), b.h/18)]
 	top := b.y + (b.h-len(groups)*18)/2
 	for i, g := range groups {
 		y := top + i*18
-		d.add(`<circle cx="%d" cy="%d" r="5" fill="%s"/>`, b.x+5, y+9, colour(i))
+		d.add(`<circle cx="%d" cy="%d" r="5" fill="%s"/>`, b.x+5, y+9, p.colourOf(g.labels[0], i))
 		d.label(b.x+16, y+13, b.w-58, "", g.labels[0])
 		d.label(b.x+b.w, y+13, 40, `text-anchor="end" fill="#69707d"`, thousands(g.count))
 	}
@@ -201,14 +215,14 @@ func (p *panel) drawTimeline(s *drawing, b box, documents []document) {
 			height := float64(chart.h*n) / float64(highest)
 			y -= height
 			if n > 0 {
-				s.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, float64(chart.x)+float64(i)*width+1, y, width-2, height, colour(k))
+				s.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, float64(chart.x)+float64(i)*width+1, y, width-2, height, p.colourOf(groups[k].labels[0], k))
 			}
 		}
 		if i%4 == 0 {
 			s.label(chart.x+int(float64(i)*width), b.y+b.h-4, 60, `fill="#69707d" font-size="11"`, begin.Add(time.Duration(i)*slot).Format("15:04"))
 		}
 	}
-	s.legend(box{b.x + b.w - legend, b.y, legend, b.h}, groups)
+	p.legend(s, box{b.x + b.w - legend, b.y, legend, b.h}, groups)
 }
 
 // roundUp makes the lines of an axis fall on whole numbers.
@@ -237,64 +251,4 @@ func between(documents []document, from, to time.Time) []document {
 		}
 	}
 	return in
-}
-
-func (p *panel) drawTable(s *drawing, b box, groups []group) {
-	var heads []string
-	for _, c := range p.by {
-		heads = append(heads, c.label)
-	}
-	heads = append(heads, "Count")
-	if p.newest {
-		heads = append(heads, "Newest")
-	}
-	narrow := 80
-	fixed := narrow
-	if p.newest {
-		fixed += 150
-	}
-	width := (b.w - fixed) / len(p.by)
-	place := func(i int) (x, w int) {
-		switch {
-		case i < len(p.by):
-			return b.x + i*width, width
-		case i == len(p.by):
-			return b.x + i*width, narrow
-		}
-		return b.x + len(p.by)*width + narrow, 150
-	}
-	row := func(y int, attributes string, cells []string) {
-		for i, cell := range cells {
-			x, w := place(i)
-			s.label(x, y+14, w-10, attributes, cell)
-		}
-		s.add(`<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#e3e8f2"/>`, b.x, y+lineHeight, b.x+b.w, y+lineHeight)
-	}
-	row(b.y, `font-weight="600"`, heads)
-	for i, g := range groups[:min(len(groups), b.h/lineHeight-1)] {
-		cells := append(g.labels[:len(g.labels):len(g.labels)], thousands(g.count))
-		if p.newest {
-			cells = append(cells, g.newest)
-		}
-		row(b.y+(i+1)*lineHeight, "", cells)
-	}
-}
-
-// drawNote breaks text into lines; Markdown's emphasis is left out.
-func drawNote(s *drawing, b box, text string) {
-	y := b.y
-	for _, paragraph := range strings.Split(strings.ReplaceAll(text, "**", ""), "\n\n") {
-		line := ""
-		for _, word := range strings.Fields(paragraph) {
-			if len(line)+len(word)+1 > b.w/letterWidth {
-				y += lineHeight
-				s.label(b.x, y, b.w, "", line)
-				line = ""
-			}
-			line = strings.TrimSpace(line + " " + word)
-		}
-		y += lineHeight
-		s.label(b.x, y, b.w, "", line)
-		y += 8
-	}
 }

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -26,6 +25,9 @@ const (
 	panelVersion     = "8.10.2"
 )
 
+// navigationHeight is that of the links above the panels, in rows of the grid.
+const navigationHeight = 3
+
 // uuid is a stable id for a name.
 func uuid(name string) string {
 	h := sha256.Sum256([]byte("https://github.com/defender-endpoint/defender-endpoint/" + name))
@@ -34,7 +36,9 @@ func uuid(name string) string {
 }
 
 // id is the dashboard's id in Kibana.
-func (d *dashboard) id() string { return defender.Type + "-" + uuid("dashboard/"+d.name) }
+func (d *dashboard) id() string {
+	return defender.Type + "-" + cmp.Or(d.upstream, uuid("dashboard/"+d.name))
+}
 
 func dashboardFiles(ctx context.Context, files map[string][]byte) error {
 	documents, err := simulated(ctx)
@@ -50,14 +54,11 @@ func dashboardFiles(ctx context.Context, files map[string][]byte) error {
 		if d.faults {
 			shown = append(faults, documents...)
 		}
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "    ")
-		if err := e.Encode(d.savedObject()); err != nil {
+		b, err := indented(d.savedObject())
+		if err != nil {
 			return err
 		}
-		files["kibana/dashboard/"+d.id()+".json"] = b.Bytes()
+		files["kibana/dashboard/"+d.id()+".json"] = b
 		files["img/preview-"+d.name+".svg"] = d.preview(shown)
 	}
 	return nil
@@ -68,20 +69,24 @@ func indexPattern(name string) object {
 }
 
 func (d *dashboard) savedObject() object {
-	var references, panels []any
+	navigation, references := d.navigation()
+	panels := []any{navigation}
 	for i := range d.panels {
 		p := &d.panels[i]
 		id := uuid(d.name + "/" + p.title)
 		panels = append(panels, object{
 			"type": p.panelType(), "title": p.title, "panelIndex": id, "version": panelVersion,
-			"gridData":         object{"i": id, "x": p.x, "y": p.y, "w": p.w, "h": p.h},
+			"gridData":         object{"i": id, "x": p.x, "y": p.y + navigationHeight, "w": p.w, "h": p.h},
 			"embeddableConfig": p.embeddable(d, id),
 		})
-		if p.kind != note {
-			references = append(references, indexPattern(id+":indexpattern-datasource-layer-"+id))
-			for n := range d.scope {
-				references = append(references, indexPattern(fmt.Sprintf("%s:filter-%d", id, n)))
-			}
+		if p.kind == note {
+			continue
+		}
+		if !p.latest {
+			references = append(references, indexPattern(id+":"+layerReference(id)))
+		}
+		for n := range d.scope {
+			references = append(references, indexPattern(fmt.Sprintf("%s:filter-%d", id, n)))
 		}
 	}
 	controls := object{}
@@ -125,8 +130,12 @@ func (p *panel) embeddable(d *dashboard, id string) object {
 		}}
 	}
 	l := newLens(p, id)
-	references := []any{indexPattern("indexpattern-datasource-layer-" + id)}
-	var filters []any
+	references, internal, views := []any{indexPattern(layerReference(id))}, []any{}, object{}
+	if p.latest {
+		view := latestView()
+		references, internal, views = nil, []any{object{"id": view["id"], "name": layerReference(id), "type": "index-pattern"}}, object{view["id"].(string): view}
+	}
+	filters := []any{}
 	for n, c := range d.scope {
 		name := fmt.Sprintf("filter-%d", n)
 		references = append(references, indexPattern(name))
@@ -139,7 +148,7 @@ func (p *panel) embeddable(d *dashboard, id string) object {
 	return object{"hidePanelTitles": false, "enhancements": object{}, "attributes": object{
 		"title": "", "description": "", "type": "lens", "visualizationType": l.visualizationType(), "references": references,
 		"state": object{
-			"adHocDataViews": object{}, "internalReferences": []any{}, "filters": filters,
+			"adHocDataViews": views, "internalReferences": internal, "filters": filters,
 			"query":         kuery(query(p.only)),
 			"visualization": l.visualization(),
 			"datasourceStates": object{"formBased": object{"layers": object{id: object{
@@ -147,6 +156,46 @@ func (p *panel) embeddable(d *dashboard, id string) object {
 			}}}},
 		},
 	}}
+}
+
+func layerReference(layer string) string { return "indexpattern-datasource-layer-" + layer }
+
+// latestView is a data view that a panel brings with itself: no view of Kibana
+// reads the transform's destination.
+func latestView() object {
+	return object{
+		"id": uuid("dataview/" + latestAlert), "title": latestAlert, "name": "Latest alerts of Microsoft Defender for Endpoint",
+		"timeFieldName": "@timestamp", "allowNoIndex": true, "sourceFilters": []any{}, "runtimeFieldMap": object{}, "fieldAttrs": object{},
+		"fieldFormats": object{alertLink: object{"id": "url", "params": object{"type": "a", "labelTemplate": "Open"}}},
+	}
+}
+
+// navigation is the panel at the top that leads to every dashboard, and the
+// references of its links. Links in Markdown break where a dashboard is shown
+// inside the security solution (elastic/integrations#11199).
+func (d *dashboard) navigation() (panel object, references []any) {
+	id := uuid(d.name + "/navigation")
+	var links []any
+	for i := range dashboards {
+		to := &dashboards[i]
+		link := uuid(d.name + "/link/" + to.name)
+		name := "link_" + link + "_dashboard"
+		links = append(links, object{
+			"type": "dashboardLink", "id": link, "order": i, "label": to.label(), "destinationRefName": name,
+			"options": object{"openInNewTab": false, "useCurrentDateRange": true, "useCurrentFilters": false},
+		})
+		references = append(references, object{"id": to.id(), "name": id + ":" + name, "type": "dashboard"})
+	}
+	return object{
+		"type": "links", "panelIndex": id, "gridData": object{"i": id, "x": 0, "y": 0, "w": 48, "h": navigationHeight},
+		"embeddableConfig": object{"hidePanelTitles": true, "enhancements": object{}, "attributes": object{"layout": "horizontal", "links": links}},
+	}, references
+}
+
+// label is the dashboard's title without the product's name.
+func (d *dashboard) label() string {
+	_, label, _ := strings.Cut(d.title, "] ")
+	return label
 }
 
 func kuery(q string) object { return object{"language": "kuery", "query": q} }
@@ -158,6 +207,9 @@ func query(conditions []condition) string {
 		parts[i] = fmt.Sprintf("%s: %q", c.field, c.value)
 		if c.atLeast {
 			parts[i] = c.field + " >= " + c.value
+		}
+		if c.absent {
+			parts[i] = "not " + c.field + ": *"
 		}
 		if c.not {
 			parts[i] = "not " + parts[i]

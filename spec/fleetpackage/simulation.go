@@ -32,7 +32,7 @@ var resources = map[string]defendertest.Resource{
 // demo's simulated tenant through the production mapping.
 func simulated(ctx context.Context) ([]document, error) {
 	tenant := defendertest.New(defendertest.Options{
-		Seed: 1, Alerts: 200, Machines: 50, Actions: 30, Now: func() time.Time { return previewTime },
+		Seed: 1, Alerts: 200, Machines: 50, Actions: 120, Now: func() time.Time { return previewTime },
 	})
 	var documents []document
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
@@ -91,7 +91,28 @@ func mapAll(resource string, records []json.RawMessage) ([]document, error) {
 			documents = append(documents, latestOf(flat))
 		}
 	}
+	if resource == "alert" {
+		documents = append(documents, latestAlerts(documents)...)
+	}
 	return documents, nil
+}
+
+// latestAlerts are what the transform makes of alerts: no record of the tenant
+// has a later version, so of each the first document stands for all.
+func latestAlerts(documents []document) []document {
+	var latest []document
+	seen := map[string]bool{}
+	for _, d := range documents {
+		id := fmt.Sprint(d[alertKey])
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		one := maps.Clone(d)
+		one[indexField] = []any{latestAlert}
+		latest = append(latest, one)
+	}
+	return latest
 }
 
 // latestOf marks a machine action as one of the data stream, and returns what

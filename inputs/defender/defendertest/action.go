@@ -6,11 +6,12 @@ func appendActionID(w *world, b []byte, sequence uint32) []byte {
 }
 
 // appendAction writes a machine action. It goes from Pending to its end with
-// its revisions; one in eight ends by a timeout or a cancellation.
+// its revisions; one in eight ends by a timeout or a cancellation. What succeeds
+// does so within a quarter of an hour, and a timeout comes after three days.
 func appendAction(w *world, b []byte, r record, _ bool) []byte {
 	d := throw(w.seed, streamAction, uint64(r.sequence))
 	kind, machine := d.pick(actions), d.below(w.machines)
-	created := r.created - d.span(second, 3*day)
+	age := d.span(second, 3*day)
 	end, result, cancelled := stages[len(stages)-1], 0, false
 	switch d.below(16) {
 	case 0:
@@ -18,16 +19,20 @@ func appendAction(w *world, b []byte, r record, _ bool) []byte {
 	case 1:
 		end, result, cancelled = "Cancelled", -2147467260, true
 	}
-	stage := min(d.below(len(stages))+int(r.revision), len(stages)-1)
+	stage := min(d.below(8)+int(r.revision), len(stages)-1)
 	finished, status := stage == len(stages)-1, stages[stage]
-	if finished {
-		status = end
+	switch {
+	case finished && end == "TimeOut":
+		status, age = end, 3*day+14*minute
+	case finished:
+		status, age = end, 20*second+age/300
 	}
+	created := r.created - age
 
 	b = append(b, `{"id":"`...)
 	b = append(appendActionID(w, b, r.sequence), '"')
 	b = appendNull(appendText(b, "type", kind), "title")
-	b = appendText(b, "requestor", "analyst1@contoso.example")
+	b = appendText(b, "requestor", d.pick(requestors))
 	b = appendTextOr(b, "requestorComment", `Cut off from network\r\n(second line)`, !d.one(3))
 	b = appendText(b, "status", status)
 	b = append(b, `,"machineId":"`...)

@@ -106,7 +106,8 @@ var (
 	risks       = []string{"None", "Informational", "Low", "Medium", "High"}
 	exposures   = []string{"None", "Low", "Medium", "High"}
 	tags        = []string{"vip", "tier 1", "kiosk", "lab", "außendienst"}
-	actions     = []string{"RunAntiVirusScan", "LiveResponse", "CollectInvestigationPackage", "Isolate", "Unisolate", "StopAndQuarantineFile", "RestrictCodeExecution", "UnrestrictCodeExecution", "Offboard"}
+	actions     = []string{"RunAntiVirusScan", "RunAntiVirusScan", "RunAntiVirusScan", "LiveResponse", "CollectInvestigationPackage", "CollectInvestigationPackage", "Isolate", "Isolate", "Isolate", "Unisolate", "StopAndQuarantineFile", "StopAndQuarantineFile", "RestrictCodeExecution", "UnrestrictCodeExecution", "Offboard"}
+	requestors  = []string{"analyst1@contoso.example", "analyst1@contoso.example", "analyst2@contoso.example", "soc-automation"}
 	stages      = []string{"Pending", "InProgress", "Succeeded"}
 	healthiness = []string{"Active", "Active", "Active", "Inactive", "ImpairedCommunication", "NoSensorData"}
 )
