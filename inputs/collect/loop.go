@@ -24,8 +24,10 @@ const (
 
 // Config says what a loop collects, how, and where to.
 type Config struct {
-	Resource  string // in the saved state and in log lines
-	Key       inputs.Key
+	Resource string // in the saved state and in log lines
+	Key      inputs.Key
+	// Identify, if set, is asked for the key in place of Key, until it answers.
+	Identify  func(context.Context) (inputs.Key, error)
 	Target    inputs.Target
 	Interval  time.Duration // from one poll's start to the next
 	Source    Source
@@ -202,6 +204,13 @@ func (l *Loop) behind(r Request, former PageStats) bool {
 // restore loads the state, or makes a first one. It is saved at once, so that a
 // crash before the first page does not move the first look-back.
 func (l *Loop) restore(ctx context.Context) error {
+	if l.Identify != nil {
+		key, err := l.Identify(ctx)
+		if err != nil {
+			return err
+		}
+		l.Key = key
+	}
 	b, err := l.Env.Cursors.Load(ctx, l.Key)
 	var s *state
 	if err == nil {

@@ -92,10 +92,6 @@ var knownGaps = map[string]string{
 	"429 with a date, the server's clock ahead": "lost 60 of 60, 429 TooManyRequests: Too many requests.; not healthy: get /api/alerts: 429 TooManyRequests: Too many requests.",
 	"an hour's Retry-After on one 503":          "lost 60 of 60, 503 Service Unavailable; not healthy: get /api/alerts: 503 Service Unavailable",
 
-	// 10. A checkpoint knows the ids of input and stream, not what is read.
-	"a stream renamed after three hours": "lost 152 of 240, HEALTHY",
-	"another tenant in the same stream":  "lost 98 of 133, HEALTHY",
-
 	// 14. More calls than a poll needs.
 	"12,000 machines in pages of 10,000": "13 calls, want at most 3",
 	"a quiet hour of alerts":             "180 calls, want at most 72",
