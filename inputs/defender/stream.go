@@ -29,6 +29,7 @@ func newLoop(c Config, id *identity, now func() time.Time, drift *drift, env inp
 			Pipeline:   c.Pipeline,
 			Index:      c.Index,
 		},
+		Priority: int(r.priority),
 		Interval: c.Interval,
 		Source:   &list{client: id.client, resource: r},
 		Strategy: r.pager(odata.Options{
