@@ -99,6 +99,7 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 	env := inputs.Env{
 		Agent:       c.o.Agent(),
 		Publisher:   c.slot,
+		Batches:     c.batches,
 		Cursors:     namedCursors{c.o.Cursors, r.health},
 		Reporter:    r.health,
 		Log:         in.health.Log.With("stream.id", s.Key.Stream),

@@ -23,8 +23,12 @@ type reading struct {
 // publishing, after which nothing that is pending counts; what is wrong with
 // the page stands in PageStats.Err.
 func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
+	if err := l.takeBatch(ctx); err != nil {
+		return PageStats{Err: err}, nil
+	}
+	defer l.giveBatch()
 	asked := l.Now() // before the source's turn is waited for: early is safe
-	answer, err := l.Source.Open(ctx, r)
+	answer, err := l.open(ctx, r)
 	if err != nil {
 		return PageStats{Err: err}, nil
 	}

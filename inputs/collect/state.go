@@ -66,6 +66,13 @@ func (s *state) upgrade(cursor time.Time) (err error) {
 // restore loads the state, or makes a first one. It is saved at once, so that a
 // crash before the first page does not move the first look-back.
 func (l *Loop) restore(ctx context.Context) error {
+	if l.Identify != nil {
+		key, err := l.Identify(ctx)
+		if err != nil {
+			return err
+		}
+		l.Key = key
+	}
 	b, err := l.Env.Cursors.Load(ctx, l.Key)
 	var s *state
 	if err == nil {

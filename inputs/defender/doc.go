@@ -47,6 +47,16 @@
 // not met in the sweep before. Records over 1 MiB, and what is nested deeper than
 // eight levels, count as they are written.
 //
+// # Why a checkpoint is found by what is read
+//
+// The ids of inputs and streams change when a policy is upgraded, and a tenant
+// stays. The key is cloud, tenant, resource and data stream: a renamed stream and
+// another application continue, another tenant begins with its own look-back. A
+// tenant named by a domain is the one that its token is for. Two streams of one
+// key would share a checkpoint, so that the second one is refused. Removing an
+// input does not remove such a checkpoint, since the same may be read under
+// another id already.
+//
 // # Why ids are SHA-256
 //
 // What an attacker does on a machine ends up in evidence. Were two contents

@@ -87,15 +87,6 @@ var knownGaps = map[string]string{
 	"machines, one poisoned record: nesting":                 "not accounted for",
 	"more alerts of one time than may be skipped":            "lost 100 of 200, the server does not skip as many records as asked: get /api/alerts: 400 BadRequest: The request is not valid.",
 
-	// 7. Waiting is not bounded, goes by our clock, or holds lists that nothing was said of.
-	"429 of machines alone, alerts beside":      "lost 14 of 74, not sent: an earlier call was throttled; not healthy: get /api/alerts: not sent: an earlier call was throttled",
-	"429 with a date, the server's clock ahead": "lost 60 of 60, 429 TooManyRequests: Too many requests.; not healthy: get /api/alerts: 429 TooManyRequests: Too many requests.",
-	"an hour's Retry-After on one 503":          "lost 60 of 60, 503 Service Unavailable; not healthy: get /api/alerts: 503 Service Unavailable",
-
-	// 10. A checkpoint knows the ids of input and stream, not what is read.
-	"a stream renamed after three hours": "lost 152 of 240, HEALTHY",
-	"another tenant in the same stream":  "lost 98 of 133, HEALTHY",
-
 	// 14. More calls than a poll needs.
 	"12,000 machines in pages of 10,000": "13 calls, want at most 3",
 	"a quiet hour of alerts":             "180 calls, want at most 72",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -27,10 +28,13 @@ type Input struct {
 	Traces string
 	// Now is the clock; nil is that of the system.
 	Now func() time.Time
+	// RoundTripper, if set, is used in place of the network: see api.Config.
+	RoundTripper http.RoundTripper
 
 	mu      sync.Mutex
 	clients []*shared
 	paces   map[application]*api.Pace // never removed: whoever comes back finds what was spent
+	reading map[string]inputs.Key     // the streams that run, by what they read
 }
 
 // application is what the service counts calls of.
@@ -47,7 +51,7 @@ type shared struct {
 func New(version string) *Input {
 	// The form of the name is the one Microsoft asks partners for
 	// (API.md 7.10).
-	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version, paces: map[application]*api.Pace{}}
+	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version, paces: map[application]*api.Pace{}, reading: map[string]inputs.Key{}}
 }
 
 // Type implements inputs.Input.
@@ -67,7 +71,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		return nil, errors.New("streams: want a list")
 	}
 	var streams []inputs.Stream
-	ids := map[string]bool{}
+	ids, reading := map[string]bool{}, map[string]string{}
 	for i, entry := range list {
 		key := inputs.Key{Input: u.ID, Stream: fmt.Sprintf("%s.[%d]", u.ID, i)}
 		source, ok := entry.(map[string]any)
@@ -84,6 +88,14 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 			err = errors.Join(fmt.Errorf("id: %s is used twice", id), err)
 		} else if id != "" {
 			ids[id], key.Stream = true, id
+		}
+		if err == nil {
+			key = keyOf(key.Input, key.Stream, c)
+			if other, taken := reading[key.Source]; taken {
+				err = fmt.Errorf("streams %s and %s: %w", other, key.Stream, errSameSource)
+			} else {
+				reading[key.Source] = key.Stream
+			}
 		}
 		if err != nil {
 			streams = append(streams, inputs.Stream{Key: key, Fault: err})
@@ -119,7 +131,9 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 			defer release()
 			env = w.attach(client, env)
 			defer w.detach()
-			return newLoop(c, key, client, in.now(), &w.drift, env).Run(ctx)
+			id := &identity{input: in, key: key, config: c, client: client}
+			defer id.release()
+			return newLoop(c, id, in.now(), &w.drift, env).Run(ctx)
 		},
 	}
 	if c.EnableRequestTracer {
@@ -192,6 +206,7 @@ func (in *Input) apiConfig(c Config) api.Config {
 		Timeout:      c.HTTPClientTimeout,
 		UserAgent:    in.userAgent,
 		TraceFile:    in.traceFile(c),
+		RoundTripper: in.RoundTripper,
 	}
 }
 

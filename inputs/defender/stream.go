@@ -14,7 +14,7 @@ import (
 
 // newLoop puts a stream together: the loop that every source has, with the
 // resource's pager, its list as the source of pages, and its mapper.
-func newLoop(c Config, key inputs.Key, client *api.Client, now func() time.Time, drift *drift, env inputs.Env) *collect.Loop {
+func newLoop(c Config, id *identity, now func() time.Time, drift *drift, env inputs.Env) *collect.Loop {
 	r := resourceOf(c.DataStream.Dataset)
 	e := newEnvelope(c, env.Agent)
 	e.drift = drift
@@ -22,15 +22,16 @@ func newLoop(c Config, key inputs.Key, client *api.Client, now func() time.Time,
 	retention.Refresh = c.FullInterval
 	return collect.New(collect.Config{
 		Resource: r.name,
-		Key:      key,
+		Identify: id.claim,
 		Target: inputs.Target{
-			InputID: key.Input, StreamID: key.Stream,
+			InputID: id.key.Input, StreamID: id.key.Stream,
 			DataStream: inputs.DataStream(c.DataStream),
 			Index:      c.Index,
 			Options:    outputOptions(c),
 		},
+		Priority: int(r.priority),
 		Interval: c.Interval,
-		Source:   &list{client: client, resource: r},
+		Source:   &list{client: id.client, resource: r},
 		Strategy: r.pager(odata.Options{
 			List: r.path, Updated: r.updated, Created: r.created, Expand: r.expand,
 			PageSize: c.BatchSize, InitialInterval: c.InitialInterval, Overlap: c.Overlap,

@@ -71,7 +71,7 @@ func TestFormerStatesAreContinued(t *testing.T) {
 			if err := json.Unmarshal(former.Saved, &state); err != nil {
 				t.Fatal(err)
 			}
-			saved, err := b.cursors.Load(t.Context(), b.key())
+			saved, err := b.cursors.Load(t.Context(), b.stream.Key)
 			if err != nil || json.Unmarshal(saved, &state) != nil {
 				t.Fatalf("saved %s, %v", saved, err)
 			}
