@@ -39,7 +39,7 @@ func Test() error { return sh.RunV("go", "test", "-race", "./...") }
 
 // fuzzTargets are "package target".
 var fuzzTargets = []string{
-	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
+	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/mapping FuzzForms", "./inputs/process FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
 	"./component/output/shipper FuzzEvent",
 }
@@ -258,7 +258,9 @@ var layers = map[string][]string{
 	"inputs/collect":                 {"inputs", "ecs"},
 	"inputs/defender/api":            {"inputs"},
 	"inputs/defender/odata":          {"inputs/collect", "inputs/defender/api"},
-	"inputs/defender":                {"inputs", "inputs/collect", "inputs/defender/odata", "inputs/defender/api", "ecs"},
+	"inputs/mapping":                 {"inputs", "ecs"},
+	"inputs/process":                 {"ecs"},
+	"inputs/defender":                {"inputs", "inputs/collect", "inputs/mapping", "inputs/process", "inputs/defender/odata", "inputs/defender/api", "ecs"},
 	"inputs/defender/defendertest":   {},
 	"component/checkpoint":           {"inputs"},
 	"component/output":               {"inputs"},

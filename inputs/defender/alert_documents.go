@@ -3,27 +3,27 @@ package defender
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// documents maps what an alert's documents share once, and each evidence item
-// on top of it.
-func (m *alertMapper) documents(emit func() error) error {
-	m.faults = m.faults[:0]
+// Documents implements mapping.RecordMapper. It maps what an alert's documents
+// share once, and each evidence item on top of it.
+func (m *alertMapper) Documents(emit func() error) error {
 	m.shared()
-	items := m.items.values
-	if m.config.Evidence == "whole" || len(items) == 0 {
-		m.noteBeyond(&m.items)
-		m.document(items, m.alert.Evidence)
+	l := &m.alert.Evidence
+	if m.whole || len(l.Elements) == 0 {
+		m.NoteBeyond(l)
+		m.document(l.Elements, l.Value)
 		return emit()
 	}
 	defer m.forget()
-	ground, faults, lossy, kept := m.doc.Keep(), len(m.faults), m.lossy, m.kept
+	layer, items := m.Share(), l.Elements
 	again := func() {
-		m.doc.Rewind(ground)
-		m.faults, m.lossy, m.kept = m.faults[:faults], lossy, kept
-		m.unknown += len(m.alerts.unknown) + m.alerts.beyond
+		m.Again(layer)
+		m.CountUnknown(m.alerts)
 	}
 	room := maxExpansion
 	for i := range items {
@@ -31,8 +31,8 @@ func (m *alertMapper) documents(emit func() error) error {
 			again()
 		}
 		if room -= m.sizeOf(items[i]); room < 0 && i > 0 {
-			m.items.beyond += len(items) - i
-			m.items.values = items[:i]
+			l.Beyond += len(items) - i
+			l.Elements = items[:i]
 			break
 		}
 		m.document(items[i:i+1], items[i], m.occurrence(items[i])...)
@@ -40,13 +40,63 @@ func (m *alertMapper) documents(emit func() error) error {
 			return err
 		}
 	}
-	if m.items.beyond == 0 {
+	if l.Beyond == 0 {
 		return nil
 	}
 	again()
-	m.noteBeyond(&m.items)
-	m.document(nil, m.alert.Evidence, beyondItems...)
+	m.NoteBeyond(l)
+	m.document(nil, l.Value, beyondItems...)
 	return emit()
+}
+
+// shared maps what does not depend on the evidence.
+func (m *alertMapper) shared() {
+	a := &m.alert
+	m.id, m.time = append(m.id[:0], a.ID.Text()...), m.timestamp()
+	root, event := m.Begin()
+	root.Object("cloud").Set("provider", ecs.Text("azure"))
+	event.Set("kind", ecs.Text("alert"))
+	event.Set("timezone", ecs.Text("UTC"))
+	event.Set("provider", ecs.Text("defender_endpoint"))
+	setObserver(root).Set("name", m.Text(&a.DetectionSource))
+	m.setEvent(event)
+	m.techniqueIDs = m.Map(&a.MITRETechniques, m.techniqueID)
+	m.setThreat(root.Object("threat"))
+	m.setHost(root)
+	root.Set("message", m.Text(&a.Title))
+	root.Object("rule").Set("description", m.Text(&a.Description))
+	m.vendor.Fill(m.Vendor())
+	m.Keep(m.alerts)
+	m.setUser(root.Object("user"))
+}
+
+// document makes one document of the alert with the given evidence; part tells
+// it from the alert's other documents.
+func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
+	root := m.Doc.Root()
+	m.relatedHash, m.relatedIP = m.relatedHash[:0], m.relatedIP[:0]
+	m.types, m.categories = m.types[:0], append(m.categories[:0], "host")
+	if m.alert.Category.Is("malware") {
+		m.categories.Add("malware")
+	}
+	if m.whole {
+		m.Vendor().Set(m.alert.Evidence.Own, m.Map(&m.alert.Evidence, m.wholeEvidence))
+	} else if len(items) > 0 {
+		m.splitEvidence(root, items[0])
+	}
+	m.setKind(root.Object("event"))
+	m.setRelated(root.Object("related"))
+	m.Finish(m.time, m.id, m.alert.LastUpdateTime.Value, part, occurrence)
+}
+
+// timestamp is @timestamp: the creation, or with timestamp_source: update the
+// last update; whatever time there is where that one is missing.
+func (m *alertMapper) timestamp() time.Time {
+	a := &m.alert
+	if m.updateIsFirst {
+		return m.FirstTime(&a.LastUpdateTime, &a.CreationTime, &a.LastEventTime, &a.FirstEventTime)
+	}
+	return m.FirstTime(&a.CreationTime, &a.LastUpdateTime, &a.LastEventTime, &a.FirstEventTime)
 }
 
 const (
@@ -62,16 +112,16 @@ const (
 
 // sizeOf is about what the document of an evidence item has, in bytes.
 func (m *alertMapper) sizeOf(item raw) int {
-	size := perDocument + len(m.record) - len(m.alert.Evidence) + 2*len(item)
-	if m.config.PreserveOriginalEvent || m.lossy || len(m.faults) > 0 {
-		size += len(m.record)
+	size := perDocument + len(m.Record()) - len(m.alert.Evidence.Value) + 2*len(item)
+	if m.KeepsOriginal() {
+		size += len(m.Record())
 	}
 	return size
 }
 
 // occurrence tells an item from equal ones before it; it is empty for the first.
 func (m *alertMapper) occurrence(item raw) []byte {
-	if len(m.items.values) == 1 {
+	if len(m.alert.Evidence.Elements) == 1 {
 		return nil
 	}
 	n := m.met[ecs.Alias(item)]
@@ -93,7 +143,7 @@ const maxPluses = 64
 
 // forget empties what refers to the record.
 func (m *alertMapper) forget() {
-	if len(m.met) > maxElements {
+	if len(m.met) > mapping.MaxElements {
 		m.met = map[string]int{}
 	}
 	clear(m.met)
