@@ -27,8 +27,10 @@ func SetURL(o *ecs.Object, full ecs.Value) {
 		domain = "[" + domain + "]" // as ECS wants an IPv6 address
 	}
 	o.Set("domain", ecs.Text(domain))
-	if port, err := strconv.ParseInt(u.Port(), 10, 64); err == nil {
-		o.Set("port", ecs.Int(port))
+	if text := u.Port(); text != "" {
+		if port, err := strconv.ParseInt(text, 10, 64); err == nil {
+			o.Set("port", ecs.Int(port))
+		}
 	}
 	o.Set("path", ecs.Text(u.Path))
 	o.Set("extension", ecs.Text(strings.TrimPrefix(path.Ext(u.Path), ".")))
