@@ -165,9 +165,9 @@ func (m *alertMapper) vendorFields() mapping.Table {
 		mapping.Own(&a.MITRETechniques.Field, m.techniques),
 		mapping.Own(&a.DetectorID, m.Text),
 		mapping.Own(&a.ThreatName, m.Text),
-		mapping.Own(&a.LoggedOnUsers.Field, m.loggedOnUsers),
-		mapping.Own(&a.Domains.Field, m.domainHosts),
-		mapping.Own(&a.Comments.Field, m.comments),
+		m.OwnList(&a.LoggedOnUsers, m.loggedOnUser),
+		m.OwnList(&a.Domains, m.domainHost),
+		m.OwnList(&a.Comments, m.commentObject),
 	}
 }
 
@@ -193,11 +193,6 @@ func (m *alertMapper) techniqueID(element raw) ecs.Value {
 	return m.TextAs(m.alert.MITRETechniques.Name, m.technique.ID.Value)
 }
 
-func (m *alertMapper) domainHosts(*mapping.Field) ecs.Value {
-	l := &m.alert.Domains
-	return l.OneOrMany(m.Map(l, m.domainHost))
-}
-
 func (m *alertMapper) domainHost(element raw) ecs.Value {
 	if !m.Object(m.domains, element) {
 		return ecs.Value{}
@@ -205,11 +200,6 @@ func (m *alertMapper) domainHost(element raw) ecs.Value {
 	m.Keep(m.domains)
 	m.relatedHost.Add(strings.ToLower(m.domain.Host.Text()))
 	return m.TextAs(m.alert.Domains.Name, m.domain.Host.Value)
-}
-
-func (m *alertMapper) loggedOnUsers(*mapping.Field) ecs.Value {
-	l := &m.alert.LoggedOnUsers
-	return l.OneOrMany(m.Map(l, m.loggedOnUser))
 }
 
 func (m *alertMapper) loggedOnUser(element raw) ecs.Value {
@@ -220,11 +210,6 @@ func (m *alertMapper) loggedOnUser(element raw) ecs.Value {
 	m.loggedOnFields.Fill(item.Object())
 	m.Keep(m.loggedOns)
 	return item
-}
-
-func (m *alertMapper) comments(*mapping.Field) ecs.Value {
-	l := &m.alert.Comments
-	return l.OneOrMany(m.Map(l, m.commentObject))
 }
 
 func (m *alertMapper) commentObject(element raw) ecs.Value {

@@ -67,8 +67,7 @@ type machineActionMapper struct {
 	file   actionFile
 
 	actions, files *mapping.Decoder
-	times, host    mapping.Table // of the vendor's object: duplicates of ECS fields
-	requestor      mapping.Table // as they
+	times, parties mapping.Table // of the vendor's object: duplicates of ECS fields
 	rest, related  mapping.Table // what ECS has no field for, and that of the related file
 }
 
@@ -82,11 +81,11 @@ func newMachineActionMapper(e *mapping.Envelope, _ Config) mapping.RecordMapper 
 		mapping.Own(&a.CreationTime, m.Milliseconds),
 		mapping.Own(&a.LastUpdateDateTime, m.Milliseconds),
 	})
-	m.host = e.Duplicates(mapping.Table{
+	m.parties = e.Duplicates(mapping.Table{
 		mapping.Own(&a.MachineID, m.Text),
 		mapping.Own(&a.ComputerDNSName, m.Text),
+		mapping.Own(&a.Requestor, m.Text),
 	})
-	m.requestor = e.Duplicates(mapping.Table{mapping.Own(&a.Requestor, m.Text)})
 	m.rest = m.restFields()
 	m.related = mapping.Table{
 		mapping.Own(&m.file.Identifier, m.Text),
@@ -142,8 +141,7 @@ func (m *machineActionMapper) Documents(emit func() error) error {
 	vendor := m.Vendor()
 	m.setEvent(event, vendor)
 	m.setHost(root.Object("host"))
-	m.host.Fill(vendor)
-	m.requestor.Fill(vendor)
+	m.parties.Fill(vendor)
 	m.setUser(root.Object("user"))
 	m.rest.Fill(vendor)
 	m.setFile(root, vendor)

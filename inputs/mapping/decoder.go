@@ -101,9 +101,6 @@ func (d *Decoder) OrScalar(lone *Field) *Decoder {
 	return d
 }
 
-// Unknown is how many members the last object had that its struct does not name.
-func (d *Decoder) Unknown() int { return len(d.unknown) + d.beyond }
-
 // Decode takes apart one object that is known to be well-formed, or a scalar
 // where one may stand in. After an error nothing is set.
 func (d *Decoder) Decode(object Raw) error {

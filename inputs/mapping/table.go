@@ -16,6 +16,12 @@ func Own(from *Field, as func(*Field) ecs.Value) Row { return Row{"", from, as} 
 // To is a field under another name, such as that of an ECS field.
 func To(name string, from *Field, as func(*Field) ecs.Value) Row { return Row{name, from, as} }
 
+// OwnList is a list under its own name, mapped element by element; one element
+// alone where it came without a list around it.
+func (e *Envelope) OwnList(l *List, element func(Raw) ecs.Value) Row {
+	return Own(&l.Field, func(*Field) ecs.Value { return l.OneOrMany(e.Map(l, element)) })
+}
+
 // Table is what is set in one object, in this order.
 type Table []Row
 
