@@ -81,18 +81,16 @@ func Scalar(raw jsontext.Value) Value {
 	return textValue(kindRaw, Alias(raw))
 }
 
-// List is a list of the values that are present. It keeps a reference to values.
+// List is a list of the values that are present. It leaves values as they are,
+// and keeps a reference to them where all are present.
 func List(values ...Value) Value {
-	kept := values[:0]
-	for _, v := range values {
-		if v.Present() {
-			kept = append(kept, v)
-		}
+	if slices.ContainsFunc(values, Value.absent) {
+		values = slices.DeleteFunc(slices.Clone(values), Value.absent)
 	}
-	if len(kept) == 0 {
+	if len(values) == 0 {
 		return Value{}
 	}
-	return listValue(kept)
+	return listValue(values)
 }
 
 // Texts is a list of strings.
@@ -106,6 +104,8 @@ func Texts(values ...string) Value {
 
 // Present reports whether the value would be written.
 func (v Value) Present() bool { return v.present() }
+
+func (v Value) absent() bool { return !v.present() }
 
 // present and append go without a copy of the value.
 func (v *Value) present() bool {

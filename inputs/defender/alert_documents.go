@@ -1,21 +1,26 @@
 package defender
 
-// documents maps what an alert's documents share once, and each evidence item
-// on top of it.
-func (m *alertMapper) documents(emit func() error) error {
-	m.faults = m.faults[:0]
+import (
+	"strconv"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+)
+
+// Documents implements mapping.RecordMapper. It maps what an alert's documents
+// share once, and each evidence item on top of it.
+func (m *alertMapper) Documents(emit func() error) error {
 	m.shared()
-	items := m.items.values
-	if m.config.Evidence == "whole" || len(items) == 0 {
-		m.noteBeyond(&m.items)
-		m.document(items, "", 0)
+	l := &m.alert.Evidence
+	if m.whole || len(l.Elements) == 0 {
+		m.NoteBeyond(l)
+		m.document(l.Elements, "", 0)
 		return emit()
 	}
-	ground, faults, lossy, kept := m.doc.Keep(), len(m.faults), m.lossy, m.kept
+	layer, items := m.Share(), l.Elements
 	again := func() {
-		m.doc.Rewind(ground)
-		m.faults, m.lossy, m.kept = m.faults[:faults], lossy, kept
-		m.unknown += len(m.alerts.unknown) + m.alerts.beyond
+		m.Again(layer)
+		m.CountUnknown(m.alerts)
 	}
 	room := maxExpansion
 	for i := range items {
@@ -23,22 +28,73 @@ func (m *alertMapper) documents(emit func() error) error {
 			again()
 		}
 		if room -= m.sizeOf(items[i]); room < 0 && i > 0 {
-			m.items.beyond += len(items) - i
-			m.items.values = items[:i]
+			l.Beyond += len(items) - i
+			l.Elements = items[:i]
 			break
 		}
-		m.document(items[i:i+1], "item", m.contentOf().rank(i))
+		m.document(items[i:i+1], "item", m.Rank(i))
 		if err := emit(); err != nil {
 			return err
 		}
 	}
-	if m.items.beyond == 0 {
+	if l.Beyond == 0 {
 		return nil
 	}
 	again()
-	m.noteBeyond(&m.items)
+	m.NoteBeyond(l)
 	m.document(nil, "beyond", 0)
 	return emit()
+}
+
+// shared maps what does not depend on the evidence.
+func (m *alertMapper) shared() {
+	a := &m.alert
+	m.id, m.time = append(m.id[:0], a.ID.Text()...), m.timestamp()
+	root, event := m.Begin()
+	root.Object("cloud").Set("provider", ecs.Text("azure"))
+	event.Set("kind", ecs.Text("alert"))
+	event.Set("timezone", ecs.Text("UTC"))
+	event.Set("provider", ecs.Text("defender_endpoint"))
+	setObserver(root).Set("name", m.Text(&a.DetectionSource))
+	m.setEvent(event)
+	m.techniqueIDs = m.Map(&a.MITRETechniques, m.techniqueID)
+	m.setThreat(root.Object("threat"))
+	m.setHost(root)
+	root.Set("message", m.Text(&a.Title))
+	root.Object("rule").Set("description", m.Text(&a.Description))
+	m.vendor.Fill(m.Vendor())
+	m.Keep(m.alerts)
+	m.setUser(root.Object("user"))
+}
+
+// document makes one document of the alert with the given evidence; part and
+// number tell it from the alert's other documents.
+func (m *alertMapper) document(items []raw, part string, number int) {
+	root := m.Doc.Root()
+	m.relatedHash, m.relatedIP = m.relatedHash[:0], m.relatedIP[:0]
+	m.types, m.categories = m.types[:0], append(m.categories[:0], "host")
+	if m.alert.Category.Is("malware") {
+		m.categories.Add("malware")
+	}
+	if m.whole {
+		m.Vendor().Set(m.alert.Evidence.Own, m.Map(&m.alert.Evidence, m.wholeEvidence))
+	} else if len(items) > 0 {
+		m.splitEvidence(root, items[0])
+	}
+	m.setKind(root.Object("event"))
+	m.setRelated(root.Object("related"))
+	m.part = strconv.AppendInt(append(m.part[:0], part...), int64(number), 10)
+	m.Finish(m.time, m.id, m.part)
+}
+
+// timestamp is @timestamp: the creation, or with timestamp_source: update the
+// last update; whatever time there is where that one is missing.
+func (m *alertMapper) timestamp() time.Time {
+	a := &m.alert
+	if m.updateIsFirst {
+		return m.FirstTime(&a.LastUpdateTime, &a.CreationTime, &a.LastEventTime, &a.FirstEventTime)
+	}
+	return m.FirstTime(&a.CreationTime, &a.LastUpdateTime, &a.LastEventTime, &a.FirstEventTime)
 }
 
 const (
@@ -54,9 +110,9 @@ const (
 
 // sizeOf is about what the document of an evidence item has, in bytes.
 func (m *alertMapper) sizeOf(item raw) int {
-	size := perDocument + len(m.record) - len(m.alert.Evidence) + 2*len(item)
-	if m.config.PreserveOriginalEvent || m.lossy || len(m.faults) > 0 {
-		size += len(m.record)
+	size := perDocument + len(m.Record()) - len(m.alert.Evidence.Value) + 2*len(item)
+	if m.KeepsOriginal() {
+		size += len(m.Record())
 	}
 	return size
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // TestAlertTable has one row per row of the mapping of Elastic's package
@@ -105,7 +107,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte(machineRecord))
 	f.Add([]byte(`{"ipAddresses":[{"macAddress":"\u0030"}],"vmMetadata":{"":1},"lastSeen":"0001-01-01T00:00:00Z","":[[]]}`))
 	f.Fuzz(func(t *testing.T, record []byte) {
-		if !jsontext.Value(record).IsValid(lenient...) {
+		if !mapping.Valid(record) {
 			return
 		}
 		for _, r := range resources {

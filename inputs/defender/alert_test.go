@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // field finds a dotted field in a document; nil where it is absent.
@@ -111,7 +113,7 @@ func TestExecutable(t *testing.T) {
 		``:                                              "",
 		`"unterminated`:                                 "unterminated",
 	} {
-		if got := baseName(executable(line)); got != want {
+		if got := mapping.BaseName(mapping.Executable(line)); got != want {
 			t.Errorf("%s: got %q, want %q", line, got, want)
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -31,12 +33,12 @@ func BenchmarkDecode(b *testing.B) {
 	for _, r := range resources {
 		b.Run(r.name, func(b *testing.B) {
 			record := largest(b, r)
-			m := r.newMapper(newEnvelope(configOf(r), someAgent))
+			m := newMapper(r, configOf(r), someAgent, time.Now, nil)
 			b.SetBytes(int64(len(record)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := m.read(record); err != nil {
-					b.Fatal(err)
+				if id, _ := m.Read(record, nil); id == "" {
+					b.Fatal("no id")
 				}
 			}
 		})
@@ -52,18 +54,15 @@ func BenchmarkMap(b *testing.B) {
 
 func benchmarkMap(b *testing.B, r *resource) {
 	record := largest(b, r)
-	e := newEnvelope(configOf(r), someAgent)
-	m := r.newMapper(e)
+	m := newMapper(r, configOf(r), someAgent, time.Now, nil)
 	batch := inputs.NewBatch(inputs.Target{}, 1<<30, 1<<30)
 	documents := 0
 	b.SetBytes(int64(len(record)))
 	b.ReportAllocs()
 	for b.Loop() {
 		batch.Reset()
-		if _, _, err := m.read(record); err != nil {
-			b.Fatal(err)
-		}
-		if err := m.documents(func() error { batch.Add(&e.doc, record); documents++; return nil }); err != nil {
+		m.Read(record, nil)
+		if _, err := m.Documents(func(d *ecs.Document) error { batch.Add(d, record); documents++; return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -74,18 +73,16 @@ func benchmarkMap(b *testing.B, r *resource) {
 func BenchmarkEncode(b *testing.B) {
 	for _, r := range resources {
 		b.Run(r.name, func(b *testing.B) {
-			e := newEnvelope(configOf(r), someAgent)
-			m := r.newMapper(e)
-			if _, _, err := m.read(largest(b, r)); err != nil {
-				b.Fatal(err)
-			}
-			if err := m.documents(func() error { return nil }); err != nil {
+			m := newMapper(r, configOf(r), someAgent, time.Now, nil)
+			m.Read(largest(b, r), nil)
+			var last *ecs.Document
+			if _, err := m.Documents(func(d *ecs.Document) error { last = d; return nil }); err != nil {
 				b.Fatal(err)
 			}
 			var body []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				body = e.doc.AppendJSON(body[:0])
+				body = last.AppendJSON(body[:0])
 			}
 			b.SetBytes(int64(len(body)))
 		})

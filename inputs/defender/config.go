@@ -13,6 +13,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
+	"github.com/defender-endpoint/defender-endpoint/inputs/process"
 )
 
 // Config is one stream's configuration. Every setting may stand on the input
@@ -181,27 +182,27 @@ func (c *Config) takeProcessors(input, stream map[string]any) []error {
 		if !ok && from.source["processors"] != nil {
 			faults = append(faults, fmt.Errorf("%s: processors: want a list", from.name))
 		}
-		if _, err := newProcessors(list); err != nil {
+		if _, err := process.New(list); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", from.name, err))
 			continue
 		}
 		c.Processors = append(c.Processors, list...)
 	}
-	if _, err := addFields(c.Fields, c.FieldsUnderRoot); err != nil {
+	if _, err := process.AddFields(c.Fields, c.FieldsUnderRoot); err != nil {
 		faults = append(faults, err)
 	}
 	return faults
 }
 
 // processors are those of the configuration, which has been checked.
-func (c *Config) processors() []processor {
-	var all []processor
+func (c *Config) processors() process.List {
+	var all process.List
 	if len(c.Fields) > 0 {
-		if p, err := addFields(c.Fields, c.FieldsUnderRoot); err == nil {
+		if p, err := process.AddFields(c.Fields, c.FieldsUnderRoot); err == nil {
 			all = append(all, p)
 		}
 	}
-	list, err := newProcessors(c.Processors)
+	list, err := process.New(c.Processors)
 	if err != nil {
 		return all
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -22,6 +23,9 @@ const captures = "../../testdata/defender"
 
 // someAgent is the agent.* of golden files.
 var someAgent = inputs.Agent{ID: "agent-id", Name: "collector.example", Type: "defender-endpoint", Version: "9.5.2", EphemeralID: "ephemeral-id"}
+
+// someTime is the clock of records without a time.
+func someTime() time.Time { return time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC) }
 
 // configOf is the default configuration of a resource's stream.
 func configOf(r *resource) Config {
@@ -36,27 +40,17 @@ func configOf(r *resource) Config {
 // as JSON, each with its _id.
 func mapRecord(t testing.TB, r *resource, c Config, record []byte) []string {
 	t.Helper()
-	e := newEnvelope(c, someAgent)
-	m := r.newMapper(e)
+	m := newMapper(r, c, someAgent, someTime, nil)
 	var documents []string
-	emit := func() error {
-		if time.Since(e.doc.Timestamp) < time.Minute { // the clock's, where the record has no time
-			e.doc.Timestamp = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-		}
-		body := e.doc.AppendJSON(nil)
+	m.Read(mapping.Repair(compact(t, record)), nil)
+	if _, err := m.Documents(func(d *ecs.Document) error {
+		body := d.AppendJSON(nil)
 		if !jsontext.Value(body).IsValid() {
 			t.Errorf("not valid JSON: %s", body)
 		}
-		documents = append(documents, `{"_id":`+string(ecs.Text(e.doc.ID).AppendJSON(nil))+`,"_source":`+string(body)+`}`)
+		documents = append(documents, `{"_id":`+string(ecs.Text(d.ID).AppendJSON(nil))+`,"_source":`+string(body)+`}`)
 		return nil
-	}
-	record = repaired(compact(t, record))
-	if _, _, err := m.read(record); err != nil {
-		e.quarantine(record, err)
-		_ = emit()
-		return documents
-	}
-	if err := m.documents(emit); err != nil {
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return documents
@@ -65,7 +59,7 @@ func mapRecord(t testing.TB, r *resource, c Config, record []byte) []string {
 func compact(t testing.TB, record []byte) raw {
 	t.Helper()
 	v := jsontext.Value(bytes.TrimSpace(bytes.Clone(record)))
-	if err := v.Compact(lenient...); err != nil {
+	if err := v.Compact(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		t.Fatal(err)
 	}
 	return v

@@ -20,6 +20,9 @@ import (
 // Type is the input's type in a policy.
 const Type = "microsoft_defender_endpoint"
 
+// module is event.module, and the vendor's object of all streams but the alerts'.
+const module = "microsoft_defender_endpoint"
+
 // Input is the Defender input. Streams and units of the same tenant and
 // application share one API client, and with it token, connections and pace.
 type Input struct {

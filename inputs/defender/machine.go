@@ -7,6 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // machineResource reads /api/machines [get-machines.md].
@@ -20,183 +21,213 @@ var machineResource = &resource{
 	priority:   2,
 	interval:   time.Hour,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-machine"},
+	vendor:     mapping.Vendor{Path: [...]string{module, "machine"}, Snake: true},
+	sets:       []string{"ipAddresses"},
 	newMapper:  newMachineMapper,
 }
 
 // machine is one element of /api/machines (API.md 3.4). Unknown
 // members are kept.
 type machine struct {
-	ID                     raw `json:"id"`                     // 40 hex
-	MergedIntoMachineID    raw `json:"mergedIntoMachineId"`    // machine id, nullable; set on duplicates
-	IsPotentialDuplication raw `json:"isPotentialDuplication"` // boolean
-	IsExcluded             raw `json:"isExcluded"`             // boolean
-	ExclusionReason        raw `json:"exclusionReason"`        // nullable
-	ComputerDNSName        raw `json:"computerDnsName"`        // mixed case, FQDN or short, nullable
-	FirstSeen              raw `json:"firstSeen"`              // timestamp
-	LastSeen               raw `json:"lastSeen"`               // timestamp of the last full report, about every 24 h
-	OSPlatform             raw `json:"osPlatform"`             // Windows11, Ubuntu, RedHatEnterpriseLinux, Unknown...: open set
-	OSVersion              raw `json:"osVersion"`              // null in every sample; version has it
-	OSProcessor            raw `json:"osProcessor"`            // x64; nullable
-	OSArchitecture         raw `json:"osArchitecture"`         // 64-bit, 32-bit; nullable
-	OSBuild                raw `json:"osBuild"`                // number, nullable
-	Version                raw `json:"version"`                // 23H2, 1809, 9.5; nullable
-	AgentVersion           raw `json:"agentVersion"`           // nullable
-	LastIPAddress          raw `json:"lastIpAddress"`          // IPv4 or IPv6, nullable
-	LastExternalIPAddress  raw `json:"lastExternalIpAddress"`  // IPv4 or IPv6, nullable
-	HealthStatus           raw `json:"healthStatus"`           // Active, Inactive, ImpairedCommunication, NoSensorData...
-	OnboardingStatus       raw `json:"onboardingStatus"`       // Onboarded, CanBeOnboarded, Unsupported, InsufficientInfo
-	RBACGroupID            raw `json:"rbacGroupId"`            // number, though the page says text; 0 is none
-	RBACGroupName          raw `json:"rbacGroupName"`          // nullable
-	RiskScore              raw `json:"riskScore"`              // None, Informational, Low, Medium, High; nullable
-	ExposureLevel          raw `json:"exposureLevel"`          // None, Low, Medium, High; nullable
-	DeviceValue            raw `json:"deviceValue"`            // Normal, Low, High; nullable
-	IsAADJoined            raw `json:"isAadJoined"`            // boolean, nullable
-	AADDeviceID            raw `json:"aadDeviceId"`            // GUID, nullable also where isAadJoined
-	MachineTags            raw `json:"machineTags"`            // list of text
-	ManagedBy              raw `json:"managedBy"`              // Intune, MicrosoftDefenderForEndpoint, Unknown...
-	ManagedByStatus        raw `json:"managedByStatus"`        // Success, Unknown...
-	IPAddresses            raw `json:"ipAddresses"`            // list of machineAddress
-	VMMetadata             raw `json:"vmMetadata"`             // machineVM, nullable
+	ID                     mapping.Field `json:"id"`                     // 40 hex
+	MergedIntoMachineID    mapping.Field `json:"mergedIntoMachineId"`    // machine id, nullable; set on duplicates
+	IsPotentialDuplication mapping.Field `json:"isPotentialDuplication"` // boolean
+	IsExcluded             mapping.Field `json:"isExcluded"`             // boolean
+	ExclusionReason        mapping.Field `json:"exclusionReason"`        // nullable
+	ComputerDNSName        mapping.Field `json:"computerDnsName"`        // mixed case, FQDN or short, nullable
+	FirstSeen              mapping.Field `json:"firstSeen"`              // timestamp
+	LastSeen               mapping.Field `json:"lastSeen"`               // timestamp of the last full report, about every 24 h
+	OSPlatform             mapping.Field `json:"osPlatform"`             // Windows11, Ubuntu, RedHatEnterpriseLinux, Unknown...: open set
+	OSVersion              mapping.Field `json:"osVersion"`              // null in every sample; version has it
+	OSProcessor            mapping.Field `json:"osProcessor"`            // x64; nullable
+	OSArchitecture         mapping.Field `json:"osArchitecture"`         // 64-bit, 32-bit; nullable
+	OSBuild                mapping.Field `json:"osBuild"`                // number, nullable
+	Version                mapping.Field `json:"version"`                // 23H2, 1809, 9.5; nullable
+	AgentVersion           mapping.Field `json:"agentVersion"`           // nullable
+	LastIPAddress          mapping.Field `json:"lastIpAddress"`          // IPv4 or IPv6, nullable
+	LastExternalIPAddress  mapping.Field `json:"lastExternalIpAddress"`  // IPv4 or IPv6, nullable
+	HealthStatus           mapping.Field `json:"healthStatus"`           // Active, Inactive, ImpairedCommunication, NoSensorData...
+	OnboardingStatus       mapping.Field `json:"onboardingStatus"`       // Onboarded, CanBeOnboarded, Unsupported, InsufficientInfo
+	RBACGroupID            mapping.Field `json:"rbacGroupId"`            // number, though the page says text; 0 is none
+	RBACGroupName          mapping.Field `json:"rbacGroupName"`          // nullable
+	RiskScore              mapping.Field `json:"riskScore"`              // None, Informational, Low, Medium, High; nullable
+	ExposureLevel          mapping.Field `json:"exposureLevel"`          // None, Low, Medium, High; nullable
+	DeviceValue            mapping.Field `json:"deviceValue"`            // Normal, Low, High; nullable
+	IsAADJoined            mapping.Field `json:"isAadJoined"`            // boolean, nullable
+	AADDeviceID            mapping.Field `json:"aadDeviceId"`            // GUID, nullable also where isAadJoined
+	MachineTags            mapping.List  `json:"machineTags"`            // list of text
+	ManagedBy              mapping.Field `json:"managedBy"`              // Intune, MicrosoftDefenderForEndpoint, Unknown...
+	ManagedByStatus        mapping.Field `json:"managedByStatus"`        // Success, Unknown...
+	IPAddresses            mapping.List  `json:"ipAddresses"`            // list of machineAddress
+	VMMetadata             mapping.Field `json:"vmMetadata"`             // machineVM, nullable
 }
 
 // machineAddress is an address of a network interface, loopback and interfaces
 // that are down included.
 type machineAddress struct {
-	IPAddress         raw `json:"ipAddress"`         // IPv4 or IPv6, also ""
-	MACAddress        raw `json:"macAddress"`        // 12 hex; null or all zero where there is none
-	Type              raw `json:"type"`              // Ethernet, SoftwareLoopback, Other...
-	OperationalStatus raw `json:"operationalStatus"` // Up, Down...
+	IPAddress         mapping.Field `json:"ipAddress"`         // IPv4 or IPv6, also ""
+	MACAddress        mapping.Field `json:"macAddress"`        // 12 hex; null or all zero where there is none
+	Type              mapping.Field `json:"type"`              // Ethernet, SoftwareLoopback, Other...
+	OperationalStatus mapping.Field `json:"operationalStatus"` // Up, Down...
 }
 
 // machineVM tells which cloud instance a machine is.
 type machineVM struct {
-	VMID           raw `json:"vmId"`           // GUID or instance id
-	CloudProvider  raw `json:"cloudProvider"`  // Azure, AWS, GCP...
-	ResourceID     raw `json:"resourceId"`     // the provider's full name for it
-	SubscriptionID raw `json:"subscriptionId"` // GUID or account id
+	VMID           mapping.Field `json:"vmId"`           // GUID or instance id
+	CloudProvider  mapping.Field `json:"cloudProvider"`  // Azure, AWS, GCP...
+	ResourceID     mapping.Field `json:"resourceId"`     // the provider's full name for it
+	SubscriptionID mapping.Field `json:"subscriptionId"` // GUID or account id
 }
 
 // machineMapper maps machines as MAPPING.md 4.2 says, one document each.
 type machineMapper struct {
-	*envelope
+	*mapping.Envelope
 	machine machine
 	address machineAddress
 	vm      machineVM
 
-	machines, addresses, vms *objectDecoder
-	items, labels            elements // of the machine's ipAddresses and machineTags
-	hosts, relatedIP, macs   union
+	machines, addresses, vms *mapping.Decoder
+	identity, system         mapping.Table // of the vendor's object: duplicates of ECS fields
+	external, state          mapping.Table // of the vendor's object: a duplicate, and the rest
+	interfaces, instance     mapping.Table // of its parts
+	hosts, relatedIP, macs   mapping.Union
 }
 
-func newMachineMapper(e *envelope) mapper {
-	m := &machineMapper{envelope: e}
-	e.vendor = [...]string{module, "machine"}
-	e.content.sets = []string{`"ipAddresses"`}
-	m.machines = newObjectDecoder(&m.machine)
-	m.machines.list("ipAddresses", &m.items, maxElements)
-	m.machines.list("machineTags", &m.labels, maxElements)
-	m.addresses = newObjectDecoder(&m.address)
-	m.vms = newObjectDecoder(&m.vm)
+func newMachineMapper(e *mapping.Envelope, _ Config) mapping.RecordMapper {
+	m := &machineMapper{Envelope: e}
+	m.machines = e.Decoder("", &m.machine)
+	m.addresses = e.Decoder("ipAddresses", &m.address).OrScalar(&m.address.IPAddress)
+	m.vms = e.Decoder("vmMetadata", &m.vm)
+	m.identity, m.system, m.external = m.duplicates()
+	m.state = m.stateFields()
+	m.interfaces = mapping.Table{
+		mapping.Own(&m.address.IPAddress, m.ip),
+		mapping.Own(&m.address.MACAddress, m.mac),
+		mapping.Own(&m.address.OperationalStatus, m.Text),
+		mapping.Own(&m.address.Type, m.Text),
+	}
+	m.instance = mapping.Table{
+		mapping.Own(&m.vm.CloudProvider, m.Text),
+		mapping.Own(&m.vm.ResourceID, m.Text),
+		mapping.Own(&m.vm.SubscriptionID, m.Text),
+		mapping.Own(&m.vm.VMID, m.Text),
+	}
 	return m
 }
 
-func (m *machineMapper) read(record raw) (string, time.Time, error) {
-	m.take(record)
-	if err := m.machines.decode(record); err != nil {
-		return "", time.Time{}, err
+// duplicates are vendor fields whose values ECS has too.
+func (m *machineMapper) duplicates() (identity, system, external mapping.Table) {
+	a := &m.machine
+	identity = mapping.Table{
+		mapping.Own(&a.ID, m.Text),
+		mapping.Own(&a.AADDeviceID, m.Text),
+		mapping.Own(&a.ComputerDNSName, m.Text),
+		mapping.Own(&a.RBACGroupID, m.Text),
+		mapping.Own(&a.RBACGroupName, m.Text),
 	}
-	seen, _ := parseTime(m.machine.LastSeen)
-	return str(m.machine.ID), seen, nil
+	system = mapping.Table{
+		mapping.Own(&a.OSPlatform, m.Text),
+		mapping.Own(&a.Version, m.Text),
+		mapping.Own(&a.OSProcessor, m.Text),
+		mapping.Own(&a.RiskScore, m.Text),
+	}
+	external = mapping.Table{mapping.Own(&a.LastExternalIPAddress, m.IP)}
+	return m.Duplicates(identity), m.Duplicates(system), m.Duplicates(external)
 }
 
-// documents makes the machine's one document.
-func (m *machineMapper) documents(emit func() error) error {
-	m.faults = m.faults[:0]
+// stateFields keep what has no ECS field.
+func (m *machineMapper) stateFields() mapping.Table {
+	a := &m.machine
+	return mapping.Table{
+		mapping.Own(&a.FirstSeen, m.Milliseconds),
+		mapping.Own(&a.LastSeen, m.Milliseconds),
+		mapping.Own(&a.IsAADJoined, m.Boolean),
+		mapping.Own(&a.IsExcluded, m.Boolean),
+		mapping.Own(&a.IsPotentialDuplication, m.Boolean),
+		mapping.Own(&a.ExclusionReason, m.Text),
+		mapping.Own(&a.MergedIntoMachineID, m.Text),
+		mapping.Own(&a.AgentVersion, m.Text),
+		mapping.Own(&a.OSArchitecture, m.Text),
+		mapping.Own(&a.OSBuild, m.Long),
+		mapping.Own(&a.OSVersion, m.Text),
+		mapping.Own(&a.DeviceValue, m.Text),
+		mapping.Own(&a.ExposureLevel, m.Text),
+		mapping.Own(&a.HealthStatus, m.Text),
+		mapping.Own(&a.OnboardingStatus, m.Text),
+		mapping.Own(&a.ManagedBy, m.Text),
+		mapping.Own(&a.ManagedByStatus, m.Text),
+		mapping.Own(&a.MachineTags.Field, m.machineTags),
+	}
+}
+
+// Read implements mapping.RecordMapper.
+func (m *machineMapper) Read(record raw) (string, time.Time, error) {
+	m.Start(record)
+	if err := m.machines.Decode(record); err != nil {
+		return "", time.Time{}, err
+	}
+	seen, _ := m.machine.LastSeen.Time()
+	return m.machine.ID.Text(), seen, nil
+}
+
+// Documents implements mapping.RecordMapper. A machine has no version of its
+// own, and lastSeen does not move with every change: the id is made of the
+// whole record.
+func (m *machineMapper) Documents(emit func() error) error {
 	m.hosts, m.relatedIP, m.macs = m.hosts[:0], m.relatedIP[:0], m.macs[:0]
-	root, event := m.begin()
-	m.constants(root, event)
-	vendor := root.Object(m.vendor[0]).Object(m.vendor[1])
-	m.identity(root, vendor)
-	m.system(root, vendor)
-	m.interfaces(root.Object("host"), vendor)
-	m.lastAddresses(root, vendor)
-	m.state(vendor)
-	m.cloud(vendor)
-	m.keep("", m.machines)
-	m.finish(m.timestamp(), []byte(str(m.machine.ID)))
+	root, event := m.Begin()
+	vendor := m.setConstants(root, event)
+	m.setIdentity(root)
+	m.identity.Fill(vendor)
+	m.setSystem(root.Object("host"))
+	m.system.Fill(vendor)
+	m.setInterfaces(root.Object("host"), vendor)
+	m.setAddresses(root, vendor)
+	m.state.Fill(vendor)
+	m.setInstance(vendor)
+	m.Keep(m.machines)
+	a := &m.machine
+	m.Finish(m.FirstTime(&a.LastSeen, &a.FirstSeen), []byte(a.ID.Text()))
 	return emit()
 }
 
-func (m *machineMapper) constants(root, event *ecs.Object) {
+// setConstants sets what all machines have, and returns the vendor's object.
+func (m *machineMapper) setConstants(root, event *ecs.Object) *ecs.Object {
 	event.Set("kind", ecs.Text("event"))
-	event.Set("category", m.doc.Texts("host"))
-	event.Set("type", m.doc.Texts("info"))
-	observer := root.Object("observer")
-	observer.Set("product", ecs.Text("Defender for Endpoint"))
-	observer.Set("vendor", ecs.Text("Microsoft"))
+	event.Set("category", m.Doc.Texts("host"))
+	event.Set("type", m.Doc.Texts("info"))
+	setObserver(root)
+	return m.Vendor()
 }
 
-// timestamp is @timestamp: when the machine was last seen, or first, or now.
-func (m *machineMapper) timestamp() time.Time {
-	for _, v := range []raw{m.machine.LastSeen, m.machine.FirstSeen} {
-		if t, ok := parseTime(v); ok && !t.IsZero() {
-			return t
-		}
-	}
-	return time.Now()
-}
-
-// identity maps what names the machine and its group. host.name is in lower
+// setIdentity maps what names the machine and its group. host.name is in lower
 // case, as in alerts, so that the two can be joined.
-func (m *machineMapper) identity(root, vendor *ecs.Object) {
-	a, f := &m.machine, m.envelope
-	id := f.text("id", a.ID)
-	device := f.text("aadDeviceId", a.AADDeviceID)
-	name := f.text("computerDnsName", a.ComputerDNSName)
-	groupID := f.text("rbacGroupId", a.RBACGroupID)
-	groupName := f.text("rbacGroupName", a.RBACGroupName)
-
-	host := root.Object("host")
-	host.Set("id", id)
-	host.Set("hostname", name)
-	host.Set("name", ecs.Text(strings.ToLower(str(a.ComputerDNSName))))
-	root.Object("device").Set("id", device)
+func (m *machineMapper) setIdentity(root *ecs.Object) {
+	a, host := &m.machine, root.Object("host")
+	host.Set("id", m.Text(&a.ID))
+	root.Object("device").Set("id", m.Text(&a.AADDeviceID))
+	host.Set("hostname", m.Text(&a.ComputerDNSName))
+	host.Set("name", ecs.Text(strings.ToLower(a.ComputerDNSName.Text())))
 	group := root.Object("group")
-	group.Set("id", groupID)
-	group.Set("name", groupName)
-	m.hosts.add(str(a.AADDeviceID), str(a.ComputerDNSName), str(a.ID))
-	root.Object("related").Set("hosts", m.doc.Texts(m.hosts...))
-
-	m.duplicate(vendor, "id", id)
-	m.duplicate(vendor, "aad_device_id", device)
-	m.duplicate(vendor, "computer_dns_name", name)
-	m.duplicate(vendor, "rbac_group_id", groupID)
-	m.duplicate(vendor, "rbac_group_name", groupName)
+	group.Set("id", m.Text(&a.RBACGroupID))
+	group.Set("name", m.Text(&a.RBACGroupName))
+	m.hosts.Add(a.AADDeviceID.Text(), a.ComputerDNSName.Text(), a.ID.Text())
+	root.Object("related").Set("hosts", m.Doc.Texts(m.hosts...))
 }
 
-// system maps the operating system and the risk.
-func (m *machineMapper) system(root, vendor *ecs.Object) {
-	a, f := &m.machine, m.envelope
-	platform := f.text("osPlatform", a.OSPlatform)
-	version := f.text("version", a.Version)
-	processor := f.text("osProcessor", a.OSProcessor)
-	risk := f.text("riskScore", a.RiskScore)
-
-	host := root.Object("host")
-	host.Set("architecture", processor)
-	host.Object("risk").Set("calculated_level", risk)
+// setSystem maps the operating system and the risk.
+func (m *machineMapper) setSystem(host *ecs.Object) {
+	a := &m.machine
+	platform, version := m.Text(&a.OSPlatform), m.Text(&a.Version)
+	host.Set("architecture", m.Text(&a.OSProcessor))
+	host.Object("risk").Set("calculated_level", m.Text(&a.RiskScore))
 	system := host.Object("os")
 	system.Set("platform", platform)
-	system.Set("type", ecs.Text(machineOSType(str(a.OSPlatform))))
+	system.Set("type", ecs.Text(machineOSType(a.OSPlatform.Text())))
 	system.Set("version", version)
 	if platform.Present() && version.Present() {
-		system.Set("name", m.short(str(a.OSPlatform)+" "+str(a.Version)))
+		system.Set("name", m.Short(a.OSPlatform.Text()+" "+a.Version.Text()))
 	}
-
-	m.duplicate(vendor, "os_platform", platform)
-	m.duplicate(vendor, "version", version)
-	m.duplicate(vendor, "os_processor", processor)
-	m.duplicate(vendor, "risk_score", risk)
 }
 
 // machineOSType is host.os.type (MAPPING.md 4.0 rule 9).
@@ -213,129 +244,72 @@ func machineOSType(platform string) string {
 	return ""
 }
 
-// interfaces maps the addresses of the machine's network interfaces.
-func (m *machineMapper) interfaces(host, vendor *ecs.Object) {
-	vendor.Set("ip_addresses", m.list(&m.items, m.networkInterface))
-	host.Set("mac", m.doc.Texts(m.macs...))
+// setInterfaces maps the addresses of the machine's network interfaces.
+func (m *machineMapper) setInterfaces(host, vendor *ecs.Object) {
+	l := &m.machine.IPAddresses
+	vendor.Set(l.Own, m.Map(l, m.networkInterface))
+	host.Set("mac", m.Doc.Texts(m.macs...))
 }
 
 func (m *machineMapper) networkInterface(element raw) ecs.Value {
-	if !m.object("ipAddresses", m.addresses, element, &m.address.IPAddress) {
+	if !m.Object(m.addresses, element) {
 		return ecs.Value{}
 	}
-	a, f := &m.address, m.envelope
-	item := m.doc.NewObject()
-	o := item.Object()
-	o.Set("ip_address", m.ip("ipAddresses.ipAddress", a.IPAddress))
-	o.Set("mac_address", m.mac())
-	o.Set("operational_status", f.text("ipAddresses.operationalStatus", a.OperationalStatus))
-	o.Set("type", f.text("ipAddresses.type", a.Type))
-	m.keep("ipAddresses.", m.addresses)
+	item := m.Doc.NewObject()
+	m.interfaces.Fill(item.Object())
+	m.Keep(m.addresses)
 	return item
 }
 
-// mac is the interface's hardware address as ECS writes it, 00-00-5E-00-53-FF.
-// One that is none keeps its text. An all-zero one stands for no address and
-// does not get into host.mac.
-func (m *machineMapper) mac() ecs.Value {
-	v := m.text("ipAddresses.macAddress", m.address.MACAddress)
+// mac is the interface's hardware address as ECS writes it. One that is none
+// keeps its text. An all-zero one stands for no address and does not get into
+// host.mac.
+func (m *machineMapper) mac(f *mapping.Field) ecs.Value {
+	v := m.Text(f)
 	if !v.Present() {
 		return v
 	}
-	mac, ok := formatMAC(str(m.address.MACAddress))
+	mac, ok := mapping.FormatMAC(f.Text())
 	if !ok {
-		m.faults.note("ipAddresses.macAddress: not a MAC address")
+		m.Note(f, "not a MAC address")
 		return v
 	}
 	if strings.Trim(mac, "0-") != "" {
-		m.macs.add(mac)
+		m.macs.Add(mac)
 	}
 	return ecs.Text(mac)
 }
 
-// formatMAC writes six or eight bytes in hex, with or without separators, the
-// way ECS does.
-func formatMAC(s string) (mac string, ok bool) {
-	var out [len("00-00-00-00-00-00-00-00")]byte
-	n := 0
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c == ':' || c == '-' || c == '.':
-			continue
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 'A'
-		case '0' <= c && c <= '9' || 'A' <= c && c <= 'F':
-		default:
-			return "", false
-		}
-		if n%3 == 2 && n < len(out) {
-			out[n] = '-'
-			n++
-		}
-		if n == len(out) {
-			return "", false
-		}
-		out[n] = c
-		n++
-	}
-	return string(out[:n]), n == len("00-00-00-00-00-00") || n == len(out)
-}
-
-// lastAddresses maps the addresses last seen. host.ip is the external one only,
+// setAddresses maps the addresses last seen. host.ip is the external one only,
 // as upstream: Elasticsearch makes host.geo from it, and rules written for the
 // integration expect no more there. All addresses are in related.ip.
-func (m *machineMapper) lastAddresses(root, vendor *ecs.Object) {
-	external := m.ip("lastExternalIpAddress", m.machine.LastExternalIPAddress)
-	last := m.ip("lastIpAddress", m.machine.LastIPAddress)
-	root.Object("host").Set("ip", m.doc.List(external))
-	root.Object("related").Set("ip", m.doc.Texts(m.relatedIP...))
-	m.duplicate(vendor, "last_external_ip_address", external)
-	vendor.Set("last_ip_address", last)
+func (m *machineMapper) setAddresses(root, vendor *ecs.Object) {
+	external := m.ip(&m.machine.LastExternalIPAddress)
+	last := m.ip(&m.machine.LastIPAddress)
+	root.Object("host").Set("ip", m.Doc.List(external))
+	root.Object("related").Set("ip", m.Doc.Texts(m.relatedIP...))
+	m.external.Fill(vendor)
+	vendor.Set(m.machine.LastIPAddress.Own, last)
 }
 
 // ip takes an IP address and notes it for related.ip.
-func (m *machineMapper) ip(field string, v raw) ecs.Value {
-	ip := m.faults.ip(field, v)
+func (m *machineMapper) ip(f *mapping.Field) ecs.Value {
+	ip := m.IP(f)
 	if ip.Present() {
-		m.relatedIP.add(ip.String())
+		m.relatedIP.Add(ip.String())
 	}
 	return ip
 }
 
-// state keeps what has no ECS field.
-func (m *machineMapper) state(vendor *ecs.Object) {
-	a, f := &m.machine, m.envelope
-	vendor.Set("first_seen", m.faults.milliseconds("firstSeen", a.FirstSeen))
-	vendor.Set("last_seen", m.faults.milliseconds("lastSeen", a.LastSeen))
-	vendor.Set("is_aad_joined", m.faults.boolean("isAadJoined", a.IsAADJoined))
-	vendor.Set("is_excluded", m.faults.boolean("isExcluded", a.IsExcluded))
-	vendor.Set("is_potential_duplication", m.faults.boolean("isPotentialDuplication", a.IsPotentialDuplication))
-	vendor.Set("exclusion_reason", f.text("exclusionReason", a.ExclusionReason))
-	vendor.Set("merged_into_machine_id", f.text("mergedIntoMachineId", a.MergedIntoMachineID))
-	vendor.Set("agent_version", f.text("agentVersion", a.AgentVersion))
-	vendor.Set("os_architecture", f.text("osArchitecture", a.OSArchitecture))
-	vendor.Set("os_build", f.faults.long("osBuild", a.OSBuild))
-	vendor.Set("os_version", f.text("osVersion", a.OSVersion))
-	vendor.Set("device_value", f.text("deviceValue", a.DeviceValue))
-	vendor.Set("exposure_level", f.text("exposureLevel", a.ExposureLevel))
-	vendor.Set("health_status", f.text("healthStatus", a.HealthStatus))
-	vendor.Set("onboarding_status", f.text("onboardingStatus", a.OnboardingStatus))
-	vendor.Set("managed_by", f.text("managedBy", a.ManagedBy))
-	vendor.Set("managed_by_status", f.text("managedByStatus", a.ManagedByStatus))
-	vendor.Set("machine_tags", m.list(&m.labels, func(tag raw) ecs.Value { return f.text("machineTags", tag) }))
-}
+func (m *machineMapper) machineTags(*mapping.Field) ecs.Value { return m.Texts(&m.machine.MachineTags) }
 
-// cloud keeps which cloud instance the machine is. Upstream looks for it under
-// a name that the API does not use.
-func (m *machineMapper) cloud(vendor *ecs.Object) {
-	if !m.object("vmMetadata", m.vms, m.machine.VMMetadata, nil) {
+// setInstance keeps which cloud instance the machine is. Upstream looks for it
+// under a name that the API does not use.
+func (m *machineMapper) setInstance(vendor *ecs.Object) {
+	f := &m.machine.VMMetadata
+	if !m.Object(m.vms, f.Value) {
 		return
 	}
-	v, f, o := &m.vm, m.envelope, vendor.Object("vm_metadata")
-	o.Set("cloud_provider", f.text("vmMetadata.cloudProvider", v.CloudProvider))
-	o.Set("resource_id", f.text("vmMetadata.resourceId", v.ResourceID))
-	o.Set("subscription_id", f.text("vmMetadata.subscriptionId", v.SubscriptionID))
-	o.Set("vm_id", f.text("vmMetadata.vmId", v.VMID))
-	m.keep("vmMetadata.", m.vms)
+	m.instance.Fill(vendor.Object(f.Own))
+	m.Keep(m.vms)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // machineActionResource reads /api/machineactions
@@ -21,117 +22,150 @@ var machineActionResource = &resource{
 	priority:   1,
 	interval:   time.Minute,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-machine_action"},
+	vendor:     mapping.Vendor{Path: [...]string{module, "machine_action"}, Snake: true},
 	newMapper:  newMachineActionMapper,
 }
 
 // machineAction is one element of /api/machineactions (API.md 3.5).
 // Unknown members are kept.
 type machineAction struct {
-	ID                    raw `json:"id"`                      // GUID
-	Type                  raw `json:"type"`                    // Isolate, RunAntiVirusScan...: open set
-	Title                 raw `json:"title"`                   // text, nullable
-	Scope                 raw `json:"scope"`                   // Full, Selective, Quick; open set, nullable
-	Status                raw `json:"status"`                  // Pending, InProgress, Succeeded, Failed, TimeOut, Cancelled
-	Requestor             raw `json:"requestor"`               // UPN, or an application's or object's id, nullable
-	RequestSource         raw `json:"requestSource"`           // Portal, PublicApi; nullable
-	RequestorComment      raw `json:"requestorComment"`        // text of several lines, nullable
-	MachineID             raw `json:"machineId"`               // 40 hex, nullable
-	ComputerDNSName       raw `json:"computerDnsName"`         // mixed case, nullable
-	CreationTime          raw `json:"creationDateTimeUtc"`     // timestamp
-	LastUpdateDateTime    raw `json:"lastUpdateDateTimeUtc"`   // timestamp
-	LastUpdateTime        raw `json:"lastUpdateTimeUtc"`       // timestamp: the other spelling of the same
-	CancellationRequestor raw `json:"cancellationRequestor"`   // as requestor, nullable
-	CancellationComment   raw `json:"cancellationComment"`     // text, nullable
-	CancellationTime      raw `json:"cancellationDateTimeUtc"` // timestamp, nullable
-	ExternalID            raw `json:"externalId"`              // the caller's own id, nullable
-	ExternalIDPage        raw `json:"externalID"`              // the documentation's spelling of the same
-	ErrorHResult          raw `json:"errorHResult"`            // int32, signed; 0 is no error
-	RelatedFileInfo       raw `json:"relatedFileInfo"`         // actionFile, nullable
-	Commands              raw `json:"commands"`                // list of live-response commands: objects
-	TroubleshootInfo      raw `json:"troubleshootInfo"`        // undocumented: any JSON; null in all samples
+	ID                    mapping.Field `json:"id"`                      // GUID
+	Type                  mapping.Field `json:"type"`                    // Isolate, RunAntiVirusScan...: open set
+	Title                 mapping.Field `json:"title"`                   // text, nullable
+	Scope                 mapping.Field `json:"scope"`                   // Full, Selective, Quick; open set, nullable
+	Status                mapping.Field `json:"status"`                  // Pending, InProgress, Succeeded, Failed, TimeOut, Cancelled
+	Requestor             mapping.Field `json:"requestor"`               // UPN, or an application's or object's id, nullable
+	RequestSource         mapping.Field `json:"requestSource"`           // Portal, PublicApi; nullable
+	RequestorComment      mapping.Field `json:"requestorComment"`        // text of several lines, nullable
+	MachineID             mapping.Field `json:"machineId"`               // 40 hex, nullable
+	ComputerDNSName       mapping.Field `json:"computerDnsName"`         // mixed case, nullable
+	CreationTime          mapping.Field `json:"creationDateTimeUtc"`     // timestamp
+	LastUpdateDateTime    mapping.Field `json:"lastUpdateDateTimeUtc"`   // timestamp
+	LastUpdateTime        mapping.Field `json:"lastUpdateTimeUtc"`       // timestamp: the other spelling of the same
+	CancellationRequestor mapping.Field `json:"cancellationRequestor"`   // as requestor, nullable
+	CancellationComment   mapping.Field `json:"cancellationComment"`     // text, nullable
+	CancellationTime      mapping.Field `json:"cancellationDateTimeUtc"` // timestamp, nullable
+	ExternalID            mapping.Field `json:"externalId"`              // the caller's own id, nullable
+	ExternalIDPage        mapping.Field `json:"externalID"`              // the documentation's spelling of the same
+	ErrorHResult          mapping.Field `json:"errorHResult"`            // int32, signed; 0 is no error
+	RelatedFileInfo       mapping.Field `json:"relatedFileInfo"`         // actionFile, nullable
+	Commands              mapping.List  `json:"commands"`                // list of live-response commands: objects
+	TroubleshootInfo      mapping.Field `json:"troubleshootInfo"`        // undocumented: any JSON; null in all samples
 }
 
 // actionFile is relatedFileInfo: the file that an action is about.
 type actionFile struct {
-	Identifier     raw `json:"fileIdentifier"`     // a hash, hex
-	IdentifierType raw `json:"fileIdentifierType"` // Sha1, Sha256, Md5
+	Identifier     mapping.Field `json:"fileIdentifier"`     // a hash, hex
+	IdentifierType mapping.Field `json:"fileIdentifierType"` // Sha1, Sha256, Md5
 }
 
 // machineActionMapper maps machine actions as MAPPING.md 4.3 says, one
 // document per version of an action.
 type machineActionMapper struct {
-	*envelope
+	*mapping.Envelope
 	action machineAction
 	file   actionFile
 
-	actions, files *objectDecoder
-	commands       elements
+	actions, files *mapping.Decoder
+	times, parties mapping.Table // of the vendor's object: duplicates of ECS fields
+	rest, related  mapping.Table // what ECS has no field for, and that of the related file
 }
 
-func newMachineActionMapper(e *envelope) mapper {
-	m := &machineActionMapper{envelope: e}
-	e.vendor = [...]string{module, "machine_action"}
-	m.actions = newObjectDecoder(&m.action)
-	m.actions.list("commands", &m.commands, maxElements)
-	m.files = newObjectDecoder(&m.file)
+func newMachineActionMapper(e *mapping.Envelope, _ Config) mapping.RecordMapper {
+	m := &machineActionMapper{Envelope: e}
+	a := &m.action
+	m.actions = e.Decoder("", a)
+	m.files = e.Decoder("relatedFileInfo", &m.file)
+	m.times = e.Duplicates(mapping.Table{
+		mapping.Own(&a.ID, m.Text),
+		mapping.Own(&a.CreationTime, m.Milliseconds),
+		mapping.Own(&a.LastUpdateDateTime, m.Milliseconds),
+	})
+	m.parties = e.Duplicates(mapping.Table{
+		mapping.Own(&a.MachineID, m.Text),
+		mapping.Own(&a.ComputerDNSName, m.Text),
+		mapping.Own(&a.Requestor, m.Text),
+	})
+	m.rest = m.restFields()
+	m.related = mapping.Table{
+		mapping.Own(&m.file.Identifier, m.Text),
+		mapping.Own(&m.file.IdentifierType, m.Text),
+	}
 	return m
 }
 
-func (m *machineActionMapper) read(record raw) (string, time.Time, error) {
-	m.take(record)
-	if err := m.actions.decode(record); err != nil {
+// restFields keep what has no ECS field.
+func (m *machineActionMapper) restFields() mapping.Table {
+	a := &m.action
+	return mapping.Table{
+		mapping.Own(&a.Title, m.Text),
+		mapping.Own(&a.Scope, m.Text),
+		mapping.Own(&a.RequestSource, m.Text),
+		mapping.Own(&a.RequestorComment, m.Text),
+		mapping.Own(&a.CancellationRequestor, m.Text),
+		mapping.Own(&a.CancellationComment, m.Text),
+		mapping.Own(&a.CancellationTime, m.Milliseconds),
+		mapping.Own(&a.ExternalID, m.Text),
+		mapping.Own(&a.ErrorHResult, m.Long),
+		mapping.Own(&a.Commands.Field, m.commands),
+		mapping.Own(&a.TroubleshootInfo, m.JSON),
+	}
+}
+
+// commands are texts: the field is a keyword in Elastic's package, so that
+// Elasticsearch refuses a document that has objects there; and objects taken
+// apart into lists would no longer say which parameter belongs to which command.
+func (m *machineActionMapper) commands(*mapping.Field) ecs.Value {
+	return m.Map(&m.action.Commands, m.JSONText)
+}
+
+// Read implements mapping.RecordMapper.
+func (m *machineActionMapper) Read(record raw) (string, time.Time, error) {
+	m.Start(record)
+	if err := m.actions.Decode(record); err != nil {
 		return "", time.Time{}, err
 	}
 	a := &m.action
-	if blank(a.LastUpdateDateTime) {
-		a.LastUpdateDateTime = a.LastUpdateTime
-	}
-	if blank(a.ExternalID) {
-		a.ExternalID = a.ExternalIDPage
-	}
-	updated, _ := parseTime(a.LastUpdateDateTime)
-	return str(a.ID), updated, nil
+	a.LastUpdateDateTime.Default(&a.LastUpdateTime)
+	a.ExternalID.Default(&a.ExternalIDPage)
+	updated, _ := a.LastUpdateDateTime.Time()
+	return a.ID.Text(), updated, nil
 }
 
-func (m *machineActionMapper) documents(emit func() error) error {
+// Documents implements mapping.RecordMapper.
+func (m *machineActionMapper) Documents(emit func() error) error {
 	a := &m.action
-	m.faults = m.faults[:0]
-	root, event := m.begin()
+	root, event := m.Begin()
 	event.Set("kind", ecs.Text("event"))
-	observer := root.Object("observer")
-	observer.Set("product", ecs.Text("Defender for Endpoint"))
-	observer.Set("vendor", ecs.Text("Microsoft"))
-	vendor := root.Object(m.vendor[0]).Object(m.vendor[1])
-	m.event(event, vendor)
-	m.machine(root.Object("host"), vendor)
-	m.requestor(root.Object("user"), vendor)
-	m.rest(vendor)
-	m.relatedFile(root, vendor)
-	m.keep("", m.actions)
-	m.related(root)
+	setObserver(root)
+	vendor := m.Vendor()
+	m.setEvent(event, vendor)
+	m.setHost(root.Object("host"))
+	m.parties.Fill(vendor)
+	m.setUser(root.Object("user"))
+	m.rest.Fill(vendor)
+	m.setFile(root, vendor)
+	m.Keep(m.actions)
+	m.setRelated(root)
 
-	m.finish(m.timestamp(), []byte(str(a.ID)))
+	m.Finish(m.FirstTime(&a.LastUpdateDateTime, &a.CreationTime), []byte(a.ID.Text()))
 	return emit()
 }
 
-func (m *machineActionMapper) event(event, vendor *ecs.Object) {
-	a, f := &m.action, m.envelope
-	id := f.text("id", a.ID)
-	event.Set("id", id)
-	m.duplicate(vendor, "id", id)
-	created := m.faults.milliseconds("creationDateTimeUtc", a.CreationTime)
-	event.Set("created", created)
-	m.duplicate(vendor, "creation_date_time_utc", created)
-	m.duplicate(vendor, "last_update_date_time_utc", m.faults.milliseconds("lastUpdateDateTimeUtc", a.LastUpdateDateTime))
-
-	action := f.text("type", a.Type)
+func (m *machineActionMapper) setEvent(event, vendor *ecs.Object) {
+	a := &m.action
+	event.Set("id", m.Text(&a.ID))
+	event.Set("created", m.Milliseconds(&a.CreationTime))
+	m.Milliseconds(&a.LastUpdateDateTime) // a fault where it is no time, be it kept or not
+	m.times.Fill(vendor)
+	action := m.Text(&a.Type)
 	event.Set("action", action)
-	vendor.Set("type", action)
-	category, kind := actionCategory(str(a.Type))
-	event.Set("category", m.doc.Texts(category))
-	event.Set("type", m.doc.Texts(kind))
-	vendor.Set("status", f.text("status", a.Status))
-	event.Set("outcome", ecs.Text(actionOutcome(str(a.Status))))
+	vendor.Set(a.Type.Own, action)
+	category, kind := actionCategory(a.Type.Text())
+	event.Set("category", m.Doc.Texts(category))
+	event.Set("type", m.Doc.Texts(kind))
+	vendor.Set(a.Status.Own, m.Text(&a.Status))
+	event.Set("outcome", ecs.Text(actionOutcome(a.Status.Text())))
 }
 
 // actionCategory is event.category and event.type of a type of action. A type
@@ -172,33 +206,20 @@ func actionOutcome(status string) string {
 	}
 }
 
-// timestamp is @timestamp: the last update, else the creation, else now.
-func (m *machineActionMapper) timestamp() time.Time {
-	for _, v := range []raw{m.action.LastUpdateDateTime, m.action.CreationTime} {
-		if t, ok := parseTime(v); ok && !t.IsZero() {
-			return t
-		}
-	}
-	return time.Now()
-}
-
-// machine: host.name is lower case as in the other streams, so that they can be
+// setHost: host.name is lower case as in the other streams, so that they can be
 // joined by it.
-func (m *machineActionMapper) machine(host, vendor *ecs.Object) {
-	a, f := &m.action, m.envelope
-	id, name := f.text("machineId", a.MachineID), f.text("computerDnsName", a.ComputerDNSName)
-	host.Set("id", id)
-	host.Set("hostname", name)
-	host.Set("name", ecs.Text(strings.ToLower(str(a.ComputerDNSName))))
-	m.duplicate(vendor, "machine_id", id)
-	m.duplicate(vendor, "computer_dns_name", name)
+func (m *machineActionMapper) setHost(host *ecs.Object) {
+	a := &m.action
+	host.Set("id", m.Text(&a.MachineID))
+	host.Set("hostname", m.Text(&a.ComputerDNSName))
+	host.Set("name", ecs.Text(strings.ToLower(a.ComputerDNSName.Text())))
 }
 
-// requestor is a user's principal name, which is taken apart, or an id.
-func (m *machineActionMapper) requestor(user, vendor *ecs.Object) {
-	whole := m.text("requestor", m.action.Requestor)
-	m.duplicate(vendor, "requestor", whole)
-	name, domain, ok := strings.Cut(str(m.action.Requestor), "@")
+// setUser maps the requestor: a user's principal name, which is taken apart, or
+// an id.
+func (m *machineActionMapper) setUser(user *ecs.Object) {
+	whole := m.Text(&m.action.Requestor)
+	name, domain, ok := strings.Cut(m.action.Requestor.Text(), "@")
 	if !ok || name == "" {
 		user.Set("name", whole)
 		return
@@ -208,60 +229,40 @@ func (m *machineActionMapper) requestor(user, vendor *ecs.Object) {
 	user.Set("email", whole)
 }
 
-// rest keeps what has no ECS field.
-func (m *machineActionMapper) rest(vendor *ecs.Object) {
-	a, f := &m.action, m.envelope
-	vendor.Set("title", f.text("title", a.Title))
-	vendor.Set("scope", f.text("scope", a.Scope))
-	vendor.Set("request_source", f.text("requestSource", a.RequestSource))
-	vendor.Set("requestor_comment", f.text("requestorComment", a.RequestorComment))
-	vendor.Set("cancellation_requestor", f.text("cancellationRequestor", a.CancellationRequestor))
-	vendor.Set("cancellation_comment", f.text("cancellationComment", a.CancellationComment))
-	vendor.Set("cancellation_date_time_utc", m.faults.milliseconds("cancellationDateTimeUtc", a.CancellationTime))
-	vendor.Set("external_id", f.text("externalId", a.ExternalID))
-	vendor.Set("error_h_result", f.faults.long("errorHResult", a.ErrorHResult))
-	// The field is a keyword in Elastic's package, so that Elasticsearch refuses a
-	// document that has objects there; and objects taken apart into lists would no
-	// longer say which parameter belongs to which command.
-	vendor.Set("commands", m.list(&m.commands, m.jsonText))
-	vendor.Set("troubleshoot_info", m.jsonText(a.TroubleshootInfo))
-}
-
-// relatedFile maps relatedFileInfo. The hash is filed by its type; one of
-// another type stands in related.hash alone.
-func (m *machineActionMapper) relatedFile(root, vendor *ecs.Object) {
-	if !m.object("relatedFileInfo", m.files, m.action.RelatedFileInfo, nil) {
+// setFile maps relatedFileInfo. The hash is filed by its type; one of another
+// type stands in related.hash alone.
+func (m *machineActionMapper) setFile(root, vendor *ecs.Object) {
+	f := &m.action.RelatedFileInfo
+	if !m.Object(m.files, f.Value) {
 		return
 	}
-	id := m.text("relatedFileInfo.fileIdentifier", m.file.Identifier)
-	o := vendor.Object("related_file_info")
-	o.Set("file_identifier", id)
-	o.Set("file_identifier_type", m.text("relatedFileInfo.fileIdentifierType", m.file.IdentifierType))
-	m.keep("relatedFileInfo.", m.files)
-	if !id.Present() {
+	m.related.Fill(vendor.Object(f.Own))
+	m.Keep(m.files)
+	hash := m.Text(&m.file.Identifier)
+	if !hash.Present() {
 		return
 	}
-	root.Object("related").Set("hash", m.doc.List(id))
-	kind := strings.ToLower(str(m.file.IdentifierType))
+	root.Object("related").Set("hash", m.Doc.List(hash))
+	kind := strings.ToLower(m.file.IdentifierType.Text())
 	for _, algorithm := range []string{"sha1", "md5", "sha256"} {
 		if strings.Contains(kind, algorithm) {
-			root.Object("file").Object("hash").Set(algorithm, id)
+			root.Object("file").Object("hash").Set(algorithm, hash)
 			return
 		}
 	}
 }
 
-func (m *machineActionMapper) related(root *ecs.Object) {
-	user := root.Object("user")
-	hosts, users := union{}, union{}
-	hosts.add(strings.ToLower(str(m.action.ComputerDNSName)), str(m.action.MachineID))
-	users.add(str(m.action.CancellationRequestor), str(m.action.ExternalID))
+func (m *machineActionMapper) setRelated(root *ecs.Object) {
+	a, user := &m.action, root.Object("user")
+	hosts, users := mapping.Union{}, mapping.Union{}
+	hosts.Add(strings.ToLower(a.ComputerDNSName.Text()), a.MachineID.Text())
+	users.Add(a.CancellationRequestor.Text(), a.ExternalID.Text())
 	for _, name := range []string{"name", "email"} {
 		if v := user.Get(name); v.Present() {
-			users.add(v.String())
+			users.Add(v.String())
 		}
 	}
 	related := root.Object("related")
-	related.Set("hosts", m.doc.Texts(hosts...))
-	related.Set("user", m.doc.Texts(users...))
+	related.Set("hosts", m.Doc.Texts(hosts...))
+	related.Set("user", m.Doc.Texts(users...))
 }

@@ -112,7 +112,7 @@ func TestMachineActionDuplicates(t *testing.T) {
 			t.Errorf("%s: kept without the setting: %v", row.target, got)
 		}
 	}
-	if got := field(t, kept, "tags"); !equal(got, []any{tagDuplicates, "forwarded", "microsoft_defender_endpoint-machine_action"}) {
+	if got := field(t, kept, "tags"); !equal(got, []any{"preserve_duplicate_custom_fields", "forwarded", "microsoft_defender_endpoint-machine_action"}) {
 		t.Errorf("tags %v", got)
 	}
 }
@@ -189,14 +189,6 @@ func TestMachineActionCommandsAreKeywords(t *testing.T) {
 	}
 }
 
-// Commands stay compact where the record is not.
-func TestMachineActionCommandsCompacted(t *testing.T) {
-	var e envelope
-	if got := e.jsonText(raw("{ \"a\" :\n1.0 }")).String(); got != `{"a":1.0}` {
-		t.Errorf("got %s", got)
-	}
-}
-
 // Repair: upstream keeps host.name as it is, so that it does not join with
 // that of alerts; and the service spells the update time in two ways.
 func TestMachineActionRepairs(t *testing.T) {
@@ -210,9 +202,9 @@ func TestMachineActionRepairs(t *testing.T) {
 		if got := actionField(t, record, "@timestamp"); got != "2026-03-02T13:04:37.553Z" {
 			t.Errorf("@timestamp %v", got)
 		}
-		m := newMachineActionMapper(newEnvelope(configOf(machineActionResource), someAgent))
-		if _, updated, err := m.read(raw(record)); err != nil || updated.Nanosecond() != 553242300 {
-			t.Errorf("updated %v, %v", updated, err)
+		m := newMapper(machineActionResource, configOf(machineActionResource), someAgent, someTime, nil)
+		if _, updated := m.Read(raw(record), nil); updated.Nanosecond() != 553242300 {
+			t.Errorf("updated %v", updated)
 		}
 	})
 	t.Run("unknown members are kept", func(t *testing.T) {

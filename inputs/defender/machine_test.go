@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
 
 // machineDocument maps one machine to its one document, with the copies of ECS
@@ -341,14 +343,11 @@ func TestMachineMapperForgets(t *testing.T) {
 // last document.
 func machineLast(t *testing.T, records ...string) (document string) {
 	t.Helper()
-	e := newEnvelope(configOf(machineResource), someAgent)
-	m := machineResource.newMapper(e)
+	m := newMapper(machineResource, configOf(machineResource), someAgent, someTime, nil)
 	for _, record := range records {
-		if _, _, err := m.read(compact(t, []byte(record))); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.documents(func() error {
-			document = e.doc.ID + string(e.doc.AppendJSON(nil))
+		m.Read(compact(t, []byte(record)), nil)
+		if _, err := m.Documents(func(d *ecs.Document) error {
+			document = d.ID + string(d.AppendJSON(nil))
 			return nil
 		}); err != nil {
 			t.Fatal(err)

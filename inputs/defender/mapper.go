@@ -1,22 +1,20 @@
 package defender
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // Mapper maps records outside a collect loop, with the same code. It is not
 // safe for concurrent use.
-type Mapper struct {
-	envelope *envelope
-	mapper   mapper
-}
+type Mapper struct{ mapper *mapping.Mapper }
 
 // ResourceNames are the resources by their names on the command line.
 func ResourceNames() []string {
@@ -43,8 +41,7 @@ func NewMapper(name string, settings map[string]any, agent inputs.Agent) (*Mappe
 		if err != nil {
 			return nil, err
 		}
-		e := newEnvelope(c, agent)
-		return &Mapper{e, r.newMapper(e)}, nil
+		return &Mapper{newMapper(r, c, agent, time.Now, nil)}, nil
 	}
 	return nil, fmt.Errorf("resource %q: want one of %s", name, strings.Join(ResourceNames(), ", "))
 }
@@ -53,23 +50,12 @@ func NewMapper(name string, settings map[string]any, agent inputs.Agent) (*Mappe
 // is the mapper's again when emit returns. clean tells that nothing had to be
 // noted as pipeline_error. The error is emit's.
 func (m *Mapper) Map(record []byte, emit func(*ecs.Document) error) (clean bool, err error) {
-	record = repaired(record)
-	clean = true
-	each := func() error {
-		clean = clean && len(m.envelope.faults) == 0
-		if !process(m.envelope.processors, &m.envelope.doc) {
-			return nil
-		}
-		return emit(&m.envelope.doc)
+	record = mapping.Repair(record)
+	var unreadable error
+	if !mapping.Valid(record) {
+		unreadable = errors.New("not valid JSON")
 	}
-	if !jsontext.Value(record).IsValid(lenient...) {
-		m.envelope.quarantine(record, fmt.Errorf("not valid JSON"))
-		return false, each()
-	}
-	if _, _, unreadable := m.mapper.read(record); unreadable != nil {
-		m.envelope.quarantine(record, unreadable)
-		return false, each()
-	}
-	err = m.mapper.documents(each)
-	return clean, err
+	m.mapper.Read(record, unreadable)
+	outcome, err := m.mapper.Documents(emit)
+	return !outcome.Faulty, err
 }

@@ -75,7 +75,7 @@ func benchmarkPoll(b *testing.B, r *resource, fresh bool) {
 		s.records = append(s.records, bytes.Replace(bytes.Clone(record), []byte(`{"id":"`), fmt.Appendf(nil, `{"id":"000000%06d`, i), 1))
 	}
 	loop := collect.New(collect.Config{
-		Resource: r.name, Source: s, Strategy: s, Mapper: newRecordMapper(r, newEnvelope(configOf(r), someAgent)), Now: time.Now,
+		Resource: r.name, Source: s, Strategy: s, Mapper: loopMapper{newMapper(r, configOf(r), someAgent, time.Now, nil)}, Now: time.Now,
 		Retention: collect.Retention{Snapshot: true, Refresh: time.Hour},
 		Env:       inputs.Env{Publisher: s, Cursors: s, Reporter: s, Log: slog.New(slog.DiscardHandler), Once: true},
 	})

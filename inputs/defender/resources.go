@@ -5,9 +5,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // resources are the Defender collections this input reads. A stream finds its
@@ -41,19 +43,23 @@ type resource struct {
 	limit    api.Limit
 	interval time.Duration // default of the setting
 	tags     []string      // default of the setting
-	// newMapper makes a mapper for one stream.
-	newMapper func(*envelope) mapper
+	vendor   mapping.Vendor
+	sets     []string // members that are lists whose order tells nothing
+	// newMapper makes a mapper for one stream, which makes its documents with the
+	// envelope.
+	newMapper func(*mapping.Envelope, Config) mapping.RecordMapper
 }
 
-// mapper decodes one record at a time and maps it to documents.
-type mapper interface {
-	// read decodes a record and returns its id and its update time, each zero
-	// where it has none. The id and the record's values are valid until the next
-	// read or until its buffer is reused.
-	read(record raw) (id string, updated time.Time, err error)
-	// documents maps the record that was read, and calls emit for each
-	// document; the document is the mapper's again when emit returns.
-	documents(emit func() error) error
+// raw is one JSON value as the API sent it.
+type raw = mapping.Raw
+
+// setObserver sets what observed all that the service tells, and returns the
+// object.
+func setObserver(root *ecs.Object) *ecs.Object {
+	observer := root.Object("observer")
+	observer.Set("product", ecs.Text("Defender for Endpoint"))
+	observer.Set("vendor", ecs.Text("Microsoft"))
+	return observer
 }
 
 func resourceOf(dataset string) *resource {

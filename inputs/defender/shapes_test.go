@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // shapes are one value or more of each JSON type, sizes that no field takes
@@ -18,7 +20,7 @@ var shapes = map[string]string{
 	"number beyond long": `9223372036854775808`, "number beyond double": `1e400`, "40,000 digits": strings.Repeat("7", 40_000),
 	"empty text": `""`, "text": `"text"`, "number as text": `"17"`, "dash": `"-"`, "40,000 bytes": `"` + strings.Repeat("é", 20_000) + `"`,
 	"escapes":                     `"\u0000\ud800\"\\\ud83d\ude00"`,
-	"half a surrogate at the cut": `"` + strings.Repeat("x", maxText-1) + `\ud83d\ude00"`,
+	"half a surrogate at the cut": `"` + strings.Repeat("x", mapping.MaxText-1) + `\ud83d\ude00"`,
 	"date":                        `"2026-03-02T08:00:00.1234567Z"`, "year 1": `"0001-01-01T00:00:00Z"`, "year 0": `"0000-01-01T00:00:00Z"`,
 	"year 9999": `"9999-12-31T23:59:59.9999999Z"`, "year 10000": `"10000-01-01T00:00:00Z"`, "year 10000 in UTC": `"9999-12-31T23:59:59-10:00"`,
 	"year 0 in UTC": `"0001-01-01T00:00:00+10:00"`, "date with one digit an hour": `"2026-03-02T8:00:00Z"`, "date with a comma": `"2026-03-02T08:00:00,5Z"`,
@@ -68,7 +70,7 @@ func TestEveryShapeFitsTheMapping(t *testing.T) {
 		plain, full := configOf(place.resource), configOf(place.resource)
 		full.Evidence, full.PreserveDuplicateCustomFields, full.PreserveOriginalEvent = "whole", true, true
 		names := []string{"notKnownYet"}
-		for name := range newObjectDecoder(place.api).fields {
+		for _, name := range membersOf(place.api) {
 			names = append(names, name)
 		}
 		for _, name := range names {

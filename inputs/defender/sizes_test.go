@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // TestMuchEvidence: what the documents of an alert have together is bounded; one
@@ -11,16 +14,14 @@ import (
 func TestMuchEvidence(t *testing.T) {
 	title := strings.Repeat("t", 10<<20)
 	record := `{"id":"a","incidentId":{},"title":"` + title + `","evidence":[{"sha1":"x"}` + strings.Repeat(`,{"sha1":"x"}`, 999) + `]}`
-	e := newEnvelope(configOf(alertResource), someAgent)
-	m := newAlertMapper(e)
-	if _, _, err := m.read([]byte(record)); err != nil {
-		t.Fatal(err)
-	}
+	m := newMapper(alertResource, configOf(alertResource), someAgent, someTime, nil)
+	m.Read([]byte(record), nil)
+	var file ecs.Value
 	ids, last := map[string]bool{}, ""
-	if err := m.documents(func() error {
-		ids[e.doc.ID] = true
-		last = fmt.Sprint(e.faults)
-		if got := e.doc.Get("event.original").String(); got != record {
+	if _, err := m.Documents(func(d *ecs.Document) error {
+		ids[d.ID] = true
+		last, file = d.Get("error.message").String(), d.Get("file.hash.sha1")
+		if got := d.Get("event.original").String(); got != record {
 			t.Errorf("the original has %d bytes, want %d", len(got), len(record))
 		}
 		return nil
@@ -34,7 +35,7 @@ func TestMuchEvidence(t *testing.T) {
 	if left := fmt.Sprintf("evidence: %d of 1000 elements are in the original alone", 1001-len(ids)); !strings.Contains(last, left) {
 		t.Errorf("the last document says %s, want %q", last, left)
 	}
-	if file := e.doc.Get("file.hash.sha1"); file.Present() {
+	if file.Present() {
 		t.Errorf("the last document has evidence: %s", file)
 	}
 }
@@ -43,13 +44,10 @@ func TestMuchEvidence(t *testing.T) {
 func TestEqualEvidence(t *testing.T) {
 	const many = 50_000
 	record := `{"id":"a","evidence":[{"sha1":"x"}` + strings.Repeat(`,{"sha1":"x"}`, many-1) + `]}`
-	e := newEnvelope(configOf(alertResource), someAgent)
-	m := newAlertMapper(e)
-	if _, _, err := m.read([]byte(record)); err != nil {
-		t.Fatal(err)
-	}
+	m := newMapper(alertResource, configOf(alertResource), someAgent, someTime, nil)
+	m.Read([]byte(record), nil)
 	ids := make(map[string]bool, many)
-	if err := m.documents(func() error { ids[e.doc.ID] = true; return nil }); err != nil {
+	if _, err := m.Documents(func(d *ecs.Document) error { ids[d.ID] = true; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if len(ids) != many {
@@ -77,12 +75,12 @@ func TestListsAreBounded(t *testing.T) {
 		{machineResource, configOf(machineResource), "machineTags", `"t"`, "microsoft_defender_endpoint.machine.machine_tags"},
 		{machineActionResource, configOf(machineActionResource), "commands", `{}`, "microsoft_defender_endpoint.machine_action.commands"},
 	} {
-		record := `{"id":"a","` + c.name + `":[` + c.each + strings.Repeat(","+c.each, maxElements+6) + `]}`
+		record := `{"id":"a","` + c.name + `":[` + c.each + strings.Repeat(","+c.each, mapping.MaxElements+6) + `]}`
 		documents := mapRecord(t, c.r, c.config, []byte(record))
-		if list, _ := field(t, documents[0], c.path).([]any); len(list) != maxElements || len(documents) != 1 {
+		if list, _ := field(t, documents[0], c.path).([]any); len(list) != mapping.MaxElements || len(documents) != 1 {
 			t.Errorf("%s: %d elements in %d documents", c.name, len(list), len(documents))
 		}
-		want := fmt.Sprintf("%s: 7 of %d elements are in the original alone", c.name, maxElements+7)
+		want := fmt.Sprintf("%s: 7 of %d elements are in the original alone", c.name, mapping.MaxElements+7)
 		if got := field(t, documents[0], "error.message"); !equal(got, []any{want}) {
 			t.Errorf("%s: error.message %v, want %q", c.name, got, want)
 		}

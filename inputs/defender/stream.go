@@ -10,14 +10,13 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // newLoop puts a stream together: the loop that every source has, with the
 // resource's pager, its list as the source of pages, and its mapper.
-func newLoop(c Config, id *identity, now func() time.Time, drift *drift, env inputs.Env) *collect.Loop {
+func newLoop(c Config, id *identity, now func() time.Time, drift *mapping.Drift, env inputs.Env) *collect.Loop {
 	r := resourceOf(c.DataStream.Dataset)
-	e := newEnvelope(c, env.Agent)
-	e.drift = drift
 	retention := r.retention
 	retention.Refresh = c.FullInterval
 	return collect.New(collect.Config{
@@ -37,9 +36,9 @@ func newLoop(c Config, id *identity, now func() time.Time, drift *drift, env inp
 			PageSize: c.BatchSize, InitialInterval: c.InitialInterval, Overlap: c.Overlap,
 			Now: now, Log: env.Log,
 		}),
-		Mapper:    newRecordMapper(r, e),
+		Mapper:    loopMapper{newMapper(r, c, env.Agent, now, drift)},
 		Retention: retention,
-		Fallback:  lesserForms{},
+		Fallback:  mapping.Fallback{},
 		Now:       now,
 		Env:       env,
 	})
@@ -91,72 +90,35 @@ type page struct{ *api.Page }
 func (p page) Next() (raw, error) {
 	record, err := p.Page.Next()
 	if err == nil {
-		return repaired(record), nil
+		return mapping.Repair(record), nil
 	}
 	if e, ok := errors.AsType[*api.Error](err); ok && e.IsTooLarge() {
-		return repaired(record), &collect.OversizedError{Cause: errors.New(e.Message)}
+		return mapping.Repair(record), &collect.OversizedError{Cause: errors.New(e.Message)}
 	}
 	return nil, err
 }
 
-// recordMapper maps a stream's records, and applies the policy's processors.
-type recordMapper struct {
-	envelope   *envelope
-	mapper     mapper
-	unreadable error // why the record that was read cannot be mapped
-	record     raw   // that record
-	mapped     collect.Mapped
-	emit       func(*ecs.Document) error
-	each       func() error // finished, bound once
+// newMapper makes the mapper of a stream: the loop, the command map and the
+// golden test have no other way from a record to its documents.
+func newMapper(r *resource, c Config, agent inputs.Agent, now func() time.Time, drift *mapping.Drift) *mapping.Mapper {
+	e := newEnvelope(r, c, agent, now, drift)
+	return mapping.NewMapper(e, r.newMapper(e, c))
 }
 
-func newRecordMapper(r *resource, e *envelope) *recordMapper {
-	m := &recordMapper{envelope: e, mapper: r.newMapper(e)}
-	m.each = m.finished
-	return m
+func newEnvelope(r *resource, c Config, agent inputs.Agent, now func() time.Time, drift *mapping.Drift) *mapping.Envelope {
+	return mapping.NewEnvelope(mapping.Settings{
+		Vendor: r.vendor, Module: module, Input: Type,
+		DataStream: inputs.DataStream(c.DataStream), Tenant: c.TenantID, Sets: r.sets, Tags: c.Tags, Agent: agent,
+		PreserveOriginal: c.PreserveOriginalEvent, PreserveDuplicates: c.PreserveDuplicateCustomFields,
+		Process: c.processors().Run, Drift: drift, Now: now,
+	})
 }
 
-// Begin implements collect.Mapper.
-func (m *recordMapper) Begin(epoch []byte) { m.envelope.epoch = epoch }
-
-// Read implements collect.Mapper.
-func (m *recordMapper) Read(record raw, unreadable error) (id string, updated time.Time) {
-	m.record, m.unreadable = record, unreadable
-	if unreadable != nil {
-		return "", time.Time{}
-	}
-	id, updated, m.unreadable = m.mapper.read(record)
-	return id, updated
-}
-
-// Content implements collect.Mapper.
-func (m *recordMapper) Content() []byte {
-	if m.unreadable != nil {
-		return m.record
-	}
-	return m.envelope.contentOf().bytes
-}
+// loopMapper is a mapper as package collect wants it.
+type loopMapper struct{ *mapping.Mapper }
 
 // Documents implements collect.Mapper.
-func (m *recordMapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
-	m.emit, m.mapped = emit, collect.Mapped{Faulty: m.unreadable != nil}
-	var err error
-	if m.unreadable != nil {
-		m.envelope.quarantine(m.record, m.unreadable)
-		err = m.finished()
-	} else {
-		err = m.mapper.documents(m.each)
-	}
-	m.mapped.Unknown, m.envelope.unknown = m.envelope.unknown, 0
-	return m.mapped, err
-}
-
-// finished takes one document of the record.
-func (m *recordMapper) finished() error {
-	m.mapped.Faulty = m.mapped.Faulty || len(m.envelope.faults) > 0
-	if !process(m.envelope.processors, &m.envelope.doc) {
-		m.mapped.Dropped++
-		return nil
-	}
-	return m.emit(&m.envelope.doc)
+func (m loopMapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
+	outcome, err := m.Mapper.Documents(emit)
+	return collect.Mapped(outcome), err
 }

@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // try finds out whether a stream can collect: a token, then one call for the
@@ -27,14 +29,14 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 		return t
 	}
 	t.Token = true
-	t.Err = newest(ctx, client, r, &t)
+	t.Err = newest(ctx, client, r, in.now(), &t)
 	t.Quota = inputs.Quota(client.Quota())
 	return t
 }
 
 // newest asks for the newest record; without the order where the server takes
 // none, which still shows that the stream may read.
-func newest(ctx context.Context, client *api.Client, r *resource, t *inputs.Trial) error {
+func newest(ctx context.Context, client *api.Client, r *resource, now func() time.Time, t *inputs.Trial) error {
 	query := url.Values{"$top": {"1"}}
 	if r.updated != "" {
 		query.Set("$orderby", r.updated+" desc")
@@ -63,7 +65,7 @@ func newest(ctx context.Context, client *api.Client, r *resource, t *inputs.Tria
 		return err
 	}
 	if query.Has("$orderby") {
-		_, t.Newest, _ = r.newMapper(newEnvelope(defaults(), inputs.Agent{})).read(repaired(record))
+		_, t.Newest = newMapper(r, defaults(), inputs.Agent{}, now, nil).Read(mapping.Repair(record), nil)
 	}
 	return nil
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // TestUnknownMembersGoIntoOneField: whatever their name and shape, they are
 // texts one level deep, under names that a flattened field takes.
 func TestUnknownMembersGoIntoOneField(t *testing.T) {
-	long := strings.Repeat("n", maxName-1)
+	long := strings.Repeat("n", mapping.MaxName-1)
 	for name, c := range map[string]struct {
 		members string
 		want    map[string]any
@@ -48,11 +50,7 @@ func TestUnknownMembersGoIntoOneField(t *testing.T) {
 }
 
 // vendorOf is the path of a resource's vendor object.
-func vendorOf(r *resource) string {
-	e := newEnvelope(configOf(r), someAgent)
-	r.newMapper(e)
-	return strings.Join(e.vendor[:], ".")
-}
+func vendorOf(r *resource) string { return strings.Join(r.vendor.Path[:], ".") }
 
 // TestUnknownMembersOfParts: those of objects inside a record stand in the same
 // field, behind the way to the object, and several of one name in a list.
@@ -97,16 +95,16 @@ func TestUnknownMembersAreBounded(t *testing.T) {
 			record := `{"id":"a"` + members + `,"evidence":[{"sha1":"x"},{"sha1":"y"}]}`
 			for _, document := range mapRecord(t, r, configOf(r), []byte(record)) {
 				unknown, _ := field(t, document, vendorOf(r)+".unknown").(map[string]any)
-				if len(unknown) == 0 || len(unknown) > maxUnknown || name == "many members" && len(unknown) < maxUnknown {
+				if len(unknown) == 0 || len(unknown) > mapping.MaxUnknown || name == "many members" && len(unknown) < mapping.MaxUnknown {
 					t.Errorf("%s, %s: %d members", r.name, name, len(unknown))
 				}
-				if a, ok := unknown["a"].(string); ok && (utf16Len(a) > maxText || utf16Len(a) < maxText-1) {
+				if a, ok := unknown["a"].(string); ok && (utf16Len(a) > mapping.MaxText || utf16Len(a) < mapping.MaxText-1) {
 					t.Errorf("%s, %s: a text of %d characters", r.name, name, utf16Len(a))
 				}
 				if got := field(t, document, "event.original"); got != record {
 					t.Errorf("%s, %s: the original is %.100v", r.name, name, got)
 				}
-				if !strings.Contains(fmt.Sprint(field(t, document, "tags")), tagOriginal) || field(t, document, "error") != nil {
+				if !strings.Contains(fmt.Sprint(field(t, document, "tags")), mapping.TagOriginal) || field(t, document, "error") != nil {
 					t.Errorf("%s, %s: tags %v, error %v", r.name, name, field(t, document, "tags"), field(t, document, "error"))
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
 	"reflect"
 	"strings"
@@ -15,13 +14,14 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 // watched is what others may see of a stream while it runs: for diagnostics and
 // for the unit's payload.
 type watched struct {
 	config Config
-	drift  drift
+	drift  mapping.Drift
 
 	mu     sync.Mutex
 	client *api.Client // nil while the stream does not run
@@ -59,7 +59,7 @@ func (w *watched) inspect(saved []byte) map[string]any {
 	out := map[string]any{
 		"resource":       resourceOf(w.config.DataStream.Dataset).name,
 		"configuration":  w.config.shown(),
-		"unknown_fields": w.drift.report(),
+		"unknown_fields": w.drift.Report(),
 		"checkpoint":     checkpointOf(saved),
 	}
 	w.mu.Lock()
@@ -158,46 +158,4 @@ func host(text string) string {
 		return "?"
 	}
 	return u.Scheme + "://" + u.Host + u.Path
-}
-
-// Bounds of the drift report.
-const (
-	driftNames = 100
-	driftName  = 64 // bytes of a name
-)
-
-// drift counts members of records that are not known here, by name: what the
-// API sends that it did not send when this was written.
-type drift struct {
-	mu     sync.Mutex
-	counts map[string]int
-}
-
-// note counts members; nil counts nothing.
-func (d *drift) note(members []member) {
-	if d == nil || len(members) == 0 {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.counts == nil {
-		d.counts = map[string]int{}
-	}
-	for _, m := range members {
-		// A clone: names alias the record.
-		name := strings.ToValidUTF8(strings.Clone(m.name[:min(len(m.name), driftName)]), "")
-		if _, known := d.counts[name]; !known && len(d.counts) >= driftNames {
-			name = "..."
-		}
-		d.counts[name]++
-	}
-}
-
-func (d *drift) report() map[string]int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.counts == nil {
-		return map[string]int{}
-	}
-	return maps.Clone(d.counts)
 }

@@ -1,4 +1,4 @@
-package defender
+package mapping
 
 import (
 	"bytes"
@@ -22,22 +22,22 @@ type content struct {
 	bytes   []byte
 	members []pair // of the objects that are being written, the outer ones first
 	orders  [maxDepth + 1]order
-	parts   []part // of the sets that are being written
-	sorted  []byte // scratch of set
-	plain   []byte // scratch of text
-	ranks   []int  // of the elements of the record's own set, in the order of the record
+	parts   []element // of the sets that are being written
+	sorted  []byte    // scratch of set
+	plain   []byte    // scratch of text
+	ranks   []int     // of the elements of the record's own set, in the order of the record
 	sum     [sha256.Size]byte
 	written bool // bytes and sum are those of the record being mapped
 }
 
 // pair is a member: its quoted name, and its part of bytes.
 type pair struct {
-	name       raw
+	name       Raw
 	start, end int
 }
 
-// part is an element of a set: a part of bytes, and its place in the record.
-type part struct{ start, end, place int }
+// element is one of a set: a part of bytes, and its place in the record.
+type element struct{ start, end, place int }
 
 // rank is the place of an element of the record's set among the sorted ones:
 // that of the record may change.
@@ -49,7 +49,7 @@ func (c *content) rank(place int) int {
 }
 
 // of writes a record.
-func (c *content) of(record raw) {
+func (c *content) of(record Raw) {
 	c.ranks = c.ranks[:0]
 	if len(record) > maxContent {
 		c.literally(record)
@@ -129,7 +129,7 @@ func blankNext(s *ecs.Scanner) bool {
 	switch s.Peek() {
 	case 'n', '"':
 		ahead := *s
-		return blank(ahead.Value())
+		return Blank(ahead.Value())
 	}
 	return false
 }
@@ -178,10 +178,10 @@ func (c *content) set(s *ecs.Scanner, depth int) {
 		start := len(c.bytes)
 		c.value(s, depth)
 		c.bytes = append(c.bytes, ',')
-		c.parts = append(c.parts, part{start, len(c.bytes), len(c.parts) - first})
+		c.parts = append(c.parts, element{start, len(c.bytes), len(c.parts) - first})
 	}
 	parts := c.parts[first:]
-	slices.SortStableFunc(parts, func(a, b part) int {
+	slices.SortStableFunc(parts, func(a, b element) int {
 		return bytes.Compare(c.bytes[a.start:a.end], c.bytes[b.start:b.end])
 	})
 	if depth == 2 { // the record's own
@@ -200,7 +200,7 @@ func (c *content) set(s *ecs.Scanner, depth int) {
 
 // text writes a text with the shortest escapes. Only an escape that is not the
 // shortest makes a difference, so that most texts are taken as they are.
-func (c *content) text(v raw) {
+func (c *content) text(v Raw) {
 	for rest := v; ; {
 		i := bytes.IndexByte(rest, '\\')
 		if i < 0 || i+1 == len(rest) {
@@ -224,7 +224,7 @@ func (c *content) text(v raw) {
 
 // number writes digits without a fraction as they are, and any other number by
 // its significant digits and the power of ten they are to be multiplied with.
-func (c *content) number(v raw) {
+func (c *content) number(v Raw) {
 	if len(v) <= maxZeros && bytes.IndexAny(v, ".eE-") < 0 {
 		c.bytes = append(c.bytes, v...)
 		return

@@ -1,4 +1,4 @@
-package defender
+package process
 
 import (
 	"errors"
@@ -178,12 +178,3 @@ func same(a, b ecs.Value) bool {
 
 // encode tells a value's JSON type, and gives a time as it will be written.
 func encode(v ecs.Value) jsontext.Value { return v.AppendJSON(nil) }
-
-// within says of every fault where it was found.
-func within(place string, faults []error) []error {
-	named := make([]error, len(faults))
-	for i, err := range faults {
-		named[i] = fmt.Errorf("%s: %w", place, err)
-	}
-	return named
-}

@@ -1,4 +1,4 @@
-package defender
+package mapping
 
 import (
 	"crypto/sha256"
@@ -14,16 +14,13 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// refusedAlert is a document of an alert as it could be refused.
-func refusedAlert(t *testing.T, record string) inputs.Document {
+// refusedIncident is a document as it could be refused.
+func refusedIncident(t *testing.T, record string) inputs.Document {
 	t.Helper()
-	e := newEnvelope(configOf(alertResource), someAgent)
-	m := alertResource.newMapper(e)
-	if _, _, err := m.read(raw(record)); err != nil {
-		t.Fatal(err)
-	}
+	m, _ := newToy(nil)
+	m.Read(Raw(record), nil)
 	b := inputs.NewBatch(inputs.Target{}, inputs.BatchDocuments, inputs.BatchBytes)
-	if err := m.documents(func() error { b.Add(&e.doc, e.record); return nil }); err != nil {
+	if _, err := m.Documents(func(d *ecs.Document) error { b.Add(d, Raw(record)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if string(b.Original(0)) != record {
@@ -32,7 +29,7 @@ func refusedAlert(t *testing.T, record string) inputs.Document {
 	return b.At(0)
 }
 
-const attack = `{"id":"da1_-2","title":"<script>","severity":"High","machineId":"m1","aadTenantId":"t1","alertCreationTime":"2026-03-02T08:15:07Z","description":"x"}`
+const attack = `{"id":"da1_-2","title":"<script>","machineId":"m1","tenantId":"t1","createdAt":"2026-03-02T08:15:07Z","description":"x"}`
 
 func fieldsOf(t *testing.T, d inputs.Document) map[string]any {
 	t.Helper()
@@ -64,22 +61,22 @@ func constantsOf(d inputs.Document, t *testing.T) map[string]any {
 			want[path] = v
 		}
 	}
-	want["tags"] = append([]any{tagOriginal}, full["tags"].([]any)...)
+	want["tags"] = append([]any{TagOriginal}, full["tags"].([]any)...)
 	want["event.kind"] = "pipeline_error"
 	return want
 }
 
 func TestMinimalForm(t *testing.T) {
-	d := refusedAlert(t, attack)
-	form := lesserForms{}.Minimal(d, []byte(attack), inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: "rule.description"})
+	d := refusedIncident(t, attack)
+	form := Fallback{}.Minimal(d, []byte(attack), inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: "rule.description"})
 	want := constantsOf(d, t)
 	want["message"] = "<script>"
 	want["event.original"] = attack
-	want["error.message"] = "the full document was refused: document_parsing_exception (HTTP 400), field rule.description; the record has 149 bytes"
+	want["error.message"] = "the full document was refused: document_parsing_exception (HTTP 400), field rule.description; the record has 120 bytes"
 	if diff := cmp.Diff(want, fieldsOf(t, form)); diff != "" {
 		t.Error(diff)
 	}
-	blamed := fieldsOf(t, lesserForms{}.Minimal(d, []byte(attack), inputs.Refusal{Field: "message"}))
+	blamed := fieldsOf(t, Fallback{}.Minimal(d, []byte(attack), inputs.Refusal{Field: "message"}))
 	if _, ok := blamed["message"]; ok {
 		t.Error("the field that was blamed is in the minimal form")
 	}
@@ -87,12 +84,12 @@ func TestMinimalForm(t *testing.T) {
 
 func TestBareFormHasNoTextOfTheRecord(t *testing.T) {
 	record := strings.Replace(attack, "da1_-2", "' or 1=1 --", 1)
-	d := refusedAlert(t, record)
-	form := lesserForms{}.Bare(d, []byte(record), inputs.Refusal{Status: 403, Type: "request_refused", Field: "message"})
+	d := refusedIncident(t, record)
+	form := Fallback{}.Bare(d, []byte(record), inputs.Refusal{Status: 403, Type: "request_refused", Field: "message"})
 	want := constantsOf(d, t)
 	delete(want, "event.id")
 	sum := sha256.Sum256([]byte(record))
-	want["error.message"] = "the full document was refused: request_refused (HTTP 403); the record has 154 bytes, SHA-256 " + hex.EncodeToString(sum[:])
+	want["error.message"] = "the full document was refused: request_refused (HTTP 403); the record has 125 bytes, SHA-256 " + hex.EncodeToString(sum[:])
 	if diff := cmp.Diff(want, fieldsOf(t, form)); diff != "" {
 		t.Error(diff)
 	}
@@ -101,8 +98,8 @@ func TestBareFormHasNoTextOfTheRecord(t *testing.T) {
 // TestFormsHaveIdsOfTheirOwn: the same form has the same id whenever it is made,
 // whatever the refusal was.
 func TestFormsHaveIdsOfTheirOwn(t *testing.T) {
-	var f lesserForms
-	d := refusedAlert(t, attack)
+	var f Fallback
+	d := refusedIncident(t, attack)
 	minimal, bare := f.Minimal(d, nil, inputs.Refusal{}), f.Bare(d, nil, inputs.Refusal{})
 	again := f.Minimal(d, []byte(attack), inputs.Refusal{Status: 400, Type: "x"})
 	if minimal.ID != again.ID || minimal.ID == d.ID || bare.ID == d.ID || bare.ID == minimal.ID || len(bare.ID) != len(d.ID) {
@@ -115,9 +112,9 @@ func TestFormsHaveIdsOfTheirOwn(t *testing.T) {
 
 // TestLargeOriginalIsCut: between characters.
 func TestLargeOriginalIsCut(t *testing.T) {
-	d := refusedAlert(t, attack)
+	d := refusedIncident(t, attack)
 	original := []byte(strings.Repeat("日", minimalOriginal/2))
-	got, _ := fieldsOf(t, lesserForms{}.Minimal(d, original, inputs.Refusal{}))["event.original"].(string)
+	got, _ := fieldsOf(t, Fallback{}.Minimal(d, original, inputs.Refusal{}))["event.original"].(string)
 	if len(got) > minimalOriginal || len(got) < minimalOriginal-3 || !strings.HasPrefix(string(original), got) {
 		t.Errorf("%d bytes of the original", len(got))
 	}
@@ -130,16 +127,16 @@ func FuzzForms(f *testing.F) {
 	f.Add([]byte(`{"event.id":"x","tags":[1,null,{"a":"b"},"t"],"cloud":[{"account":{"id":"x"}}]}`), []byte("\xff\"\\"))
 	f.Fuzz(func(t *testing.T, document, original []byte) {
 		d := inputs.Document{ID: "x", Timestamp: time.Unix(1, 0)}
-		if !raw(document).IsValid() || raw(document).Kind() != '{' {
+		if !Raw(document).IsValid() || Raw(document).Kind() != '{' {
 			return
 		}
 		var doc ecs.Document
 		doc.Root().Set("all", doc.JSON(document))
 		for _, d.JSON = range [][]byte{document, doc.AppendJSON(nil)} {
 			for _, form := range []inputs.Document{
-				lesserForms{}.Minimal(d, original, inputs.Refusal{Type: "x"}), lesserForms{}.Bare(d, original, inputs.Refusal{Type: "x"}),
+				Fallback{}.Minimal(d, original, inputs.Refusal{Type: "x"}), Fallback{}.Bare(d, original, inputs.Refusal{Type: "x"}),
 			} {
-				if !raw(form.JSON).IsValid() {
+				if !Raw(form.JSON).IsValid() {
 					t.Errorf("%s: %s", document, form.JSON)
 				}
 			}

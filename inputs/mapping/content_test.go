@@ -1,4 +1,4 @@
-package defender
+package mapping
 
 import (
 	"strings"
@@ -21,12 +21,12 @@ func TestContent(t *testing.T) {
 	}
 	write := func(record string) string {
 		c := content{sets: []string{`"ipAddresses"`}}
-		c.of(raw(record))
+		c.of(Raw(record))
 		return string(c.bytes)
 	}
 	want := write(record)
 	for _, text := range same {
-		if !raw(text).IsValid() {
+		if !Raw(text).IsValid() {
 			t.Fatalf("no JSON: %s", text)
 		}
 		if got := write(text); got != want {

@@ -1,4 +1,4 @@
-package defender
+package process
 
 import (
 	"encoding/json"
@@ -75,14 +75,14 @@ func TestProcessors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			list, err := newProcessors(processorList(t, tt.list))
+			list, err := New(processorList(t, tt.list))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // what one document does must not show in the next
 				d := processorDocument(t, tt.document)
 				got := "dropped"
-				if process(list, d) {
+				if list.Run(d) {
 					got = encoded(d)
 				}
 				if got != tt.want {
@@ -133,12 +133,12 @@ func TestProcessorConditions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.condition, func(t *testing.T) {
-			list, err := newProcessors(processorList(t, `[{"add_tags":{"tags":["met"],"when":`+tt.condition+`}}]`))
+			list, err := New(processorList(t, `[{"add_tags":{"tags":["met"],"when":`+tt.condition+`}}]`))
 			if err != nil {
 				t.Fatal(err)
 			}
 			d := processorDocument(t, processorRecord)
-			process(list, d)
+			list.Run(d)
 			if got := strings.Contains(encoded(d), `"met"`); got != tt.want {
 				t.Errorf("got %t", got)
 			}
@@ -147,11 +147,11 @@ func TestProcessorConditions(t *testing.T) {
 }
 
 func TestProcessorLargeNumbersStayExact(t *testing.T) {
-	list, err := newProcessors([]any{map[string]any{"drop_event": map[string]any{"when": map[string]any{"equals": map[string]any{"labels.big": int64(9007199254740992)}}}}})
+	list, err := New([]any{map[string]any{"drop_event": map[string]any{"when": map[string]any{"equals": map[string]any{"labels.big": int64(9007199254740992)}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !process(list, processorDocument(t, processorRecord)) {
+	if !list.Run(processorDocument(t, processorRecord)) {
 		t.Error("numbers that differ in the last digit were taken for equal")
 	}
 }
@@ -196,7 +196,7 @@ processors[0]: drop_event: when: and: [4]: or: want a list of conditions`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			list, err := newProcessors(processorList(t, tt.list))
+			list, err := New(processorList(t, tt.list))
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
@@ -213,7 +213,7 @@ func TestProcessorOfFields(t *testing.T) {
 		false: `{"fields":{"codes":["a","b"],"site":{"floor":3,"name":"HQ"}}}`,
 		true:  `{"codes":["a","b"],"site":{"floor":3,"name":"HQ"}}`,
 	} {
-		p, err := addFields(fields, underRoot)
+		p, err := AddFields(fields, underRoot)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +222,7 @@ func TestProcessorOfFields(t *testing.T) {
 			t.Errorf("under root %t: got %s, want %s", underRoot, encoded(d), want)
 		}
 	}
-	_, err := addFields(map[string]any{"@timestamp": "x", "f": func() {}}, true)
+	_, err := AddFields(map[string]any{"@timestamp": "x", "f": func() {}}, true)
 	if err == nil || !strings.Contains(err.Error(), "fields: @timestamp must not be changed") || !strings.Contains(err.Error(), "fields: f: ") {
 		t.Errorf("got %v", err)
 	}
@@ -242,7 +242,7 @@ func FuzzProcessors(f *testing.F) {
 		if json.Unmarshal(data, &list) != nil {
 			return
 		}
-		made, err := newProcessors(list)
+		made, err := New(list)
 		if err != nil {
 			if len(made) > 0 || err.Error() == "" {
 				t.Error("an error beside processors, or without text")
@@ -250,7 +250,7 @@ func FuzzProcessors(f *testing.F) {
 			return
 		}
 		d := processorDocument(t, processorRecord)
-		process(made, d)
+		made.Run(d)
 		if out := d.AppendJSON(nil); !json.Valid(out) {
 			t.Errorf("not JSON: %s", out)
 		}

@@ -1,4 +1,4 @@
-package defender
+package mapping
 
 import (
 	"strings"
@@ -13,53 +13,57 @@ import (
 // document that has it, and every later one of another shape be refused.
 
 const (
-	// maxUnknown is how many values the field has in a document; the rest is in
+	// MaxUnknown is how many values the field has in a document; the rest is in
 	// the original alone, which is kept then.
-	maxUnknown = 1000
-	// maxName is how long a name may be, in bytes. Lucene refuses a term, which is
+	MaxUnknown = 1000
+	// MaxName is how long a name may be, in bytes. Lucene refuses a term, which is
 	// name and value, of more than 32,766.
-	maxName = 255
+	MaxName = 255
 	// noName stands for a name without a character: JSON has such.
 	noName = "(empty)"
 )
 
-// keep takes over the members of an object that its API struct does not name.
-// place is the way to the object with a dot at its end, empty for the record:
-// the name of an evidence item's member begins with "evidence.". What comes under
-// a name that is taken (the next element's, or one that is cut to the same)
-// stands behind what is there, in a list. All are counted: they tell that the
-// API has moved on from what is known here.
-func (e *envelope) keep(place string, d *objectDecoder) {
+// Keep takes over the members of the decoder's last object that its struct does
+// not name, under the way to the object: the name of an evidence item's member
+// begins with "evidence.". What comes under a name that is taken (the next
+// element's, or one that is cut to the same) stands behind what is there, in a
+// list. All are counted: they tell that the API has moved on from what is known
+// here.
+func (e *Envelope) Keep(d *Decoder) {
 	if len(d.unknown) == 0 {
 		return
 	}
-	e.unknown += len(d.unknown) + d.beyond
-	e.drift.note(d.unknown)
+	e.CountUnknown(d)
+	e.settings.Drift.note(d.unknown)
 	e.lossy = e.lossy || d.beyond > 0
 	var unknown *ecs.Object
 	for _, u := range d.unknown {
-		if blank(u.value) || isEmpty(u.value) {
+		if Blank(u.value) || isEmpty(u.value) {
 			continue
 		}
-		if e.kept == maxUnknown {
+		if e.kept == MaxUnknown {
 			e.lossy = true
 			return
 		}
 		e.kept++
 		if unknown == nil {
-			unknown = e.doc.Root().Object(e.vendor[0]).Object(e.vendor[1]).Object("unknown")
+			unknown = e.Vendor().Object("unknown")
 		}
-		name, text := unknownName(place, u.name), e.jsonText(u.value)
+		name, text := unknownName(d.place, u.name), e.JSONText(u.value)
 		if there := unknown.Get(name); there.Present() {
 			e.several = append(append(e.several[:0], there.Values()...), text)
-			text = e.doc.List(e.several...)
+			text = e.Doc.List(e.several...)
 		}
 		unknown.Set(name, text)
 	}
 }
 
+// CountUnknown counts the members that Keep would take over: for a document that
+// has them from its Layer.
+func (e *Envelope) CountUnknown(d *Decoder) { e.unknown += len(d.unknown) + d.beyond }
+
 // isEmpty tells a container with nothing in it.
-func isEmpty(v raw) bool {
+func isEmpty(v Raw) bool {
 	s := ecs.NewScanner(v)
 	if k := v.Kind(); k != '{' && k != '[' {
 		return false
@@ -69,7 +73,7 @@ func isEmpty(v raw) bool {
 }
 
 // unknownName is a name without what Elasticsearch refuses in a flattened field:
-// NUL, which ends the name in its terms, and more than maxName bytes.
+// NUL, which ends the name in its terms, and more than MaxName bytes.
 func unknownName(place, name string) string {
 	if strings.IndexByte(name, 0) >= 0 {
 		name = strings.ReplaceAll(name, "\x00", "")
@@ -78,12 +82,12 @@ func unknownName(place, name string) string {
 		name = noName
 	}
 	if place != "" {
-		name = place + name
+		name = place + "." + name
 	}
-	if len(name) <= maxName {
+	if len(name) <= MaxName {
 		return name
 	}
-	end := maxName
+	end := MaxName
 	for end > 0 && !utf8.RuneStart(name[end]) {
 		end--
 	}

@@ -1,4 +1,4 @@
-package defender
+package mapping
 
 import (
 	"crypto/sha256"
@@ -40,15 +40,15 @@ var identifiers = []string{"event.id", "event.created", "event.severity", "cloud
 // headlines are what a person looks for first.
 var headlines = []string{"message", "rule.name"}
 
-// lesserForms is the inputs.Fallback. It works from the encoded document, and
+// Fallback makes the lesser forms of refused documents. It works from the encoded document, and
 // knows ECS only. See "Why a refused document has two more forms" in the package's
 // doc.
-type lesserForms struct{}
+type Fallback struct{}
 
-var _ inputs.Fallback = lesserForms{}
+var _ inputs.Fallback = Fallback{}
 
 // Minimal implements inputs.Fallback.
-func (lesserForms) Minimal(d inputs.Document, original []byte, r inputs.Refusal) inputs.Document {
+func (Fallback) Minimal(d inputs.Document, original []byte, r inputs.Refusal) inputs.Document {
 	form, kept := newForm("minimal", d)
 	kept.copy(form, r.Field, minimalText, constants, identifiers, headlines)
 	fail(form, kept, r, fmt.Sprintf("%d bytes", len(original)))
@@ -57,7 +57,7 @@ func (lesserForms) Minimal(d inputs.Document, original []byte, r inputs.Refusal)
 }
 
 // Bare implements inputs.Fallback.
-func (lesserForms) Bare(d inputs.Document, original []byte, r inputs.Refusal) inputs.Document {
+func (Fallback) Bare(d inputs.Document, original []byte, r inputs.Refusal) inputs.Document {
 	form, kept := newForm("bare", d)
 	for _, path := range identifiers {
 		if !isPlainIdentifier(kept[path]) {
@@ -72,7 +72,7 @@ func (lesserForms) Bare(d inputs.Document, original []byte, r inputs.Refusal) in
 }
 
 // Record implements inputs.Fallback.
-func (lesserForms) Record(d inputs.Document) string {
+func (Fallback) Record(d inputs.Document) string {
 	kept := pick(d.JSON)
 	for _, path := range []string{"event.id", "host.id"} {
 		if id := kept[path]; isPlainIdentifier(id) {
@@ -108,14 +108,14 @@ func fail(form *ecs.Document, kept members, r inputs.Refusal, original string) {
 }
 
 func withOriginalTag(form *ecs.Document, tags jsontext.Value) ecs.Value {
-	all := union{tagOriginal}
+	all := Union{TagOriginal}
 	if tags.Kind() == '[' {
 		var elements []jsontext.Value
 		s := ecs.NewScanner(tags)
-		_, _ = s.List(&elements, maxElements)
+		_, _ = s.List(&elements, MaxElements)
 		for _, e := range elements {
 			if e.Kind() == '"' {
-				all.add(ecs.Scalar(e).String())
+				all.Add(ecs.Scalar(e).String())
 			}
 		}
 	}

@@ -1,0 +1,97 @@
+package mapping
+
+import (
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+)
+
+// RecordMapper decodes one record of a resource at a time and maps it to
+// documents of its Envelope.
+type RecordMapper interface {
+	// Read decodes a record and returns its id and its update time, each zero
+	// where it has none. The id and the record's values are valid until the next
+	// Read or until its buffer is reused.
+	Read(record Raw) (id string, updated time.Time, err error)
+	// Documents maps the record that was read, and calls emit for each document;
+	// the document is the mapper's again when emit returns.
+	Documents(emit func() error) error
+}
+
+// Mapper maps a stream's records and applies the policy's processors. It is the
+// only way from a record to its documents. It is not safe for concurrent use.
+type Mapper struct {
+	envelope   *Envelope
+	records    RecordMapper
+	unreadable error // why the record that was read cannot be mapped
+	record     Raw   // that record
+	outcome    Outcome
+	emit       func(*ecs.Document) error
+	each       func() error // finished, bound once
+}
+
+// Outcome counts what became of a record.
+type Outcome struct {
+	Dropped int  // documents that Settings.Process dropped
+	Unknown int  // members that are not known, counted per document
+	Faulty  bool // something could not be mapped, and the documents say so
+}
+
+// NewMapper makes the mapper of a stream; records maps to the envelope.
+func NewMapper(e *Envelope, records RecordMapper) *Mapper {
+	m := &Mapper{envelope: e, records: records}
+	m.each = m.finished
+	return m
+}
+
+// Begin starts a sweep. Its epoch is part of the ids of all its documents; it is
+// empty where records have versions of their own.
+func (m *Mapper) Begin(epoch []byte) { m.envelope.ids.epoch = epoch }
+
+// Read decodes a record and returns its id and update time, zero where there is
+// none; the id is valid until the next Read. With unreadable the record, or the
+// beginning of one, is only to be kept.
+func (m *Mapper) Read(record Raw, unreadable error) (id string, updated time.Time) {
+	m.record, m.unreadable = record, unreadable
+	if unreadable != nil {
+		return "", time.Time{}
+	}
+	id, updated, m.unreadable = m.records.Read(record)
+	return id, updated
+}
+
+// Content is what the record that was read says, in one writing, until the next
+// Read: see "Why a version is the content" in the package's doc.
+func (m *Mapper) Content() []byte {
+	if m.unreadable != nil {
+		return m.record
+	}
+	return m.envelope.contentOf().bytes
+}
+
+// Documents maps the record that was read and calls emit for each of its
+// documents; the document is the mapper's again when emit returns. A record
+// that cannot be mapped is a document too. The error is emit's.
+func (m *Mapper) Documents(emit func(*ecs.Document) error) (Outcome, error) {
+	m.emit, m.outcome = emit, Outcome{Faulty: m.unreadable != nil}
+	var err error
+	if m.unreadable != nil {
+		m.envelope.quarantine(m.record, m.unreadable)
+		err = m.finished()
+	} else {
+		err = m.records.Documents(m.each)
+	}
+	m.outcome.Unknown, m.envelope.unknown = m.envelope.unknown, 0
+	return m.outcome, err
+}
+
+// finished takes one document of the record.
+func (m *Mapper) finished() error {
+	e := m.envelope
+	m.outcome.Faulty = m.outcome.Faulty || len(e.faults) > 0
+	if e.settings.Process != nil && !e.settings.Process(&e.Doc) {
+		m.outcome.Dropped++
+		return nil
+	}
+	return m.emit(&e.Doc)
+}
