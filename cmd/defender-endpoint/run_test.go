@@ -88,7 +88,8 @@ func TestRunStoresAllThreeStreams(t *testing.T) {
 	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 2, Alerts: 60, Machines: 250, Actions: 120, EvidencePerAlert: 2})
 	es, url := newElasticsearch(t)
-	dir, file := writePolicy(t, policy(listen(t, tenant), url)+`
+	quick := "    calls_per_minute: 100000\n    streams:" // the pace has tests of its own
+	dir, file := writePolicy(t, strings.Replace(policy(listen(t, tenant), url), "    streams:", quick, 1)+`
       - id: defender-1-machine
         batch_size: 60
         data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine}

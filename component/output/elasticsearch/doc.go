@@ -1,6 +1,9 @@
 // Package elasticsearch is the output that writes to Elasticsearch: bulk
 // requests of op create, through go-docappender's BulkIndexer and
-// elastic-transport, under output.Loop.
+// elastic-transport, under output.Loop. The BulkIndexer only writes: it makes the
+// action lines, compresses and sends. The answer is decoded here, because its own
+// decoder acknowledges what it must not (see below), and is not decoded twice:
+// that costs 12.2 allocations a document instead of 8.1 (BenchmarkPublish).
 //
 // # Invariants
 //
@@ -58,6 +61,8 @@
 // it tells how many documents went to the failure store, not which. The
 // exchange reads the whole answer through a limit and decodes status, failure
 // store and error type of each item; BulkIndexer's own totals are not used.
+// TestCutAnswerAcknowledgesNothing shows the first. A writer of our own would be
+// the action lines, the reuse of the gzip writer and the request once more.
 //
 // # Why an indexer may be thrown away
 //
