@@ -33,6 +33,8 @@ type panel struct {
 	by []column
 	// buckets tell documents apart by condition, in the place of by.
 	buckets []bucket
+	// bucketsOf is what the buckets tell of; empty: Severity.
+	bucketsOf string
 	// count is the field whose different values are counted; empty: documents.
 	count string
 	// median is the field whose median is shown in the place of a count, in
@@ -122,6 +124,13 @@ var (
 // missing is what Kibana writes for documents without a value.
 const missing = "(missing value)"
 
+// containments are the actions that cut off a machine, a program or a file.
+var containments = []bucket{
+	{"Isolate machine", is("event.action", "Isolate")},
+	{"Restrict code execution", is("event.action", "RestrictCodeExecution")},
+	{"Stop and quarantine file", is("event.action", "StopAndQuarantineFile")},
+}
+
 // unresolved are the alerts that wait for somebody.
 var unresolved = condition{field: alertPrefix + "status", value: "Resolved", not: true}
 
@@ -198,13 +207,13 @@ var dashboards = []dashboard{
 			{kind: donut, title: "Actions by status", colours: statusColours, by: top("Status", actionPrefix+"status"), count: "event.id", x: 0, y: 19, w: 16, h: 13},
 			{kind: bars, title: "Actions by type", by: top("Type", "event.action"), count: "event.id", x: 16, y: 19, w: 16, h: 13},
 			{kind: donut, title: "Isolations by scope", by: top("Scope", actionPrefix+"scope"), count: "event.id", only: []condition{is("event.action", "Isolate")}, x: 32, y: 19, w: 16, h: 13},
-			{kind: number, title: "Median time to isolate", median: "event.duration", only: []condition{is("event.action", "Isolate"), is("event.outcome", "success")}, x: 0, y: 32, w: 12, h: 11},
-			{kind: bars, title: "Median time to contain by type, of actions that succeeded", by: top("Type", "event.action"), median: "event.duration", only: []condition{is("event.outcome", "success")}, x: 12, y: 32, w: 36, h: 11},
-			{kind: bars, title: "Machines with most actions", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 43, w: 24, h: 11},
-			{kind: bars, title: "Requestors with most actions", by: top("Requestor", "user.name"), count: "event.id", x: 24, y: 43, w: 24, h: 11},
+			{kind: number, title: "Median time to isolate", median: "event.duration", only: []condition{is("event.action", "Isolate"), is("event.outcome", "success")}, x: 0, y: 32, w: 12, h: 7},
+			{kind: bars, title: "Median time to contain, from the request to success", buckets: containments, bucketsOf: "Action", median: "event.duration", only: []condition{is("event.outcome", "success")}, x: 12, y: 32, w: 36, h: 7},
+			{kind: bars, title: "Machines with most actions", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 39, w: 24, h: 11},
+			{kind: bars, title: "Requestors with most actions", by: top("Requestor", "user.name"), count: "event.id", x: 24, y: 39, w: 24, h: 11},
 			{kind: table, title: "Actions by machine", by: []column{
 				{"Machine", "host.name"}, {"Type", "event.action"}, {"Status", actionPrefix + "status"}, {"Requestor", "user.name"},
-			}, count: "event.id", newest: true, x: 0, y: 54, w: 48, h: 16},
+			}, count: "event.id", newest: true, x: 0, y: 50, w: 48, h: 16},
 		},
 	},
 	{

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // lens is a panel as a Lens visualization: columns that ask Elasticsearch, and
 // how they are drawn.
@@ -30,7 +33,7 @@ func newLens(p *panel, layer string) *lens {
 	l := &lens{panel: p, layer: layer, columns: object{}}
 	l.metric, l.newest = uuid(layer+"/metric"), uuid(layer+"/newest")
 	if len(p.buckets) > 0 {
-		l.groups = append(l.groups, l.add("buckets", bucketsColumn(p.buckets)))
+		l.groups = append(l.groups, l.add("buckets", bucketsColumn(p)))
 	}
 	if p.kind == triage {
 		l.addTriage()
@@ -100,13 +103,13 @@ func (l *lens) termsColumn(c column, orderBy string) object {
 	}
 }
 
-func bucketsColumn(buckets []bucket) object {
+func bucketsColumn(p *panel) object {
 	var filters []any
-	for _, b := range buckets {
+	for _, b := range p.buckets {
 		filters = append(filters, object{"label": b.label, "input": kuery(query([]condition{b.where}))})
 	}
 	return object{
-		"operationType": "filters", "dataType": "string", "label": "Severity", "customLabel": true,
+		"operationType": "filters", "dataType": "string", "label": cmp.Or(p.bucketsOf, "Severity"), "customLabel": true,
 		"isBucketed": true, "scale": "ordinal", "params": object{"filters": filters},
 	}
 }
