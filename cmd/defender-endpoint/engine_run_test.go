@@ -172,9 +172,14 @@ type collected struct {
 
 func newCollected(t *testing.T, e *engine.Engine, p *engine.Package, namespace string, o defendertest.Options) *collected {
 	t.Helper()
+	return newCollectedWith(t, e, p, engine.Installation{Namespace: namespace, Strict: true}, o)
+}
+
+func newCollectedWith(t *testing.T, e *engine.Engine, p *engine.Package, in engine.Installation, o defendertest.Options) *collected {
+	t.Helper()
 	c := &collected{
-		rig: newRig(t, o), engine: e, namespace: namespace, target: "logs-microsoft_defender_endpoint.log-" + namespace,
-		installed: e.Install(t, p, engine.Installation{Namespace: namespace, Strict: true}), output: elasticsearchUnit(e.URL),
+		rig: newRig(t, o), engine: e, namespace: in.Namespace, target: "logs-microsoft_defender_endpoint.log-" + in.Namespace,
+		installed: e.Install(t, p, in), output: elasticsearchUnit(e.URL),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
 	t.Cleanup(cancel)
@@ -182,11 +187,15 @@ func newCollected(t *testing.T, e *engine.Engine, p *engine.Package, namespace s
 	return c
 }
 
-func (c *collected) begin() {
-	c.Helper()
+func (c *collected) units() []agenttest.Unit {
 	settings := map[string]any{"data_stream": map[string]any{"namespace": c.namespace}}
 	maps.Copy(settings, c.settings)
-	c.set(c.input(settings), c.output)
+	return []agenttest.Unit{c.input(settings), c.output}
+}
+
+func (c *collected) begin() {
+	c.Helper()
+	c.set(c.units()...)
 	if err := c.agent.Start(c.ctx, exec.CommandContext(c.ctx, binary)); err != nil {
 		c.Fatal(err)
 	}

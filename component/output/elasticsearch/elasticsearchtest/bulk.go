@@ -214,13 +214,9 @@ func (i *bulkItem) judge(faults []Fault) {
 	i.look()
 }
 
-// look refuses what is no JSON object, as the ingest pipeline does that reads it
-// first, and what does not belong into its data stream.
+// look refuses what is no JSON, as the ingest pipeline does that reads it first,
+// and what does not belong into its data stream, as a mapping does.
 func (i *bulkItem) look() {
-	if !bytes.HasPrefix(i.JSON, []byte{'{'}) {
-		i.status, i.fault = http.StatusInternalServerError, ItemFault{Type: "not_x_content_exception", Unrouted: true}
-		return
-	}
 	var document struct {
 		Timestamp  time.Time `json:"@timestamp"`
 		DataStream struct {
@@ -233,7 +229,10 @@ func (i *bulkItem) look() {
 	d := document.DataStream
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		i.status, i.fault = http.StatusBadRequest, ItemFault{Type: "parse_exception", Unrouted: true}
+		i.status, i.fault = http.StatusBadRequest, ItemFault{Type: "x_content_parse_exception", Unrouted: true}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			i.fault.Type = "x_content_e_o_f_exception"
+		}
 		return
 	}
 	if err != nil || document.Timestamp.IsZero() || d.Type+"-"+d.Dataset+"-"+d.Namespace != i.DataStream {

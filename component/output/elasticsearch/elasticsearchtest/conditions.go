@@ -8,8 +8,8 @@ import "net/http"
 // seen the document.
 func Conditions() map[string]ItemFault {
 	return map[string]ItemFault{
-		"write block":      {Status: http.StatusForbidden, Type: "cluster_block_exception"},
-		"flood stage":      {Status: http.StatusTooManyRequests, Type: "cluster_block_exception"},
+		"write block":      {Status: http.StatusForbidden, Type: "cluster_block_exception", Unrouted: true},
+		"flood stage":      {Status: http.StatusTooManyRequests, Type: "cluster_block_exception", Unrouted: true},
 		"index closed":     {Status: http.StatusBadRequest, Type: "index_closed_exception", Unrouted: true},
 		"missing pipeline": {Status: http.StatusBadRequest, Type: "illegal_argument_exception", Unrouted: true},
 		"shard limit":      {Status: http.StatusBadRequest, Type: "validation_exception", Unrouted: true},

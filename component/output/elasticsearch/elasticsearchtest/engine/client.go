@@ -36,6 +36,9 @@ func (e *Engine) Do(ctx context.Context, method, path string, body any) (int, []
 	if strings.Contains(path, "_bulk") {
 		r.Header.Set("Content-Type", "application/x-ndjson")
 	}
+	if e.Kind == Secured {
+		r.SetBasicAuth(superuser, password)
+	}
 	response, err := e.client.Do(r)
 	if err != nil {
 		return 0, []byte(err.Error())
@@ -100,6 +103,12 @@ func (e *Engine) Count(ctx context.Context, dataStream string) int {
 		return 0
 	}
 	return answer.Count
+}
+
+// exists tells whether there is a data stream or index.
+func (e *Engine) exists(ctx context.Context, name string) bool {
+	status, _ := e.Do(ctx, http.MethodHead, "/"+name, nil)
+	return status == http.StatusOK
 }
 
 // hit is one document that a search found.

@@ -11,9 +11,17 @@ type rule struct {
 	match   bool   // the patterns are for the last part of the name alone
 }
 
+// flattened is the name of the type.
+func (k Kind) flattened() string {
+	if k == OpenSearch {
+		return "flat_object"
+	}
+	return "flattened"
+}
+
 // rules are those of the stack's component template ecs@mappings, in its order,
-// as far as the engine has the types.
-func rules() []rule {
+// as far as the engines have the types.
+func rules(k Kind) []rule {
 	searchable := map[string]any{"text": map[string]any{"type": "match_only_text"}}
 	typed := func(name string) map[string]any { return map[string]any{"type": name} }
 	return []rule{
@@ -42,15 +50,15 @@ func rules() []rule {
 		},
 		{paths: []string{"*.score.*", "*_score*"}, mapping: typed("float"), kind: "double"},
 		{paths: []string{"*.usage"}, mapping: map[string]any{"type": "scaled_float", "scaling_factor": 1000}, kind: "double"},
-		{paths: []string{"*structured_data", "*exports", "*imports"}, mapping: typed("flat_object"), kind: "object"},
+		{paths: []string{"*structured_data", "*exports", "*imports"}, mapping: typed(k.flattened()), kind: "object"},
 		{mapping: map[string]any{"type": "keyword", "ignore_above": defaultIgnoreAbove}, kind: "string"},
 	}
 }
 
-// dynamicTemplates are the rules as the engine takes them: one pattern in each.
-func dynamicTemplates() []any {
+// dynamicTemplates are the rules as every engine takes them: one pattern in each.
+func dynamicTemplates(k Kind) []any {
 	var templates []any
-	for i, r := range rules() {
+	for i, r := range rules(k) {
 		if len(r.paths) == 0 {
 			templates = append(templates, map[string]any{
 				fmt.Sprint("rule-", i): map[string]any{"match_mapping_type": r.kind, "mapping": r.mapping},

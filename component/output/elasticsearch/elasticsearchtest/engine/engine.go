@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,18 +31,46 @@ const (
 	stopLimit  = 20 * time.Second // from the end of its input to its exit
 )
 
+// Kind is what an engine is.
+type Kind string
+
+// The kinds of engine.
+const (
+	OpenSearch    Kind = "opensearch"
+	Elasticsearch Kind = "elasticsearch"
+	// Secured is Elasticsearch with security: Do and Call are its superuser's, who
+	// makes API keys.
+	Secured Kind = "elasticsearch with security"
+)
+
+// The superuser of Secured, as its start class sets it.
+const (
+	superuser = "elastic"
+	password  = "password"
+)
+
+// folder is where a kind's pom and sources are.
+func (k Kind) folder() string {
+	if k == OpenSearch {
+		return "opensearch"
+	}
+	return "elasticsearch"
+}
+
 // Options shape an engine.
 type Options struct {
+	Kind Kind // OpenSearch unless given
 	// Settings are the node's, beyond those that make it run alone on 127.0.0.1.
 	Settings map[string]string
 }
 
-// Engine is an OpenSearch node in a process of its own. Its methods but Kill and
+// Engine is one node in a process of its own. Its methods but Kill and
 // Restart are safe for concurrent use.
 type Engine struct {
-	URL string
+	URL  string
+	Kind Kind
 
-	dir      string // jars and source file
+	dir      string // jars and classes
 	home     string // data
 	settings map[string]string
 	client   *http.Client
@@ -52,7 +81,7 @@ type Engine struct {
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
-	stderr tail
+	output tail // what it logs
 	exited chan struct{}
 }
 
@@ -60,7 +89,8 @@ type process struct {
 // engine without trouble is best a subtest of one test, for one engine.
 func Start(t testing.TB, o Options) *Engine {
 	t.Helper()
-	e, err := start(need(t), o)
+	o.Kind = cmp.Or(o.Kind, OpenSearch)
+	e, err := start(need(t, o.Kind), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +99,7 @@ func Start(t testing.TB, o Options) *Engine {
 }
 
 // need returns the folder of jars, and ends the test where it cannot be had.
-func need(t testing.TB) string {
+func need(t testing.TB, k Kind) string {
 	t.Helper()
 	required := os.Getenv(Variable) == "required"
 	switch {
@@ -78,7 +108,7 @@ func need(t testing.TB) string {
 	case testing.Short() && !required:
 		t.Skip("no search engine in the short form")
 	}
-	dir, err := cached()
+	dir, err := cached(k.folder())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +118,7 @@ func need(t testing.TB) string {
 		}
 		t.Skipf("no search engine: %s is not installed (it takes Java 17 and Maven)", missing)
 	}
-	if err := resolve(context.Background(), dir); err != nil {
+	if err := resolve(context.Background(), k.folder(), dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -113,7 +143,7 @@ func start(dir string, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{dir: dir, home: home, settings: o.Settings, client: &http.Client{Transport: &http.Transport{}}}
+	e := &Engine{Kind: o.Kind, dir: dir, home: home, settings: o.Settings, client: &http.Client{Transport: &http.Transport{}}}
 	if err := e.launch(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
@@ -124,10 +154,15 @@ func start(dir string, o Options) (*Engine, error) {
 func (e *Engine) arguments() ([]string, error) {
 	arguments := []string{
 		"-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", // starts quicker
-		"-cp", filepath.Join(e.dir, "jars", "*"), filepath.Join(e.dir, "Engine.java"), e.home,
+		"-cp", filepath.Join(e.dir, "classes") + string(filepath.ListSeparator) + filepath.Join(e.dir, "jars", "*"), "Engine", e.home,
 	}
 	settings := map[string]string{
 		"cluster.routing.allocation.disk.threshold_enabled": "false", // the machine's disk is no part of a test
+	}
+	if e.Kind == Secured {
+		settings["xpack.security.enabled"] = "true"
+		settings["xpack.security.http.ssl.enabled"] = "false"
+		settings["xpack.license.self_generated.type"] = "basic"
 	}
 	maps.Copy(settings, e.settings)
 	for name, value := range settings {
@@ -150,7 +185,7 @@ func (e *Engine) launch() error {
 		return err
 	}
 	p := &process{cmd: exec.Command("java", arguments...), exited: make(chan struct{})}
-	p.cmd.Stderr = &p.stderr
+	p.cmd.Stderr = &p.output
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -163,36 +198,57 @@ func (e *Engine) launch() error {
 		return err
 	}
 	p.stdin, e.process = stdin, p
-	line := make(chan string, 1)
+	at := make(chan string, 1)
 	go func() {
 		defer close(p.exited)
-		text, _ := bufio.NewReader(stdout).ReadString('\n')
-		line <- text
-		_, _ = io.Copy(io.Discard, stdout)
+		p.read(stdout, at)
 		_ = p.cmd.Wait() // how it ended does not matter
 	}()
 	timer := time.NewTimer(startLimit)
 	defer timer.Stop()
 	select {
-	case text := <-line:
-		if _, at, ok := strings.Cut(strings.TrimSpace(text), "engine at "); ok {
-			e.URL = at
+	case url, ok := <-at:
+		if ok {
+			e.URL = url
 			return e.ready()
 		}
 	case <-timer.C:
 	}
 	e.Kill()
-	return fmt.Errorf("the engine does not start:\n%s", p.stderr.String())
+	return fmt.Errorf("the engine does not start:\n%s", p.output.String())
 }
 
-// ready waits until the node has read its data: before, it knows no index.
+// read takes what the node prints: Elasticsearch logs there. It sends the URL, or
+// closes the channel where none came.
+func (p *process) read(stdout io.Reader, at chan<- string) {
+	defer close(at)
+	for lines := bufio.NewReader(stdout); ; {
+		line, err := lines.ReadString('\n')
+		if url, ok := strings.CutPrefix(line, "engine at "); ok {
+			at <- strings.TrimSpace(url)
+		}
+		_, _ = p.output.Write([]byte(line)) // kept in memory
+		if err != nil {
+			return
+		}
+	}
+}
+
+// ready waits until the node has read its data: before, it knows no index, and
+// with security no user.
 func (e *Engine) ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
-	status, answer := e.Do(ctx, http.MethodGet, "/_cluster/health?wait_for_status=yellow&timeout=100s", nil)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	status, answer := http.StatusUnauthorized, []byte(nil)
+	for status == http.StatusUnauthorized && ctx.Err() == nil {
+		status, answer = e.Do(ctx, http.MethodGet, "/_cluster/health?wait_for_status=yellow&timeout=100s", nil)
+		<-tick.C
+	}
 	if status != http.StatusOK {
 		e.Kill()
-		return fmt.Errorf("the engine does not read its data: %d %s\n%s", status, answer, e.process.stderr.String())
+		return fmt.Errorf("the engine does not read its data: %d %s\n%s", status, answer, e.process.output.String())
 	}
 	return nil
 }

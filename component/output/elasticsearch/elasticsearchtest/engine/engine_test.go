@@ -12,18 +12,33 @@ import (
 
 const root = "../../../../.."
 
-// TestEngineKeepsDocumentsOverKill: the node's version, kill -9 and a restart at
-// the same place with the same data.
-func TestEngineKeepsDocumentsOverKill(t *testing.T) {
-	e := engine.Start(t, engine.Options{})
+// TestEngineOpenSearch and TestEngineElasticsearch have one engine each for what
+// looks at documents, and for the contract of the fake.
+func TestEngineOpenSearch(t *testing.T) { testEngine(t, engine.OpenSearch, "2.19.6") }
+
+func TestEngineElasticsearch(t *testing.T) { testEngine(t, engine.Elasticsearch, "8.19.21") }
+
+func testEngine(t *testing.T, kind engine.Kind, version string) {
+	t.Helper()
+	e := engine.Start(t, engine.Options{Kind: kind, Settings: map[string]string{"http.max_content_length": "1mb"}})
+	p := engine.ReadPackage(t, root)
 	var node struct {
-		Version struct{ Distribution, Number string }
+		Version struct{ Number string }
 	}
 	e.Call(t, http.MethodGet, "/", nil, &node)
-	if node.Version.Distribution != "opensearch" || node.Version.Number != "2.19.6" {
+	if node.Version.Number != version {
 		t.Errorf("the engine is %+v", node.Version)
 	}
-	in := e.Install(t, engine.ReadPackage(t, root), engine.Installation{Namespace: "kill"})
+	t.Run("net", func(t *testing.T) { testNet(t, e, p) })
+	t.Run("ignore_malformed", func(t *testing.T) { testStrict(t, e, p) })
+	t.Run("contract", func(t *testing.T) { testContract(t, e, p) })
+	t.Run("kill", func(t *testing.T) { testKill(t, e, p) })
+}
+
+// testKill: kill -9 and a restart at the same place with the same data.
+func testKill(t *testing.T, e *engine.Engine, p *engine.Package) {
+	t.Helper()
+	in := e.Install(t, p, engine.Installation{Namespace: "kill"})
 	const target = "logs-microsoft_defender_endpoint.log-kill"
 	in.Feed(t, []engine.Document{{Target: target, ID: "1", JSON: []byte(minimal)}})
 	at := e.URL
@@ -40,7 +55,7 @@ func TestEngineKeepsDocumentsOverKill(t *testing.T) {
 // TestEngineIsSkippedOrRequired runs this test binary once more, without Java
 // and Maven: a skip in one line, or a failure where the engine is required.
 func TestEngineIsSkippedOrRequired(t *testing.T) {
-	const inner = "TestEngineKeepsDocumentsOverKill"
+	const inner = "TestEngineOpenSearch"
 	for value, want := range map[string]string{
 		"":         "no search engine: java is not installed",
 		"required": "no search engine: java is not installed, and DEFENDER_ENDPOINT_ENGINE is required",

@@ -159,6 +159,8 @@ type Installation struct {
 	Namespace string
 	// Strict leaves index.mapping.ignore_malformed out, which the stack sets.
 	Strict bool
+	// FailureStore takes what is refused, which Elasticsearch alone has.
+	FailureStore bool
 	// Settings of the indices, over those that Fleet and the stack give.
 	Settings map[string]any
 }
@@ -177,7 +179,7 @@ type Installed struct {
 // constant_keyword in the mapping.
 func (e *Engine) Install(t testing.TB, p *Package, o Installation) *Installed {
 	t.Helper()
-	e.Call(t, http.MethodPut, "/_ingest/pipeline/"+finalPipeline, finalPipelineBody, nil)
+	e.Call(t, http.MethodPut, "/_ingest/pipeline/"+finalPipeline, e.known(t, final(t)), nil)
 	in := &Installed{engine: e, namespace: o.Namespace, streams: map[string]Stream{}}
 	for _, s := range p.Streams {
 		pattern := s.Type + "-" + s.Dataset + "-" + o.Namespace
@@ -187,6 +189,9 @@ func (e *Engine) Install(t testing.TB, p *Package, o Installation) *Installed {
 			"index.number_of_replicas": 0, "index.number_of_shards": 1,
 			"index.default_pipeline": pipeline, "index.final_pipeline": finalPipeline,
 			"index.mapping.total_fields.limit": 1000,
+		}
+		if e.Kind != OpenSearch {
+			settings["index.mapping.total_fields.ignore_dynamic_beyond_limit"] = true
 		}
 		if !o.Strict {
 			settings["index.mapping.ignore_malformed"] = true
@@ -198,9 +203,12 @@ func (e *Engine) Install(t testing.TB, p *Package, o Installation) *Installed {
 		}
 		// As .fleet_agent_id_verification-1 has them.
 		s.Fields["event.agent_id_status"] = Field{Name: "event.agent_id_status", Type: "keyword"}
+		template := map[string]any{"settings": settings, "mappings": s.mappings(t, e.Kind)}
+		if o.FailureStore {
+			template["data_stream_options"] = map[string]any{"failure_store": map[string]any{"enabled": true}}
+		}
 		e.Call(t, http.MethodPut, "/_index_template/"+pattern, map[string]any{
-			"index_patterns": []string{pattern}, "data_stream": map[string]any{}, "priority": 200,
-			"template": map[string]any{"settings": settings, "mappings": s.mappings(t)},
+			"index_patterns": []string{pattern}, "data_stream": map[string]any{}, "priority": 200, "template": template,
 		}, nil)
 		in.streams[pattern] = s
 	}
@@ -208,7 +216,7 @@ func (e *Engine) Install(t testing.TB, p *Package, o Installation) *Installed {
 }
 
 // mappings are a data stream's, with its fields as a tree.
-func (s Stream) mappings(t testing.TB) map[string]any {
+func (s Stream) mappings(t testing.TB, k Kind) map[string]any {
 	t.Helper()
 	root := map[string]any{}
 	for name, f := range s.Fields {
@@ -224,14 +232,14 @@ func (s Stream) mappings(t testing.TB) map[string]any {
 				t.Fatalf("%s lies below a field that is no object", name)
 			}
 		}
-		at[parts[len(parts)-1]] = f.mapping()
+		at[parts[len(parts)-1]] = f.mapping(k)
 	}
-	return map[string]any{"date_detection": false, "dynamic": true, "dynamic_templates": dynamicTemplates(), "properties": root}
+	return map[string]any{"date_detection": false, "dynamic": true, "dynamic_templates": dynamicTemplates(k), "properties": root}
 }
 
-// mapping is a field as the engine is told of it. A flattened field is a
-// flat_object there, which knows no ignore_above.
-func (f Field) mapping() map[string]any {
+// mapping is a field as an engine is told of it. On OpenSearch a flattened field
+// is a flat_object, which knows no ignore_above.
+func (f Field) mapping(k Kind) map[string]any {
 	m := map[string]any{"type": f.Type}
 	switch f.Type {
 	case "keyword", "wildcard":
@@ -239,7 +247,10 @@ func (f Field) mapping() map[string]any {
 	case "constant_keyword":
 		m["value"] = f.Value
 	case "flattened":
-		m["type"] = "flat_object"
+		m["type"] = k.flattened()
+		if k != OpenSearch {
+			m["ignore_above"] = cmp.Or(f.IgnoreAbove, defaultIgnoreAbove)
+		}
 	case "date", "long", "ip":
 		if f.IgnoreMalformed != nil {
 			m["ignore_malformed"] = *f.IgnoreMalformed
@@ -256,7 +267,7 @@ func (f Field) mapping() map[string]any {
 	if len(f.MultiFields) > 0 {
 		also := map[string]any{}
 		for _, sub := range f.MultiFields {
-			also[sub.Name] = sub.mapping()
+			also[sub.Name] = sub.mapping(k)
 		}
 		m["fields"] = also
 	}

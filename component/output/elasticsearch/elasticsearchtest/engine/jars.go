@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,34 +11,45 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
-// What is started: the pom names the jars, the source file starts the node.
-var (
-	//go:embed node/pom.xml
-	pom []byte
-	//go:embed node/Engine.java
-	source []byte
-)
+// node has a folder for each engine: the pom names the jars, the sources start
+// the node.
+//
+//go:embed all:node
+var node embed.FS
 
-// resolveLimit bounds Maven's downloads, some 66 MB.
+// resolveLimit bounds Maven's downloads, some 66 MB of OpenSearch or 94 MB of
+// Elasticsearch.
 const resolveLimit = 5 * time.Minute
 
-// cached is the folder that holds the jars and the source file, or will.
-func cached() (string, error) {
+// cached is the folder that holds an engine's jars and classes, or will.
+func cached(name string) (string, error) {
 	root, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(append(pom[:len(pom):len(pom)], source...))
-	return filepath.Join(root, "defender-endpoint-test", "engine-"+hex.EncodeToString(sum[:8])), nil
+	sum := sha256.New()
+	err = fs.WalkDir(node, "node/"+name, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := node.ReadFile(path)
+		_, _ = fmt.Fprintf(sum, "%s %d\n%s", path, len(text), text) // a hash takes all
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root, "defender-endpoint-test", "engine-"+name+"-"+hex.EncodeToString(sum.Sum(nil)[:8])), nil
 }
 
 // resolve makes the folder with Maven, unless it is there. It is made beside its
 // place and renamed, with a local repository of its own: processes that do so at
 // the same time do not meet, and the first one to be done wins.
-func resolve(ctx context.Context, dir string) error {
+func resolve(ctx context.Context, name, dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
@@ -50,26 +61,58 @@ func resolve(ctx context.Context, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	made := filepath.Join(work, "made")
-	if err := errors.Join(
-		os.Mkdir(made, 0o700),
-		os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o600),
-		os.WriteFile(filepath.Join(made, "Engine.java"), source, 0o600),
-	); err != nil {
+	if err := build(ctx, name, work); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies",
-		"-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(made, "jars"), "-Dmaven.repo.local="+filepath.Join(work, "repository"))
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("resolve the engine's jars with mvn: %w\n%s", err, out)
-	}
-	if err := os.Rename(made, dir); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Rename(filepath.Join(work, "made"), dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		if _, there := os.Stat(dir); there != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// build makes the folder "made" in a folder: jars, and classes of the sources.
+func build(ctx context.Context, name, work string) error {
+	sources, err := fs.Sub(node, "node/"+name)
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(work, sources); err != nil {
+		return err
+	}
+	made := filepath.Join(work, "made")
+	jars, classes := filepath.Join(made, "jars"), filepath.Join(made, "classes")
+	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies",
+		"-DincludeScope=runtime", "-DoutputDirectory="+jars, "-Dmaven.repo.local="+filepath.Join(work, "repository"))
+	cmd.Dir = work
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("resolve the engine's jars with mvn: %w\n%s", err, out)
+	}
+	arguments := []string{"-cp", filepath.Join(jars, "*"), "-d", classes}
+	err = fs.WalkDir(sources, ".", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".java") {
+			arguments = append(arguments, path)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	cmd = exec.CommandContext(ctx, "javac", arguments...)
+	cmd.Dir = work
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile the engine's start: %w\n%s", err, out)
+	}
+	const services = "META-INF" // what the sources provide, where there is any
+	if _, err := fs.Stat(sources, services); err != nil {
+		return nil
+	}
+	provided, err := fs.Sub(sources, services)
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(filepath.Join(classes, services), provided)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -19,6 +20,15 @@ const (
 {"remove":{"if":"ctx?.tags == null || !(ctx.tags.contains('preserve_original_event'))","field":"event.original","ignore_missing":true}}]}`
 )
 
+func final(t testing.TB) map[string]any {
+	t.Helper()
+	var pipeline map[string]any
+	if err := json.Unmarshal([]byte(finalPipelineBody), &pipeline); err != nil {
+		t.Fatal(err)
+	}
+	return pipeline
+}
+
 // known is a pipeline without the processors that the engine does not have, such
 // as geoip.
 func (e *Engine) known(t testing.TB, pipeline map[string]any) map[string]any {
@@ -36,8 +46,13 @@ func (e *Engine) known(t testing.TB, pipeline map[string]any) map[string]any {
 		}
 	}
 	left := maps.Clone(pipeline)
-	processors, _ := pipeline["processors"].([]any)
-	left["processors"] = slices.DeleteFunc(slices.Clone(processors), func(p any) bool { return !runs(p, has) })
+	for _, part := range []string{"processors", "on_failure"} {
+		processors, _ := pipeline[part].([]any)
+		left[part] = slices.DeleteFunc(slices.Clone(processors), func(p any) bool { return !runs(p, has) })
+	}
+	if len(left["on_failure"].([]any)) == 0 {
+		delete(left, "on_failure") // an empty one is refused
+	}
 	return left
 }
 

@@ -157,7 +157,7 @@ func (in *Installed) bulk(t testing.TB, documents []Document, r *Report) {
 
 // fieldOf is the field that a reason names, for the reader of a failure.
 func fieldOf(reason string) string {
-	for _, before := range []string{"failed to parse field [", "object mapping for [", "mapper [", "field=\"", "field [", "field name cannot "} {
+	for _, before := range []string{"failed to parse field [", "object mapping for [", "mapper [", "field=\"", "field ["} {
 		if _, rest, ok := strings.Cut(reason, before); ok {
 			name, _, _ := strings.Cut(strings.ReplaceAll(rest, "\"", "]"), "]")
 			return name
@@ -216,7 +216,7 @@ func (in *Installed) fields(t testing.TB, target string) map[string]string {
 		if !ok {
 			t.Fatalf("%s is not installed", target)
 		}
-		collect(fields, "", s.mappings(t))
+		collect(fields, "", s.mappings(t, in.engine.Kind))
 		return fields
 	}
 	var indices map[string]struct{ Mappings map[string]any }
@@ -248,7 +248,7 @@ func (in *Installed) Inspect(t testing.TB) Report {
 	t.Helper()
 	var r Report
 	for target, s := range in.streams {
-		if status, _ := in.engine.Do(t.Context(), http.MethodGet, "/_data_stream/"+target, nil); status == http.StatusNotFound {
+		if !in.engine.exists(t.Context(), target) {
 			continue
 		}
 		var documents []Document
@@ -257,7 +257,7 @@ func (in *Installed) Inspect(t testing.TB) Report {
 		})
 		r.Stored += len(documents)
 		declared := map[string]string{}
-		collect(declared, "", s.mappings(t))
+		collect(declared, "", s.mappings(t, in.engine.Kind))
 		r.Faults = append(r.Faults, in.inspect(t, target, documents, declared)...)
 	}
 	return r
