@@ -57,8 +57,10 @@ type PageStats struct {
 	Fresh, FreshAtFrom int
 	// Oldest and Newest of the records' times; zero where none has one.
 	Oldest, Newest time.Time
-	// LastID is the last id of a record; empty where none has one.
-	LastID string
+	// NewestKnown is the newest time of the records that had been published before.
+	NewestKnown time.Time
+	// FirstID and LastID are those of the first and the last record that has one.
+	FirstID, LastID string
 	// Unsorted tells that a record's time was before that of a record in front of
 	// it, and UnsortedIDs that an id was not larger than the one before. Records
 	// without time or id do not count.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -69,9 +70,14 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 	page.note(fingerprint, id, updated)
 	l.counts.Records++
 	entry, met := l.seen.find(fingerprint)
-	if met {
+	switch {
+	case met:
 		l.counts.Duplicates++
-	} else {
+		page.NewestKnown = later(page.NewestKnown, updated)
+	case l.outdated(updated):
+		l.counts.Duplicates++
+		return nil
+	default:
 		page.fresh(updated)
 		l.original = record
 		if err := l.documents(); err != nil {
@@ -83,6 +89,13 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 		return l.acknowledge()
 	}
 	return nil
+}
+
+// outdated reports whether a record is from before the sweep's place: it was read
+// before, or nobody wants it. A source that ignores what it is asked sends all
+// that it has, of which the seen set remembers no more than a place needs.
+func (l *Loop) outdated(updated time.Time) bool {
+	return !updated.IsZero() && updated.Before(l.floor)
 }
 
 // acknowledge publishes what is in hand, so that all that is pending was
@@ -141,6 +154,9 @@ func (p *reading) note(fingerprint uint64, id string, updated time.Time) {
 	p.Digest = p.Digest*31 + fingerprint
 	if id != "" {
 		p.UnsortedIDs = p.UnsortedIDs || id <= string(p.last)
+		if p.FirstID == "" {
+			p.FirstID = strings.Clone(id)
+		}
 		p.last = append(p.last[:0], id...) // the record is overwritten by the next one
 	}
 	if updated.IsZero() {

@@ -62,7 +62,7 @@ func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error
 		Roles: []string{l.resource.permission},
 	})
 	if err != nil {
-		return nil, err
+		return nil, missing(ctx, l.client, l.resource, err)
 	}
 	return page{answer}, nil
 }

@@ -44,9 +44,10 @@ func newest(ctx context.Context, client *api.Client, r *resource, t *inputs.Tria
 		query.Del("$orderby")
 		page, err = client.Open(ctx, request(r, query))
 	}
+	err = missing(ctx, client, r, err)
 	if refused, ok := errors.AsType[*api.Error](err); ok {
 		t.Status = refused.Status
-		if refused.Status == http.StatusNotFound && r.updated == "" {
+		if refused.Status == http.StatusNotFound && refused.Kind != api.Misconfigured && r.updated == "" {
 			return nil // an empty list of machines (defender-api.md 3.4)
 		}
 	}
