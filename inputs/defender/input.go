@@ -120,7 +120,7 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 			defer release()
 			env = w.attach(client, env)
 			defer w.detach()
-			return newLoop(c, key, client, in.now(), &w.drift, env).Run(ctx)
+			return newLoop(c, key, client, in.now(), w, env).Run(ctx)
 		},
 	}
 	if c.EnableRequestTracer {

@@ -65,5 +65,5 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 // ended reports whether a page that begins with the record known holds all
 // there is behind it.
 func (p *byID) ended(page collect.PageStats) bool {
-	return p.from != "" && page.FirstID == p.from && (page.Records == 1 && p.asked > 1 || !p.can.doubts() && p.can.short(page.Records, p.asked))
+	return p.from != "" && page.FirstID == p.from && (page.Records == 1 && p.asked > 1 || p.can.short(page.Records, p.asked))
 }

@@ -108,7 +108,7 @@ func (p *byTime) follow(page collect.PageStats) {
 // proves reports whether a page holds all there is: it is short, and the newest
 // record that is known is in it.
 func (p *byTime) proves(page collect.PageStats) bool {
-	return p.last() && p.skip == 0 && !p.can.doubts() && p.can.short(page.Records, p.asked) &&
+	return p.skip == 0 && p.can.short(page.Records, p.asked) &&
 		!page.NewestKnown.IsZero() && !page.NewestKnown.Before(p.newest)
 }
 

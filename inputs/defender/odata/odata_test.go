@@ -304,3 +304,22 @@ func TestEmptySnapshotKeepsWhatWasSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestCallsOfABacklog: half a year of records, about as many in a week as a page
+// may have, takes so few calls that the API's limit of 100 a minute does not count.
+func TestCallsOfABacklog(t *testing.T) {
+	r := newRig(odata.Timeline, 20_000)
+	const span = 180 * 24 * time.Hour
+	for i := range r.things {
+		r.things[i].Updated = noon.Add(-time.Duration(i+1) * span / 20_001)
+	}
+	r.options.PageSize, r.options.InitialInterval = 1000, span
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	r.expectOnce(t)
+	if n := len(r.asked); n > 90 {
+		t.Errorf("%d calls", n)
+	}
+	t.Logf("%d calls", len(r.asked))
+}

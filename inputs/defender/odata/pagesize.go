@@ -100,15 +100,17 @@ func (s *pageSize) followed(records, asked, fresh int) {
 }
 
 // short reports whether a page is so much shorter than asked, and than the
-// server ever cut one, that nothing follows it.
+// server ever cut one, that nothing follows it. The first sweep, and every tenth,
+// believes no more than a few records to be the end.
 func (s *pageSize) short(records, asked int) bool {
 	cut := s.cut
 	if cut == 0 {
 		cut = usualCut
 	}
+	if s.doubts() && 100*records >= asked {
+		return false
+	}
 	return records < asked && 2*records < cut
 }
 
-// doubts reports whether this sweep believes none but an empty page to be the
-// last: the first one, and every tenth.
 func (s *pageSize) doubts() bool { return s.sweeps%doubtEvery == 1 }
