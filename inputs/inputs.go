@@ -18,12 +18,27 @@ type Publisher interface {
 	Publish(ctx context.Context, b *Batch) error
 }
 
-// Key names one checkpoint.
+// Key names one stream, and its checkpoint.
 type Key struct {
 	Input   string // the input's id in the policy
 	Stream  string // the stream's id in the policy
 	Dataset string
+	// Source is what the stream reads and where to, beginning with the input's
+	// type and a "|". It alone is the key of the checkpoint: ids change when a
+	// policy is upgraded. Without one the ids are, as in former editions.
+	Source string `json:",omitzero"`
 }
+
+// Checkpoint is the part of the key that finds the checkpoint.
+func (k Key) Checkpoint() Key {
+	if k.Source == "" {
+		return k
+	}
+	return Key{Source: k.Source}
+}
+
+// Former is the key under which former editions kept the checkpoint.
+func (k Key) Former() Key { return Key{Input: k.Input, Stream: k.Stream, Dataset: k.Dataset} }
 
 // ErrNoCursor means that nothing usable was saved under a key.
 var ErrNoCursor = errors.New("no cursor saved")
@@ -40,14 +55,17 @@ func (u *UnusableCursor) Unwrap() []error { return []error{ErrNoCursor, u.Cause}
 // Cursors keeps how far each stream has been read. A value is small JSON (at
 // most a few MiB) that only its stream understands.
 type Cursors interface {
-	// Load returns what was last saved. The error is ErrNoCursor where there
+	// Load returns what was last saved under the key's Checkpoint. Where there is
+	// nothing, what is found under its Former is moved there, once. The error is ErrNoCursor where there
 	// is nothing, an *UnusableCursor where what there is cannot be used: the
 	// stream then starts afresh. After any other error it tries again.
 	Load(ctx context.Context, key Key) ([]byte, error)
 	// Save replaces the saved value, durably: after it returned nil a crash of
 	// the machine does not bring back the former value.
 	Save(ctx context.Context, key Key, value []byte) error
-	// Delete forgets all streams of an input. That there are none is no error.
+	// Delete forgets the streams of an input whose keys are ids. Those with a
+	// source stay: the same may be read under another id already, and whoever
+	// comes back continues. That there are none is no error.
 	Delete(ctx context.Context, input string) error
 }
 

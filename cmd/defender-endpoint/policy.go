@@ -42,12 +42,16 @@ func readPolicy(path string) ([]component.Unit, error) {
 // units are what the agent would make of the policy.
 func (p *policy) units() ([]component.Unit, error) {
 	var units []component.Unit
-	output := ""
+	output, seen := "", map[string]int{}
 	for i, in := range p.Inputs {
 		if in["type"] != defender.Type || in["enabled"] == false {
 			continue
 		}
 		id := text(in["id"], defender.Type)
+		if other, taken := seen[id]; taken {
+			return nil, fmt.Errorf("inputs[%d] and inputs[%d]: id: each needs one of its own, both are %q", other, i, id)
+		}
+		seen[id] = i
 		use := text(in["use_output"], "default")
 		if output != "" && output != use {
 			return nil, fmt.Errorf("inputs[%d].use_output: all inputs of type %s must use one output here", i, defender.Type)

@@ -44,7 +44,7 @@ func decode(key inputs.Key, b []byte) ([]byte, error) {
 	switch {
 	case c.Version != version:
 		return nil, fmt.Errorf("it has format version %d, want %d", c.Version, version)
-	case c.Key != key:
+	case c.Key.Checkpoint() != key.Checkpoint():
 		return nil, errors.New("it belongs to another stream")
 	case c.Sum != sum(c.Value):
 		return nil, errors.New("it is damaged")

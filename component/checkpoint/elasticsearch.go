@@ -70,6 +70,23 @@ func (e *Elasticsearch) Use(client Client) {
 
 // Load implements inputs.Cursors. It waits for an output.
 func (e *Elasticsearch) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
+	value, err := e.load(ctx, key)
+	former := key.Former()
+	if key == former || err != inputs.ErrNoCursor { //nolint:errorlint // an unusable one is not missing
+		return value, err
+	}
+	value, err = e.load(ctx, former)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Save(ctx, key, value); err != nil {
+		return value, nil // the next save tells
+	}
+	_, _ = e.call(ctx, http.MethodDelete, document(former), nil) // it is not looked for again
+	return value, nil
+}
+
+func (e *Elasticsearch) load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	a, err := e.call(ctx, http.MethodGet, document(key), nil)
 	switch {
 	case err != nil:
@@ -244,6 +261,9 @@ func (e *Elasticsearch) wait(ctx context.Context) (Client, error) {
 
 // document is the path of a key's document.
 func document(key inputs.Key) string {
+	if kind, _, _ := strings.Cut(key.Source, "|"); kind != "" {
+		return "/" + index(kind) + "/_doc/" + sum([]byte(key.Source))
+	}
 	id := url.QueryEscape(key.Stream) + "::" + url.QueryEscape(key.Dataset)
 	if len(id) > maxID {
 		id = sum([]byte(id))

@@ -76,7 +76,23 @@ func (f *Files) Close() error {
 }
 
 // Load implements inputs.Cursors. A file that cannot be used is put aside.
-func (f *Files) Load(_ context.Context, key inputs.Key) ([]byte, error) {
+func (f *Files) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
+	value, err := f.load(key)
+	former := key.Former()
+	if key == former || !errors.Is(err, inputs.ErrNoCursor) {
+		return value, err
+	}
+	if value, formerErr := f.load(former); formerErr == nil {
+		if err := f.Save(ctx, key, value); err != nil {
+			return value, nil // the next save tells
+		}
+		_ = os.Remove(f.path(former))
+		return value, nil
+	}
+	return nil, err
+}
+
+func (f *Files) load(key inputs.Key) ([]byte, error) {
 	path := f.path(key)
 	b, err := read(path)
 	switch {
@@ -147,7 +163,7 @@ func (f *Files) Delete(_ context.Context, input string) error {
 	for _, path := range paths {
 		var c content
 		b, err := read(path)
-		if err != nil || json.Unmarshal(b, &c) != nil || c.Key.Input != input {
+		if err != nil || json.Unmarshal(b, &c) != nil || c.Key.Input != input || c.Key.Source != "" {
 			continue
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -158,7 +174,11 @@ func (f *Files) Delete(_ context.Context, input string) error {
 }
 
 func (f *Files) path(key inputs.Key) string {
-	h := sha256.Sum256([]byte(key.Input + "\x00" + key.Stream + "\x00" + key.Dataset))
+	name := key.Source
+	if name == "" {
+		name = key.Input + "\x00" + key.Stream + "\x00" + key.Dataset
+	}
+	h := sha256.Sum256([]byte(name))
 	return filepath.Join(f.dir, hex.EncodeToString(h[:16])+".json")
 }
 

@@ -26,7 +26,7 @@ func KeepUnsaved(c inputs.Cursors) *Unsaved {
 // does not save it anew while nothing changes.
 func (u *Unsaved) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	u.mu.Lock()
-	value, ok := u.values[key]
+	value, ok := u.values[key.Checkpoint()]
 	u.mu.Unlock()
 	if !ok {
 		return u.Cursors.Load(ctx, key)
@@ -41,9 +41,9 @@ func (u *Unsaved) Save(ctx context.Context, key inputs.Key, value []byte) error 
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err != nil {
-		u.values[key] = value
+		u.values[key.Checkpoint()] = value
 	} else {
-		delete(u.values, key)
+		delete(u.values, key.Checkpoint())
 	}
 	return err
 }

@@ -25,10 +25,16 @@ type Cursors struct {
 func (c *Cursors) Load(_ context.Context, key inputs.Key) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if value, ok := c.saved[key]; ok {
+	if value, ok := c.saved[key.Checkpoint()]; ok {
 		return slices.Clone(value), nil
 	}
-	return nil, inputs.ErrNoCursor
+	value, ok := c.saved[key.Former()]
+	if !ok {
+		return nil, inputs.ErrNoCursor
+	}
+	delete(c.saved, key.Former())
+	c.saved[key.Checkpoint()] = value
+	return slices.Clone(value), nil
 }
 
 // Save implements inputs.Cursors.
@@ -43,7 +49,7 @@ func (c *Cursors) Save(_ context.Context, key inputs.Key, value []byte) error {
 	if c.saved == nil {
 		c.saved = map[inputs.Key][]byte{}
 	}
-	c.saved[key] = slices.Clone(value)
+	c.saved[key.Checkpoint()] = slices.Clone(value)
 	c.saves++
 	return nil
 }
@@ -116,6 +122,27 @@ func RunCursorsContract(t *testing.T, open func(t *testing.T) inputs.Cursors) {
 	expect(t, c, a, nil)
 	expect(t, c, sibling, nil)
 	expect(t, c, b, []byte(`{"n":2}`))
+
+	// What is read is the key, whatever the ids; a checkpoint of ids alone is
+	// found once.
+	read := b
+	read.Source = "type|cloud/tenant|thing|logs"
+	renamed, another := read, read
+	renamed.Input, renamed.Stream = "in/2", "t"
+	another.Source = "type|cloud/another|thing|logs"
+	expect(t, c, renamed, nil)
+	expect(t, c, read, []byte(`{"n":2}`))
+	c = open(t)
+	expect(t, c, another, nil)
+	expect(t, c, b, nil)
+	expect(t, c, renamed, []byte(`{"n":2}`))
+	save(t, c, renamed, `{"n":5}`)
+	if err := c.Delete(ctx, renamed.Input); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	c = open(t)
+	expect(t, c, read, []byte(`{"n":5}`))
+	expect(t, c, another, nil)
 }
 
 var _ inputs.Cursors = (*Cursors)(nil)

@@ -59,6 +59,12 @@ type PageStats struct {
 	Oldest, Newest time.Time
 	// NewestKnown is the newest time of the records that had been published before.
 	NewestKnown time.Time
+	// Asked is when the page was asked for: by the source's clock, or by ours
+	// where the source tells no time.
+	Asked time.Time
+	// Past is the newest of the records' times that is not after Asked. A record
+	// of the future tells nothing of how far was read.
+	Past time.Time
 	// FirstID and LastID are those of the first and the last record that has one.
 	FirstID, LastID string
 	// Unsorted tells that a record's time was before that of a record in front of
@@ -102,6 +108,9 @@ type Page interface {
 	// Next returns the next record, valid until the next call, and io.EOF after a
 	// whole answer. An *OversizedError is not the end.
 	Next() (jsontext.Value, error)
+	// Asked is when the source was asked, by its own clock; zero where it tells no
+	// time.
+	Asked() time.Time
 	Close() error
 }
 
@@ -122,6 +131,10 @@ type Mapper interface {
 	// the resource are read, zero where there is none; the id is valid until the
 	// next Read. With unreadable the record is only a beginning.
 	Read(record jsontext.Value, unreadable error) (id string, updated time.Time)
+	// Content is the record that was read, in bytes that are the same for all
+	// records that say the same, however they are written. It is valid until the
+	// next Read.
+	Content() []byte
 	// Documents maps the record that was read and calls emit for each of its
 	// documents; the document is the mapper's again when emit returns. A record
 	// that cannot be mapped is a document too. The error is emit's.

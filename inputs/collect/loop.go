@@ -27,8 +27,10 @@ const (
 
 // Config says what a loop collects, how, and where to.
 type Config struct {
-	Resource  string // in the saved state and in log lines
-	Key       inputs.Key
+	Resource string // in the saved state and in log lines
+	Key      inputs.Key
+	// Identify, if set, is asked for the key in place of Key, until it answers.
+	Identify  func(context.Context) (inputs.Key, error)
 	Target    inputs.Target
 	Interval  time.Duration // from one poll's start to the next
 	Source    Source
@@ -139,7 +141,7 @@ func (l *Loop) sweep(ctx context.Context) error {
 		// itself, another pager where the source refused, or nil at the end.
 		next, err := pager.Next(page)
 		if next == nil {
-			return l.end(err)
+			return l.end(request, err)
 		}
 		if err != nil {
 			l.Env.Log.Warn("query refused, asking another way", "resource", l.Resource, "error", err.Error())
@@ -147,7 +149,7 @@ func (l *Loop) sweep(ctx context.Context) error {
 		}
 
 		// Save the place, where it moved.
-		l.settle()
+		l.settle(request)
 		pager = next
 	}
 	return nil
@@ -162,24 +164,28 @@ func (l *Loop) begin() {
 }
 
 // end ends a sweep: complete without an error, else broken off.
-func (l *Loop) end(err error) error {
+func (l *Loop) end(last Request, err error) error {
 	if err == nil {
 		l.backlog = 0
 		l.seen.complete()
 	}
-	if !l.settle() && l.seen.changed {
+	if !l.settle(last) && l.seen.changed {
 		l.save() // the place did not move, but something was published
 	}
 	return err
 }
 
-// settle saves the place where it moved, and forgets what lies behind it.
-func (l *Loop) settle() (moved bool) {
+// settle saves the place where it moved, and forgets what lies behind it and
+// behind what was last asked for: the sweep may still be there.
+func (l *Loop) settle(last Request) (moved bool) {
 	place := l.Strategy.Place()
 	if bytes.Equal(place.JSON, l.saved) {
 		return false
 	}
-	l.seen.forget(place.From.Add(-floorTolerance))
+	if last.From.IsZero() {
+		last.From = place.From
+	}
+	l.seen.forget(earlier(place.From, last.From).Add(-floorTolerance))
 	l.save()
 	return true
 }
@@ -204,6 +210,13 @@ func (l *Loop) behind(r Request, former PageStats) bool {
 // restore loads the state, or makes a first one. It is saved at once, so that a
 // crash before the first page does not move the first look-back.
 func (l *Loop) restore(ctx context.Context) error {
+	if l.Identify != nil {
+		key, err := l.Identify(ctx)
+		if err != nil {
+			return err
+		}
+		l.Key = key
+	}
 	b, err := l.Env.Cursors.Load(ctx, l.Key)
 	var s *state
 	if err == nil {
@@ -230,7 +243,7 @@ func (l *Loop) restore(ctx context.Context) error {
 		return fmt.Errorf("load cursor: %w", err)
 	}
 	l.restored = true
-	l.settle()
+	l.settle(Request{})
 	return nil
 }
 

@@ -91,7 +91,8 @@ func (l *leaf) Next() (jsontext.Value, error) {
 	return jsontext.Value(word), nil
 }
 
-func (l *leaf) Close() error { return nil }
+func (l *leaf) Asked() time.Time { return time.Time{} }
+func (l *leaf) Close() error     { return nil }
 
 // The strategy, which is its own pager.
 
@@ -152,6 +153,8 @@ func (w words) Read(record jsontext.Value, unreadable error) (string, time.Time)
 	}
 	return "", time.Time{}
 }
+
+func (w words) Content() []byte { return []byte(w.current) }
 
 func (w words) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
 	w.doc.ID = w.current

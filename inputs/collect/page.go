@@ -24,12 +24,19 @@ type reading struct {
 // publishing, after which nothing that is pending counts; what is wrong with
 // the page stands in PageStats.Err.
 func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
+	if !r.From.IsZero() {
+		l.floor = earlier(l.floor, r.From.Add(-floorTolerance))
+	}
+	asked := l.Now() // before the source's turn is waited for: early is safe
 	answer, err := l.Source.Open(ctx, r)
 	if err != nil {
 		return PageStats{Err: err}, nil
 	}
 	defer answer.Close()
-	page := reading{PageStats: PageStats{Opened: true}, from: r.From}
+	if theirs := answer.Asked(); !theirs.IsZero() {
+		asked = theirs
+	}
+	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From}
 	if err := l.records(ctx, answer, &page); err != nil {
 		return page.PageStats, err
 	}
@@ -65,11 +72,11 @@ func (l *Loop) records(ctx context.Context, answer Page, page *reading) error {
 
 // record publishes one record unless it was seen.
 func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) error {
-	fingerprint := l.seen.fingerprint(record)
+	written := l.seen.fingerprint(record)
 	id, updated := l.Mapper.Read(record, unreadable)
-	page.note(fingerprint, id, updated)
+	page.note(written, id, updated)
 	l.counts.Records++
-	entry, met := l.seen.find(fingerprint)
+	content, entry, met := l.seen.meet(written, l.Mapper.Content)
 	switch {
 	case met:
 		l.counts.Duplicates++
@@ -84,7 +91,7 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 			return err
 		}
 	}
-	l.seen.keep(fingerprint, entry, met, updated, page.from)
+	l.seen.keep(content, entry, met, updated, page.from)
 	if l.seen.crowded() { // a page may have any number of records
 		return l.acknowledge()
 	}
@@ -164,6 +171,9 @@ func (p *reading) note(fingerprint uint64, id string, updated time.Time) {
 	}
 	p.Unsorted = p.Unsorted || updated.Before(p.Newest)
 	p.Newest = later(p.Newest, updated)
+	if !updated.After(p.Asked) {
+		p.Past = later(p.Past, updated)
+	}
 	if p.Oldest.IsZero() || updated.Before(p.Oldest) {
 		p.Oldest = updated
 	}

@@ -28,7 +28,7 @@ const (
 )
 
 // seenSet answers for every record: was it published, and until when is that
-// remembered? It keeps the fingerprints of records with a time: of the record
+// remembered? It keeps the fingerprints of records' contents with a time: of the record
 // itself or, in snapshots, of when it was published.
 type seenSet struct {
 	retention Retention
@@ -36,10 +36,11 @@ type seenSet struct {
 	seed      uint64 // of the fingerprints, drawn with the state
 	hash      xxhash.Digest
 
-	kept    fingerprints      // published; this is what is saved
-	pending map[uint64]uint32 // met, and not merged yet: published or in the batch
-	met     fingerprints      // by the snapshot under way, as kept
-	changed bool              // a record was published since the set was saved
+	writings writings
+	kept     fingerprints      // published; this is what is saved
+	pending  map[uint64]uint32 // met, and not merged yet: published or in the batch
+	met      fingerprints      // by the snapshot under way, as kept
+	changed  bool              // a record was published since the set was saved
 }
 
 func newSeenSet(r Retention, now func() time.Time) *seenSet {
@@ -54,6 +55,26 @@ func (s *seenSet) fingerprint(record []byte) uint64 {
 	s.hash.ResetWithSeed(s.seed)
 	_, _ = s.hash.Write(record) // never fails
 	return s.hash.Sum64()
+}
+
+// meet returns the fingerprint of a record's content, and what find says of it.
+// The content is asked for only where the record's bytes are not known. Former
+// editions kept the fingerprints of bytes: they count until they are forgotten.
+func (s *seenSet) meet(written uint64, content func() []byte) (sum uint64, entry uint32, met bool) {
+	sum, known := s.writings.find(written)
+	if !known {
+		sum = s.fingerprint(content())
+	}
+	s.writings.note(written, sum, s.mostWritings())
+	if entry, met = s.find(sum); !met && !known {
+		entry, met = s.find(written)
+	}
+	return sum, entry, met
+}
+
+// mostWritings are as many as a sweep can meet again.
+func (s *seenSet) mostWritings() int {
+	return max(minPending, 2*(len(s.kept.sums)+len(s.pending)))
 }
 
 // find reports whether a record need not be published. The time is for keep.
@@ -101,13 +122,17 @@ func (s *seenSet) merge() {
 // discard forgets what is pending, where it could not be published.
 func (s *seenSet) discard() { clear(s.pending) }
 
-// begin starts a snapshot.
-func (s *seenSet) begin() { s.met.reset() }
+// begin starts a sweep.
+func (s *seenSet) begin() {
+	s.met.reset()
+	s.writings.begin()
+}
 
 // complete ends a snapshot: what it did not meet is forgotten. One that was
 // empty tells nothing of the records that were there before.
 func (s *seenSet) complete() {
 	s.merge()
+	s.writings.complete()
 	if s.retention.Snapshot && len(s.met.sums) > 0 {
 		s.kept, s.met = s.met, s.kept
 	}

@@ -105,15 +105,15 @@ type alertMapper struct {
 	items, techniques                   elements // of the alert's evidence and mitreTechniques
 	loggedOnUsers, comments, hosts      elements // of its loggedOnUsers, comments and domains
 	techniqueIDs                        ecs.Value
-	id                                  []byte
-	time                                time.Time      // of all documents of the alert
-	met                                 map[string]int // evidence items of the alert so far
+	id, part                            []byte
+	time                                time.Time // of all documents of the alert
 	relatedHash, relatedIP, relatedHost union
 	categories, types                   union
 }
 
 func newAlertMapper(e *envelope) mapper {
-	m := &alertMapper{envelope: e, met: map[string]int{}}
+	m := &alertMapper{envelope: e}
+	e.content.sets = []string{`"evidence"`}
 	e.vendor = [...]string{"microsoft", "defender_endpoint"}
 	m.alerts = newObjectDecoder(&m.alert)
 	items := maxItems
@@ -135,7 +135,7 @@ func newAlertMapper(e *envelope) mapper {
 }
 
 func (m *alertMapper) read(record raw) (string, time.Time, error) {
-	m.record, m.faults = record, m.faults[:0]
+	m.take(record)
 	if err := m.alerts.decode(record); err != nil {
 		return "", time.Time{}, err
 	}
@@ -151,10 +151,9 @@ func (m *alertMapper) documents(emit func() error) error {
 	items := m.items.values
 	if m.config.Evidence == "whole" || len(items) == 0 {
 		m.noteBeyond(&m.items)
-		m.document(items, m.alert.Evidence)
+		m.document(items, "", 0)
 		return emit()
 	}
-	defer m.forget()
 	ground, faults, lossy, kept := m.doc.Keep(), len(m.faults), m.lossy, m.kept
 	again := func() {
 		m.doc.Rewind(ground)
@@ -171,7 +170,7 @@ func (m *alertMapper) documents(emit func() error) error {
 			m.items.values = items[:i]
 			break
 		}
-		m.document(items[i:i+1], items[i], m.occurrence(items[i])...)
+		m.document(items[i:i+1], "item", m.contentOf().rank(i))
 		if err := emit(); err != nil {
 			return err
 		}
@@ -181,7 +180,7 @@ func (m *alertMapper) documents(emit func() error) error {
 	}
 	again()
 	m.noteBeyond(&m.items)
-	m.document(nil, m.alert.Evidence, beyondItems...)
+	m.document(nil, "beyond", 0)
 	return emit()
 }
 
@@ -205,36 +204,6 @@ func (m *alertMapper) sizeOf(item raw) int {
 	return size
 }
 
-// occurrence tells an item from equal ones before it; it is empty for the first.
-func (m *alertMapper) occurrence(item raw) []byte {
-	if len(m.items.values) == 1 {
-		return nil
-	}
-	n := m.met[ecs.Alias(item)]
-	m.met[ecs.Alias(item)] = n + 1
-	if n <= maxPluses {
-		return pluses[:n]
-	}
-	return strconv.AppendInt(pluses[:1:1], int64(n), 10)
-}
-
-// pluses is one for each earlier item that is equal, as long as there are not
-// many of them: ids hash it, which for each of thousands would take their square.
-var pluses = []byte(strings.Repeat("+", maxPluses))
-
-// beyondItems tells the document of items that have none.
-var beyondItems = []byte("beyond")
-
-const maxPluses = 64
-
-// forget empties what refers to the record.
-func (m *alertMapper) forget() {
-	if len(m.met) > maxElements {
-		m.met = map[string]int{}
-	}
-	clear(m.met)
-}
-
 // shared maps what does not depend on the evidence.
 func (m *alertMapper) shared() {
 	m.id, m.time = append(m.id[:0], str(m.alert.ID)...), m.timestamp()
@@ -250,9 +219,9 @@ func (m *alertMapper) shared() {
 	m.relatedUser(root.Object("user"))
 }
 
-// document makes one document of the alert with the given evidence; part tells
-// it from the alert's other documents.
-func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
+// document makes one document of the alert with the given evidence; part and
+// number tell it from the alert's other documents.
+func (m *alertMapper) document(items []raw, part string, number int) {
 	a, root := &m.alert, m.doc.Root()
 	m.relatedHash, m.relatedIP = m.relatedHash[:0], m.relatedIP[:0]
 	m.types, m.categories = m.types[:0], append(m.categories[:0], "host")
@@ -270,7 +239,8 @@ func (m *alertMapper) document(items []raw, part raw, occurrence ...byte) {
 	event.Set("category", m.doc.Texts(m.categories...))
 	event.Set("type", m.doc.Texts(m.types...))
 	m.related(root)
-	m.finish(m.time, m.id, a.LastUpdateTime, part, occurrence)
+	m.part = strconv.AppendInt(append(m.part[:0], part...), int64(number), 10)
+	m.finish(m.time, m.id, m.part)
 }
 
 func (m *alertMapper) constants(root, event *ecs.Object) {

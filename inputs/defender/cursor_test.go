@@ -61,7 +61,7 @@ func TestUnusableCursorStartsAfresh(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, tenant.Options{Seed: 22, Alerts: 40, EvidencePerAlert: 1, Span: 10 * time.Minute}, nil)
 			b.mustPoll()
-			key := inputs.Key{Input: "in", Stream: "s", Dataset: logDataset}
+			key := b.stream.Key
 			if err := b.cursors.Save(t.Context(), key, []byte(value)); err != nil {
 				t.Fatal(err)
 			}

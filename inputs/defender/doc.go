@@ -36,6 +36,27 @@
 // inserts or completes without a new update time would either be taken for its
 // neighbour or be lost behind an id that already exists.
 //
+// # Why a version is the content
+//
+// A record that changes without a new update time is a new version, and one that
+// comes with its members in another order, a null more, or 17.0 for 17 is none:
+// JSON leaves all of that open, and a service that is deployed anew may change it
+// for every record at once. Seen set and ids therefore go by the content (see
+// content), in which the order of an alert's evidence and a machine's addresses
+// does not count either. The content is written only for records whose bytes were
+// not met in the sweep before. Records over 1 MiB, and what is nested deeper than
+// eight levels, count as they are written.
+//
+// # Why a checkpoint is found by what is read
+//
+// The ids of inputs and streams change when a policy is upgraded, and a tenant
+// stays. The key is cloud, tenant, resource and data stream: a renamed stream and
+// another application continue, another tenant begins with its own look-back. A
+// tenant named by a domain is the one that its token is for. Two streams of one
+// key would share a checkpoint, so that the second one is refused. Removing an
+// input does not remove such a checkpoint, since the same may be read under
+// another id already.
+//
 // # Why ids are SHA-256
 //
 // What an attacker does on a machine ends up in evidence. Were two contents

@@ -35,10 +35,11 @@ type envelope struct {
 	// processors change the finished document or drop it.
 	processors []processor
 
-	doc    ecs.Document
-	ground ecs.Mark // of the document with what every document has
-	record raw      // the record being mapped
-	faults faults
+	doc     ecs.Document
+	ground  ecs.Mark // of the document with what every document has
+	record  raw      // the record being mapped
+	content content  // of that record
+	faults  faults
 	// lossy tells of a document that some of the record is in the original alone,
 	// without being a fault.
 	lossy   bool
@@ -89,6 +90,19 @@ func (e *envelope) layGround() {
 	e.ground = e.doc.Keep()
 }
 
+// take begins with another record.
+func (e *envelope) take(record raw) {
+	e.record, e.faults, e.content.written = record, e.faults[:0], false
+}
+
+// contentOf is the record's content; see content.
+func (e *envelope) contentOf() *content {
+	if !e.content.written {
+		e.content.of(e.record)
+	}
+	return &e.content
+}
+
 // begin starts a document for the record being mapped and returns its root and
 // its event object.
 func (e *envelope) begin() (root, event *ecs.Object) {
@@ -118,8 +132,8 @@ func (e *envelope) setAgent(root *ecs.Object) {
 	ea.Set("snapshot", ecs.Bool(e.agent.Snapshot))
 }
 
-// finish closes a document: its id from the parts that make it unique, its
-// time, and what could not be mapped. ecs-mapping.md 4.0 rule 6: a document
+// finish closes a document: its id from the record's content and the parts that
+// make it unique besides, its time, and what could not be mapped. ecs-mapping.md 4.0 rule 6: a document
 // with error.message is a pipeline_error and keeps the original. So does one
 // that lacks some of the record, without being an error.
 func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {
@@ -244,10 +258,11 @@ func (e *envelope) duplicate(vendor *ecs.Object, name string, v ecs.Value) {
 
 // quarantine makes the one document of a record that cannot be mapped at all.
 func (e *envelope) quarantine(record raw, cause error) {
-	e.record = record
-	e.faults = append(e.faults[:0], cause.Error())
+	e.take(record)
+	e.content.literally(record)
+	e.faults = append(e.faults, cause.Error())
 	e.begin()
-	e.finish(time.Now(), record)
+	e.finish(time.Now())
 }
 
 // documentID hashes what makes a document unique, each part with its length so
@@ -262,6 +277,7 @@ func (e *envelope) documentID(parts [][]byte) string {
 	for _, p := range parts {
 		e.hashPart(p)
 	}
+	e.hashPart(e.contentOf().sum[:])
 	if len(e.epoch) > 0 {
 		e.hashPart(e.epoch)
 	}

@@ -75,17 +75,22 @@ func misleading() []hostile {
 		add("times without zone", tenant.Rule{Writing: tenant.WithoutZone})
 		add("whole seconds, times without zone", tenant.Rule{WholeSeconds: true, Writing: tenant.WithoutZone})
 	}
+	return append(dropImpossible(rows), misplaced()...)
+}
+
+// misplaced are servers whose records or paths are not where they were asked for.
+func misplaced() []hostile {
 	dense := tenant.Options{Alerts: 2000, Actions: 2000, EvidencePerAlert: 1, Span: 25 * time.Minute, Live: 0.5}
 	whole := []tenant.Rule{{WholeSeconds: true}}
-	return append(dropImpossible(rows),
-		hostile{name: "whole seconds, several alerts in each", options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
-		hostile{name: "whole seconds, several actions in each", resource: tenant.MachineActions, options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
-		hostile{name: "machines: 404 behind the first page, always", resource: tenant.Machines, options: tenant.Options{Machines: 350}, settings: map[string]any{"batch_size": 100}, unreadable: true,
+	return []hostile{
+		{name: "whole seconds, several alerts in each", options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
+		{name: "whole seconds, several actions in each", resource: tenant.MachineActions, options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
+		{name: "machines: 404 behind the first page, always", resource: tenant.Machines, options: tenant.Options{Machines: 350}, settings: map[string]any{"batch_size": 100}, unreadable: true,
 			rules: []tenant.Rule{{With: tenant.Skip, Status: 404}, {With: tenant.IDAfter, Status: 404}}},
-		hostile{name: "404 on every list, machines alone", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: "/api/", Status: 404}}},
-		hostile{name: "404 on machines alone", resource: tenant.Machines, healthy: true},
-		hostile{name: "one alert sorted before its time", settings: map[string]any{"batch_size": 100}, rules: []tenant.Rule{{Path: alertList, Sort: "alertCreationTime"}}, during: outOfPlace},
-	)
+		{name: "404 on every list, machines alone", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: "/api/", Status: 404}}},
+		{name: "404 on machines alone", resource: tenant.Machines, healthy: true},
+		{name: "one alert sorted before its time", settings: map[string]any{"batch_size": 100}, rules: []tenant.Rule{{Path: alertList, Sort: "alertCreationTime"}}, during: outOfPlace},
+	}
 }
 
 // outOfPlace adds alerts a minute apart. The last of the first page shows an

@@ -51,7 +51,7 @@ func untimely() []hostile {
 			time.Sleep(10 * time.Minute)
 			h.tenant.Add(tenant.Alerts, recordAt(tenant.Alerts, "ahead", time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)))
 		}},
-		{name: "a stream renamed after three hours", options: quiet, settings: map[string]any{"initial_interval": "1h"}, length: 4 * time.Hour, during: func(h *hostileRun) {
+		{name: "a stream renamed after three hours", options: tenant.Options{EvidencePerAlert: 1, Live: 0.01}, settings: map[string]any{"initial_interval": "1h"}, length: 4 * time.Hour, during: func(h *hostileRun) {
 			time.Sleep(10 * time.Minute)
 			h.stop()
 			time.Sleep(3 * time.Hour)

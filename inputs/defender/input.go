@@ -31,6 +31,7 @@ type Input struct {
 	mu      sync.Mutex
 	clients []*shared
 	paces   map[application]*api.Pace // never removed: whoever comes back finds what was spent
+	reading map[string]inputs.Key     // the streams that run, by what they read
 }
 
 // application is what the service counts calls of.
@@ -47,7 +48,7 @@ type shared struct {
 func New(version string) *Input {
 	// The form of the name is the one Microsoft asks partners for
 	// (defender-api.md 7.10).
-	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version, paces: map[application]*api.Pace{}}
+	return &Input{userAgent: "MdatpPartner-DefenderEndpoint/" + version, paces: map[application]*api.Pace{}, reading: map[string]inputs.Key{}}
 }
 
 // Type implements inputs.Input.
@@ -68,7 +69,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 	}
 	var streams []inputs.Stream
 	var faults []error
-	ids := map[string]bool{}
+	ids, reading := map[string]bool{}, map[string]string{}
 	for i, entry := range list {
 		source, ok := entry.(map[string]any)
 		if !ok {
@@ -88,7 +89,12 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 			faults = append(faults, fmt.Errorf("stream %s: %w", id, err))
 		}
 		if c.Enabled {
-			key := inputs.Key{Input: u.ID, Stream: id, Dataset: c.DataStream.Dataset}
+			key := keyOf(u.ID, id, c)
+			if other, taken := reading[key.Source]; taken && err == nil {
+				faults = append(faults, fmt.Errorf("streams %s and %s: %w", other, id, errSameSource))
+				continue
+			}
+			reading[key.Source] = id
 			streams = append(streams, in.stream(key, c))
 		}
 	}
@@ -120,7 +126,9 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 			defer release()
 			env = w.attach(client, env)
 			defer w.detach()
-			return newLoop(c, key, client, in.now(), w, env).Run(ctx)
+			id := &identity{input: in, key: key, config: c, client: client}
+			defer id.release()
+			return newLoop(c, id, in.now(), w, env).Run(ctx)
 		},
 	}
 	if c.EnableRequestTracer {

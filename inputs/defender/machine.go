@@ -91,6 +91,7 @@ type machineMapper struct {
 func newMachineMapper(e *envelope) mapper {
 	m := &machineMapper{envelope: e}
 	e.vendor = [...]string{module, "machine"}
+	e.content.sets = []string{`"ipAddresses"`}
 	m.machines = newObjectDecoder(&m.machine)
 	m.machines.list("ipAddresses", &m.items, maxElements)
 	m.machines.list("machineTags", &m.labels, maxElements)
@@ -100,7 +101,7 @@ func newMachineMapper(e *envelope) mapper {
 }
 
 func (m *machineMapper) read(record raw) (string, time.Time, error) {
-	m.record, m.faults = record, m.faults[:0]
+	m.take(record)
 	if err := m.machines.decode(record); err != nil {
 		return "", time.Time{}, err
 	}
@@ -108,9 +109,7 @@ func (m *machineMapper) read(record raw) (string, time.Time, error) {
 	return str(m.machine.ID), seen, nil
 }
 
-// documents makes the machine's one document. A machine has no version of its
-// own, and lastSeen does not move with every change: the id is made of the
-// whole record.
+// documents makes the machine's one document.
 func (m *machineMapper) documents(emit func() error) error {
 	m.faults = m.faults[:0]
 	m.hosts, m.relatedIP, m.macs = m.hosts[:0], m.relatedIP[:0], m.macs[:0]
@@ -124,7 +123,7 @@ func (m *machineMapper) documents(emit func() error) error {
 	m.state(vendor)
 	m.cloud(vendor)
 	m.keep("", m.machines)
-	m.finish(m.timestamp(), []byte(str(m.machine.ID)), m.record)
+	m.finish(m.timestamp(), []byte(str(m.machine.ID)))
 	return emit()
 }
 

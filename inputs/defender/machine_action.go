@@ -78,7 +78,7 @@ func newMachineActionMapper(e *envelope) mapper {
 }
 
 func (m *machineActionMapper) read(record raw) (string, time.Time, error) {
-	m.record, m.faults = record, m.faults[:0]
+	m.take(record)
 	if err := m.actions.decode(record); err != nil {
 		return "", time.Time{}, err
 	}
@@ -110,9 +110,7 @@ func (m *machineActionMapper) documents(emit func() error) error {
 	m.keep("", m.actions)
 	m.related(root)
 
-	// The content is part of the id, so that progress of a command that leaves
-	// update time and status as they were is a version of its own.
-	m.finish(m.timestamp(), []byte(str(a.ID)), a.LastUpdateDateTime, m.record)
+	m.finish(m.timestamp(), []byte(str(a.ID)))
 	return emit()
 }
 

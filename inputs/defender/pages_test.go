@@ -10,7 +10,6 @@ import (
 	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-
 // TestFewCalls: what is large is read in pages as large as the service allows.
 func TestFewCalls(t *testing.T) {
 	rows := []hostile{

@@ -15,7 +15,7 @@ import (
 
 // newLoop puts a stream together: the loop that every source has, with the
 // resource's pager, its list as the source of pages, and its mapper.
-func newLoop(c Config, key inputs.Key, client *api.Client, now func() time.Time, w *watched, env inputs.Env) *collect.Loop {
+func newLoop(c Config, id *identity, now func() time.Time, w *watched, env inputs.Env) *collect.Loop {
 	r := resourceOf(c.DataStream.Dataset)
 	e := newEnvelope(c, env.Agent)
 	e.drift = &w.drift
@@ -25,15 +25,15 @@ func newLoop(c Config, key inputs.Key, client *api.Client, now func() time.Time,
 	retention.Refresh = c.FullInterval
 	return collect.New(collect.Config{
 		Resource: r.name,
-		Key:      key,
+		Identify: id.claim,
 		Target: inputs.Target{
-			InputID: key.Input, StreamID: key.Stream,
+			InputID: id.key.Input, StreamID: id.key.Stream,
 			DataStream: inputs.DataStream(c.DataStream),
 			Pipeline:   c.Pipeline,
 			Index:      c.Index,
 		},
 		Interval:  c.Interval,
-		Source:    &list{client: client, resource: r},
+		Source:    &list{client: id.client, resource: r},
 		Strategy:  r.pager(paging),
 		Mapper:    newRecordMapper(r, e),
 		Retention: retention,
@@ -126,6 +126,14 @@ func (m *recordMapper) Read(record raw, unreadable error) (id string, updated ti
 	}
 	id, updated, m.unreadable = m.mapper.read(record)
 	return id, updated
+}
+
+// Content implements collect.Mapper.
+func (m *recordMapper) Content() []byte {
+	if m.unreadable != nil {
+		return m.record
+	}
+	return m.envelope.contentOf().bytes
 }
 
 // Documents implements collect.Mapper.

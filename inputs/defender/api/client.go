@@ -233,11 +233,22 @@ func (c *Client) Quota() Quota { return c.pace.Quota() }
 // for diagnostics: a role missing here is a 403 later. The token is not
 // verified; one that cannot be read has no roles.
 func (c *Client) Roles(ctx context.Context) ([]string, error) {
-	var roles []string
-	err := repeat(ctx, func() error {
+	claims, err := c.claims(ctx)
+	return claims.Roles, err
+}
+
+// Tenant gets a token if there is none and returns the id of the tenant that it
+// is for, empty where the token does not say.
+func (c *Client) Tenant(ctx context.Context) (string, error) {
+	claims, err := c.claims(ctx)
+	return claims.Tenant, err
+}
+
+func (c *Client) claims(ctx context.Context) (found claims, err error) {
+	err = repeat(ctx, func() error {
 		t, err := c.tokens.get(ctx)
-		roles = t.roles()
+		found = t.claims()
 		return err
 	})
-	return roles, err
+	return found, err
 }

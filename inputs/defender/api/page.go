@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -33,6 +34,7 @@ type Page struct {
 	scrub     func(string) string
 	media     string
 	limits    string
+	asked     time.Time
 	maxRecord int
 	listed    bool // value was seen
 	oversized bool // the next record is to be passed over
@@ -48,6 +50,9 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 		decoder: newDecoder(in),
 	}
 	p.limits = limits(h)
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		p.asked = date.Add(-x.call.Duration)
+	}
 	p.media, _, _ = mime.ParseMediaType(h.Get("Content-Type"))
 	switch encoding := strings.ToLower(strings.TrimSpace(h.Get("Content-Encoding"))); encoding {
 	case "", "identity", "deflate":
@@ -240,6 +245,10 @@ func (p *Page) NextLink() string {
 	}
 	return p.next
 }
+
+// Asked is when the page was asked for, by the server's clock: the answer's Date
+// less the time that it took to come. Zero without a Date.
+func (p *Page) Asked() time.Time { return p.asked }
 
 // Close ends the call. It may be called at any time and more than once; a page
 // that was not read to its end costs its connection.

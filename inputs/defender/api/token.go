@@ -50,21 +50,24 @@ type token struct {
 func (t token) fresh(now time.Time) bool  { return now.Before(t.renew) }
 func (t token) usable(now time.Time) bool { return now.Before(t.until) }
 
-// roles are those in the payload of a JWT.
-func (t token) roles() []string {
+// claims are what is read of the payload of a JWT.
+type claims struct {
+	Roles  []string `json:"roles"`
+	Tenant string   `json:"tid"`
+}
+
+// claims are empty where the token is no JWT. They are not verified.
+func (t token) claims() (c claims) {
 	_, rest, _ := strings.Cut(t.text.Reveal(), ".")
 	payload, _, signed := strings.Cut(rest, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(payload, "="))
 	if !signed || err != nil {
-		return nil
+		return claims{}
 	}
-	var claims struct {
-		Roles []string `json:"roles"`
+	if json.Unmarshal(raw, &c, lenient) != nil {
+		return claims{}
 	}
-	if json.Unmarshal(raw, &claims, lenient) != nil {
-		return nil
-	}
-	return claims.Roles
+	return c
 }
 
 // tokens gets and keeps the one token that all callers share.

@@ -11,6 +11,7 @@ import (
 
 // What a tenant is called unless Options say otherwise.
 const (
+	Domain       = "simulated.onmicrosoft.com" // of any tenant
 	TenantID     = "a839b112-1253-4432-9bf6-94542403f21c"
 	ClientID     = "7b3f8a52-90e1-4c53-8d38-0d4f3a1c6a10"
 	ClientSecret = "Zk8Q~demo.secret/with+odd=characters&%"

@@ -100,7 +100,7 @@ func (t *Tenant) serveToken(e *exchange) {
 	scope := r.PostForm.Get("scope")
 	audience, isDefault := strings.CutSuffix(scope, "/.default")
 	switch grant := r.PostForm.Get("grant_type"); {
-	case !strings.EqualFold(tenant, t.options.TenantID):
+	case !strings.EqualFold(tenant, t.options.TenantID) && tenant != Domain:
 		e.failToken(http.StatusBadRequest, "invalid_request", 90002, fmt.Sprintf("Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", tenant))
 	case grant != "client_credentials":
 		e.failToken(http.StatusBadRequest, "unsupported_grant_type", 70003, fmt.Sprintf("The app requested an unsupported grant type '%s'.", grant))

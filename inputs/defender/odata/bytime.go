@@ -9,10 +9,8 @@ import (
 const (
 	// tick is the precision of the API's times.
 	tick = 100 * time.Nanosecond
-	// maxClockSkew is how far ahead of the server's our clock may be.
-	maxClockSkew = 24 * time.Hour
-	// maxAhead is how far ahead of ours the server's clock may be for its times to
-	// tell that a poll has caught up.
+	// maxAhead is how far ahead of the server's clock a record may be to tell that
+	// a poll has caught up.
 	maxAhead = time.Minute
 	// filterTolerance is how far before the lower bound a record may be: a server
 	// may compare whole seconds. What is older tells that it does not filter.
@@ -27,7 +25,9 @@ type byTime struct {
 	window
 	line   *timeline
 	newest time.Time // known, of all sweeps
-	begun  time.Time // by our clock
+	past   time.Time // newest record of the sweep that is not of the future
+	begun  time.Time // when the sweep was first asked for
+	timed  bool      // begun is by the server's clock
 	// doubt is the answer that found the order of the page in hand wrong, once.
 	doubt uint64
 }
@@ -61,6 +61,17 @@ func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 		}
 		return nil, err
 	}
+	if !p.checked && p.line.correct(page.Asked) {
+		return p.line.begin(true), nil
+	}
+	if !p.timed {
+		// Ours, and at most a second off the server's, whose Date has no fractions.
+		p.begun = later(page.Asked, earlier(p.begun, page.Asked.Add(time.Second)))
+	}
+	p.checked, p.timed = true, true
+	if p.skip == 0 {
+		p.ask(page.Asked)
+	}
 	if p.leaves(page) {
 		return &byCount{byTime: p, page: page}, nil
 	}
@@ -71,22 +82,23 @@ func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 // the last.
 func (p *byTime) move(page collect.PageStats) (collect.Pager, error) {
 	ended := page.Err == nil && (page.Records == 0 || p.proves(page))
-	p.newest = later(p.newest, page.Newest)
+	p.newest, p.past = later(p.newest, page.Newest), later(p.past, page.Past)
 	p.doubt = 0
 	if p.again(page.FreshAtFrom, ended || page.Newest.After(p.from)) {
 		return p, nil
 	}
 	switch {
 	case ended && p.last():
-		p.line.advance(p.newest)
+		p.line.advance(p.past, p.stretch)
 		return p.line.complete()
-	case ended: // the clock may be ahead of what is still to come
-		p.line.advance(earlier(p.to, p.Now().Add(-maxClockSkew)))
+	case ended:
+		p.reach(p.to, p.Overlap)
 		p.can.widen()
 		p.open(p.to, p.can.window)
 		p.restart()
 	default: // an earlier pass may have seen later records
-		p.line.advance(page.Newest)
+		p.line.advance(page.Past, p.stretch)
+		p.reach(page.Newest, p.Overlap)
 		if p.caughtUp(page) {
 			return p.line.complete()
 		}
@@ -117,5 +129,5 @@ func (p *byTime) proves(page collect.PageStats) bool {
 // same, and times far ahead tell that the server's clock is not ours.
 func (p *byTime) caughtUp(page collect.PageStats) bool {
 	return p.last() && page.Err == nil && page.Records < p.asked &&
-		page.Newest.After(p.begun) && page.Newest.Before(p.Now().Add(maxAhead))
+		page.Newest.After(p.begun) && page.Newest.Before(page.Asked.Add(maxAhead))
 }

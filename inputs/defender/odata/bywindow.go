@@ -13,7 +13,7 @@ type byWindow struct {
 	window
 	line     *timeline
 	property string    // by which windows are bounded; "" where the server does not filter
-	newest   time.Time // update time of the sweep
+	past     time.Time // newest update time of the sweep that is not of the future
 }
 
 // Request implements collect.Pager.
@@ -43,17 +43,25 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 		}
 		return nil, err
 	}
-	p.newest = later(p.newest, page.Newest)
+	if !p.checked && p.line.correct(page.Asked) {
+		return p.line.begin(true), nil
+	}
+	p.checked = true
+	if p.skip == 0 {
+		p.ask(page.Asked)
+	}
+	p.past = later(p.past, page.Past)
 	ended := page.Records == 0 && page.Err == nil
 	switch {
 	case p.again(page.Fresh, ended):
 	case !ended:
 		p.skip += page.Records
 	case p.last():
-		p.line.advance(p.newest)
+		p.line.advance(p.past, p.stretch)
 		return p.line.complete()
-	default: // the clock may be ahead of what is still to come
-		p.line.advance(earlier(p.to, p.Now().Add(-maxClockSkew)))
+	default: // what was met beyond the window is not all that is there
+		p.line.advance(earlier(p.past, p.to), p.stretch)
+		p.reach(p.to, p.Overlap)
 		p.can.widen()
 		p.open(p.to, p.can.window)
 		p.restart()

@@ -14,9 +14,9 @@
 //
 // # Invariants
 //
-//   - A cursor never goes back, never into the future, and never past a record
-//     that was not acknowledged. It moves by the times of records; by the bound of
-//     a window only where that ended more than a day ago.
+//   - A cursor moves by the times of records alone: not back, not beyond the time
+//     that the server showed when it was asked, and never past a record that was
+//     not acknowledged. One that is in the future all the same is set back.
 //   - The lower bound is inclusive, always.
 //   - Only an empty page ends a list, or one that goes beyond the sweep's begin.
 //   - No pager does I/O or reads a clock but Options.Now.
@@ -56,19 +56,30 @@
 // records of more than an hour ago are read, calls give way to those for new
 // records of the same kind, and how far there is to go stands in the counters.
 //
-// # Why our clock never moves the cursor near the present
+// # Why no clock moves the cursor
 //
-// The cursor is the largest time that the API showed. Only windows that end
-// more than a day ago move it by their bound. A clock that is hours ahead would
-// otherwise make us pass what is still to come.
+// The cursor is the largest time that the API showed, up to the Date of the
+// answer that showed it. A clock that is ahead, ours or the server's, or a record
+// that is dated 2099, would otherwise make us pass what is still to come. Bounds
+// of empty windows do not move it either: after a complete sweep they are not
+// read again for as long as the process lives.
 //
-// # Why the lower bound lies an overlap before the cursor
+// A cursor in the future by both clocks is set to the overlap before the Date at
+// once, by the Date alone at the second poll in a row: a Date that is wrong once
+// must not make us read a year again. The first look-back is reckoned by our clock
+// and corrected by the first Date.
+//
+// # Why the overlap counts from the reading
 //
 // The API can show a record minutes after its update time, and its times tick
-// in 1/300 s, so siblings can appear at or before the largest time seen. The
-// overlap (15 minutes) re-reads that window at every poll; the seen set, kept
-// in the checkpoint, keeps it from being published again even when the data
-// stream has rolled over and no longer knows the ids.
+// in 1/300 s, so siblings can appear at or before the largest time seen. A stretch
+// of time is therefore read until the overlap (15 minutes) has passed over it. A
+// poll that takes longer, because Elasticsearch is away, moves the cursor far
+// beyond what it asked for when it began: the next one begins the overlap before
+// that (see stretch). What was older than the overlap when it was asked for, as a
+// backlog is, is not read again. The seen set, kept in the checkpoint, keeps
+// records from being published again even when the data stream has rolled over
+// and no longer knows the ids.
 //
 // # Why only an empty page is the last one
 //

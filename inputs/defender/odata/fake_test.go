@@ -42,6 +42,8 @@ type list struct {
 	cut     int                     // pages of more records than this break off behind it; 0 = none
 	empty   bool                    // 404, as the API says that there are no machines
 
+	clock time.Time // of the server; zero = it tells no time
+
 	asked []url.Values
 }
 
@@ -68,9 +70,9 @@ func (l *list) Open(_ context.Context, r collect.Request) (collect.Page, error) 
 		page = l.page(page)
 	}
 	if l.cut > 0 && len(page) > l.cut {
-		return &answer{things: page[:l.cut], end: &api.Error{Kind: api.Transient, Message: "cut"}}, nil
+		return &answer{asked: l.clock, things: page[:l.cut], end: &api.Error{Kind: api.Transient, Message: "cut"}}, nil
 	}
-	return &answer{things: page, end: io.EOF}, nil
+	return &answer{asked: l.clock, things: page, end: io.EOF}, nil
 }
 
 // answer filters, sorts, skips and cuts.
@@ -115,6 +117,7 @@ func accepts(t thing, filter string) bool {
 }
 
 type answer struct {
+	asked  time.Time
 	things []thing
 	end    error
 }
@@ -128,23 +131,27 @@ func (a *answer) Next() (jsontext.Value, error) {
 	return record, err
 }
 
-func (a *answer) Close() error { return nil }
+func (a *answer) Asked() time.Time { return a.asked }
+func (a *answer) Close() error     { return nil }
 
 // mapper makes one document of a thing.
 type mapper struct {
-	thing thing
-	doc   ecs.Document
+	thing  thing
+	record jsontext.Value
+	doc    ecs.Document
 }
 
 func (m *mapper) Begin([]byte) {}
 
 func (m *mapper) Read(record jsontext.Value, unreadable error) (string, time.Time) {
-	m.thing = thing{}
+	m.thing, m.record = thing{}, record
 	if err := errors.Join(unreadable, json.Unmarshal(record, &m.thing)); err != nil {
 		panic(err)
 	}
 	return m.thing.ID, m.thing.Updated
 }
+
+func (m *mapper) Content() []byte { return m.record }
 
 func (m *mapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
 	m.doc.ID, m.doc.Timestamp = m.thing.ID, m.thing.Updated
@@ -159,10 +166,11 @@ type rig struct {
 	pager     func(odata.Options) collect.Strategy
 	options   odata.Options
 
-	cursors   componenttest.Cursors
-	published map[string]int
-	warnings  strings.Builder
-	loop      *collect.Loop
+	cursors    componenttest.Cursors
+	published  map[string]int
+	publishing func() // called with every batch, if set
+	warnings   strings.Builder
+	loop       *collect.Loop
 }
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -181,7 +189,21 @@ func newRig(pager func(odata.Options) collect.Strategy, things int) *rig {
 	return r
 }
 
+// from is the lower bound of the first page asked for in the last poll.
+func (r *rig) from(t *testing.T) time.Time {
+	t.Helper()
+	words := strings.Fields(r.asked[0].Get("$filter"))
+	at, err := time.Parse(time.RFC3339Nano, words[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
 func (r *rig) Publish(_ context.Context, b *inputs.Batch) error {
+	if r.publishing != nil {
+		r.publishing()
+	}
 	for i := range b.Len() {
 		r.published[b.At(i).ID]++
 	}

@@ -65,25 +65,17 @@ type place struct {
 	// acknowledged, never in the future; of a Snapshot, when the last complete
 	// one ended. Before the first one it lies InitialInterval before the start.
 	Cursor time.Time `json:"cursor"`
+	// Read is when a Timeline's newest stretch was asked for, where that is before
+	// the cursor.
+	Read time.Time `json:"read,omitzero"`
+	// Initial tells that nothing was read yet.
+	Initial bool `json:"initial,omitzero"`
+	// Ahead is the server's time at the last poll, where the cursor was in the
+	// future by it.
+	Ahead time.Time `json:"ahead,omitzero"`
 }
 
 const placeVersion = 1
-
-func (o *Options) restore(saved jsontext.Value) (cursor time.Time, err error) {
-	now := o.Now().UTC()
-	if saved == nil {
-		return now.Add(-o.InitialInterval), nil
-	}
-	p, err := readPlace(saved)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if now.Before(p.Cursor) { // the clock was set back
-		o.Log.Warn("cursor lies in the future, set back to the present")
-		return now, nil
-	}
-	return p.Cursor, nil
-}
 
 // readPlace decodes a place, and upgrades one of a former version as soon as
 // there is one.
@@ -97,8 +89,8 @@ func readPlace(saved jsontext.Value) (p place, err error) {
 	return p, nil
 }
 
-func writePlace(cursor time.Time) jsontext.Value {
-	b, err := json.Marshal(place{placeVersion, cursor})
+func (p place) write() jsontext.Value {
+	b, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // a year above 9999: no cursor lies in the future
 	}

@@ -27,14 +27,19 @@ func Snapshot(o Options) collect.Strategy {
 }
 
 // Restore implements collect.Strategy.
-func (s *snapshot) Restore(saved jsontext.Value) (err error) {
-	s.completed, err = s.restore(saved)
+func (s *snapshot) Restore(saved jsontext.Value) error {
+	if saved == nil {
+		s.completed = s.Now().UTC().Add(-s.InitialInterval)
+		return nil
+	}
+	p, err := readPlace(saved)
+	s.completed = p.Cursor
 	return err
 }
 
 // Place implements collect.Strategy.
 func (s *snapshot) Place() collect.Place {
-	return collect.Place{JSON: writePlace(s.completed), Epoch: strconv.AppendInt(nil, s.completed.UnixNano(), 10)}
+	return collect.Place{JSON: place{Version: placeVersion, Cursor: s.completed}.write(), Epoch: strconv.AppendInt(nil, s.completed.UnixNano(), 10)}
 }
 
 // Begin implements collect.Strategy.

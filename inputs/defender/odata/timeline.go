@@ -18,6 +18,13 @@ type timeline struct {
 	Options
 	can    *capabilities
 	cursor time.Time
+	// read is when the newest stretch was asked for, by the server's clock; zero
+	// where that is not known. See stretch.
+	read    time.Time
+	initial bool      // nothing was read yet
+	ahead   time.Time // see place
+	asked   time.Time // the server's time at the last page; zero before
+	ended   time.Time // of the last complete sweep, by our clock; zero before
 }
 
 // Timeline pages through a list whose records have a time of their last update,
@@ -32,22 +39,41 @@ func Timeline(o Options) collect.Strategy {
 }
 
 // Restore implements collect.Strategy.
-func (t *timeline) Restore(saved jsontext.Value) (err error) {
-	t.cursor, err = t.restore(saved)
+func (t *timeline) Restore(saved jsontext.Value) error {
+	if saved == nil {
+		t.cursor, t.initial = t.Now().UTC().Add(-t.InitialInterval), true
+		return nil
+	}
+	p, err := readPlace(saved)
+	t.cursor, t.read, t.initial, t.ahead = p.Cursor, p.Read, p.Initial, p.Ahead
 	return err
 }
 
-// Place implements collect.Strategy.
+// Place implements collect.Strategy. From does not follow a cursor into the
+// future, from where it will be set back.
 func (t *timeline) Place() collect.Place {
-	return collect.Place{JSON: writePlace(t.cursor), From: t.lookback()}
+	p := place{Version: placeVersion, Cursor: t.cursor, Initial: t.initial, Ahead: t.ahead}
+	if t.read.Before(t.cursor) {
+		p.Read = t.read
+	}
+	return collect.Place{JSON: p.write(), From: earlier(t.lookback(), t.Now().Add(-t.Overlap))}
 }
 
 // Begin implements collect.Strategy.
 func (t *timeline) Begin() collect.Pager {
 	t.can.begin()
+	return t.begin(false)
+}
+
+// begin begins a sweep; checked tells that the cursor was looked at by the
+// server's clock.
+func (t *timeline) begin(checked bool) collect.Pager {
 	s := sweep{Options: t.Options, can: t.can}
-	w := window{now: t.Now}
+	w := window{now: t.present, checked: checked}
 	w.open(t.lookback(), t.can.window)
+	if t.Now().Sub(t.ended) < maxWindow {
+		w.to = time.Time{} // there is no backlog, however old the last record is
+	}
 	switch {
 	case !t.can.takes(anyFilter):
 		w.to = time.Time{}
@@ -86,23 +112,32 @@ func (t *timeline) deeper(why error) (collect.Pager, error) {
 	return t.Begin(), why
 }
 
-// lookback is the time from which the next sweep reads.
+// lookback is the time from which the next sweep reads: the overlap before the
+// newest stretch was asked for, or before the cursor where that is earlier.
 func (t *timeline) lookback() time.Time {
-	if !t.can.takes(timeFilter) && t.can.takes(anyFilter) {
-		return t.cursor.Add(-max(t.Overlap, fallbackWindow))
+	from := t.cursor
+	if !t.read.IsZero() {
+		from = earlier(from, t.read)
 	}
-	return t.cursor.Add(-t.Overlap)
+	if !t.can.takes(timeFilter) && t.can.takes(anyFilter) {
+		return from.Add(-max(t.Overlap, fallbackWindow))
+	}
+	return from.Add(-t.Overlap)
 }
 
-// advance moves the cursor over acknowledged records. It never goes back and
-// never into the future.
-func (t *timeline) advance(to time.Time) {
-	t.cursor = later(t.cursor, earlier(to, t.Now().UTC()))
+// advance moves the cursor over acknowledged records, the newest of which that
+// is not of the future has this time. It never goes back.
+func (t *timeline) advance(past time.Time, s stretch) {
+	t.cursor = later(t.cursor, past)
+	if t.ahead.IsZero() { // else the server's time is in doubt
+		t.read = s.asked
+	}
 }
 
 // complete ends a sweep.
 func (t *timeline) complete() (collect.Pager, error) {
 	t.can.relax()
+	t.ended = t.Now()
 	return nil, nil
 }
 
@@ -111,6 +146,8 @@ type window struct {
 	now  func() time.Time
 	from time.Time // inclusive
 	to   time.Time // exclusive; zero = the present and whatever comes
+	stretch
+	checked bool // see timeline.begin
 }
 
 // open begins a window. The last one has no end: what is updated while it is
