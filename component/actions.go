@@ -132,6 +132,9 @@ func trialResult(t StreamTrial) map[string]any {
 		"token": t.Token, "roles": roles, "permission": t.Permission, "http_status": t.Status,
 		"quota_left": t.Quota.HourLeft, "can_collect": t.Err == nil,
 	}
+	if len(t.LeftOut) > 0 {
+		result["left_out"] = strings.Join(t.LeftOut, ", ")
+	}
 	if !t.Newest.IsZero() {
 		result["newest_record"] = health.Stamp(t.Newest)
 	}

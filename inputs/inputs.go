@@ -172,6 +172,7 @@ type Trial struct {
 	Permission string    // what the stream needs
 	Status     int       // HTTP status of the call; 0 where none was answered
 	Newest     time.Time // of the newest record; zero where it is not known
+	LeftOut    []string  // what the API refuses of a poll's query, which does without it
 	Quota      Quota     // left after the try
 	Limits     string    // what the answer said about limits; normally empty
 	Err        error     // what is in the way; nil where the stream can collect

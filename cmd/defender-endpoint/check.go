@@ -106,7 +106,7 @@ func printTrials(out io.Writer, trials []component.StreamTrial) {
 	for _, t := range trials {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 			t.Stream, t.Dataset, yes(t.Token), orDash(strings.Join(t.Roles, " ")), t.Permission, status(t.Status),
-			when(t.Newest), calls(t.Trial), result(t.Err))
+			when(t.Newest), calls(t.Trial), result(t.Trial))
 	}
 	_ = w.Flush() // to a terminal
 }
@@ -164,9 +164,12 @@ func calls(t inputs.Trial) string {
 	return strings.TrimSpace(fmt.Sprintf("%d/h %s", t.Quota.HourLeft, t.Limits))
 }
 
-func result(err error) string {
-	if err != nil {
+func result(t inputs.Trial) string {
+	switch {
+	case t.Err != nil:
 		return "cannot collect, see below"
+	case len(t.LeftOut) > 0:
+		return "can collect, without " + strings.Join(t.LeftOut, ", ")
 	}
 	return "can collect"
 }

@@ -61,14 +61,16 @@ type PageStats struct {
 	Fresh, FreshAtFrom int
 	// Oldest and Newest of the records' times; zero where none has one.
 	Oldest, Newest time.Time
+	// NewestKnown is the newest time of the records that had been published before.
+	NewestKnown time.Time
 	// Asked is when the page was asked for: by the source's clock, or by ours
 	// where the source tells no time.
 	Asked time.Time
 	// Past is the newest of the records' times that is not after Asked. A record
 	// of the future tells nothing of how far was read.
 	Past time.Time
-	// LastID is the last id of a record; empty where none has one.
-	LastID string
+	// FirstID and LastID are those of the first and the last record that has one.
+	FirstID, LastID string
 	// Unsorted tells that a record's time was before that of a record in front of
 	// it, and UnsortedIDs that an id was not larger than the one before. Records
 	// without time or id do not count.

@@ -18,6 +18,9 @@ const (
 	// backlogAge is how old records are that make a poll a backlog, which gives
 	// way to polls of what is new.
 	backlogAge = time.Hour
+	// floorTolerance is how far before a place a record may be and still be
+	// published: sources compare times less exactly than they show them.
+	floorTolerance = time.Minute
 )
 
 // Config says what a loop collects, how, and where to.
@@ -49,6 +52,7 @@ type Loop struct {
 	counts   inputs.Counts
 	backlog  time.Duration // see inputs.Counts
 	restored bool
+	floor    time.Time      // records from before it are not published; see outdated
 	saved    jsontext.Value // the place that was saved
 	unsaved  error          // why the state could not be saved
 
@@ -154,7 +158,9 @@ func (l *Loop) sweep(ctx context.Context) error {
 
 // begin starts a sweep from the place, for the first time or again.
 func (l *Loop) begin() {
-	l.Mapper.Begin(l.Strategy.Place().Epoch)
+	place := l.Strategy.Place()
+	l.Mapper.Begin(place.Epoch)
+	l.floor = place.From.Add(-floorTolerance)
 	l.seen.begin()
 }
 
@@ -180,7 +186,7 @@ func (l *Loop) settle(last Request) (moved bool) {
 	if last.From.IsZero() {
 		last.From = place.From
 	}
-	l.seen.forget(earlier(place.From, last.From))
+	l.seen.forget(earlier(place.From, last.From).Add(-floorTolerance))
 	l.save()
 	return true
 }

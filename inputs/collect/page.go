@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -27,6 +28,9 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 		return PageStats{Err: err}, nil
 	}
 	defer l.giveBatch()
+	if !r.From.IsZero() {
+		l.floor = earlier(l.floor, r.From.Add(-floorTolerance))
+	}
 	asked := l.Now() // before the source's turn is waited for: early is safe
 	answer, err := l.open(ctx, r)
 	if err != nil {
@@ -77,9 +81,14 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 	page.note(written, id, updated)
 	l.counts.Records++
 	content, entry, met := l.seen.meet(written, l.Mapper.Content)
-	if met {
+	switch {
+	case met:
 		l.counts.Duplicates++
-	} else {
+		page.NewestKnown = later(page.NewestKnown, updated)
+	case l.outdated(updated):
+		l.counts.Duplicates++
+		return nil
+	default:
 		page.fresh(updated)
 		l.original = record
 		if err := l.documents(); err != nil {
@@ -91,6 +100,13 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 		return l.acknowledge()
 	}
 	return nil
+}
+
+// outdated reports whether a record is from before the sweep's place: it was read
+// before, or nobody wants it. A source that ignores what it is asked sends all
+// that it has, of which the seen set remembers no more than a place needs.
+func (l *Loop) outdated(updated time.Time) bool {
+	return !updated.IsZero() && updated.Before(l.floor)
 }
 
 // acknowledge publishes what is in hand, so that all that is pending was
@@ -149,6 +165,9 @@ func (p *reading) note(fingerprint uint64, id string, updated time.Time) {
 	p.Digest = p.Digest*31 + fingerprint
 	if id != "" {
 		p.UnsortedIDs = p.UnsortedIDs || id <= string(p.last)
+		if p.FirstID == "" {
+			p.FirstID = strings.Clone(id)
+		}
 		p.last = append(p.last[:0], id...) // the record is overwritten by the next one
 	}
 	if updated.IsZero() {

@@ -46,8 +46,8 @@ type Config struct {
 	// Overlap is how long before the cursor every poll starts again, because
 	// records can become visible that late. Default 15m, at most 24h.
 	Overlap time.Duration `config:"overlap"`
-	// BatchSize is the number of records asked for in one page, $top. Default
-	// 1000, 1 to 10000.
+	// BatchSize is the largest number of records asked for in one page, $top; pages
+	// are smaller where the API does not give as many. Default and limit 10000.
 	BatchSize int `config:"batch_size"`
 	// CallsPerMinute and CallsPerHour are how many calls of the API all streams
 	// of the same tenant and application make together. Default 100 and 1500,
@@ -126,7 +126,7 @@ func defaults() Config {
 		InitialInterval:   24 * time.Hour,
 		FullInterval:      24 * time.Hour,
 		Overlap:           15 * time.Minute,
-		BatchSize:         1000,
+		BatchSize:         10_000,
 		CallsPerMinute:    api.DefaultLimit.PerMinute,
 		CallsPerHour:      api.DefaultLimit.PerHour,
 		HTTPClientTimeout: 30 * time.Second,

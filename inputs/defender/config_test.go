@@ -8,7 +8,7 @@ import (
 
 func TestConfigDefaults(t *testing.T) {
 	c := decoded(t, nil, nil)
-	if c.Interval != time.Minute || c.InitialInterval != 24*time.Hour || c.BatchSize != 1000 || c.Evidence != "split" {
+	if c.Interval != time.Minute || c.InitialInterval != 24*time.Hour || c.BatchSize != 10_000 || c.Evidence != "split" {
 		t.Errorf("got %+v", c)
 	}
 	if len(c.Tags) != 2 || c.Tags[1] != "forwarded" || c.DataStream.Type != "logs" || c.DataStream.Namespace != "default" {

@@ -196,14 +196,11 @@ func (h *hostileRun) try(err error) {
 // out: it depends on what was asked.
 func contentOf(record string) (id, content string) {
 	var members map[string]any
-	if json.Unmarshal([]byte(record), &members) != nil {
+	if json.Unmarshal([]byte(strings.ReplaceAll(record, `Z"`, `"`)), &members) != nil {
 		return "", record
 	}
 	delete(members, "evidence")
 	for name, v := range members {
-		if text, isText := v.(string); isText {
-			members[name] = strings.TrimSuffix(text, "Z")
-		}
 		if v == nil {
 			delete(members, name)
 		}

@@ -136,7 +136,7 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 			defer w.detach()
 			id := &identity{input: in, key: key, config: c, client: client}
 			defer id.release()
-			return newLoop(c, id, in.now(), &w.drift, env).Run(ctx)
+			return newLoop(c, id, in.now(), w, env).Run(ctx)
 		},
 	}
 	if c.EnableRequestTracer {

@@ -3,6 +3,7 @@ package defender
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
@@ -15,8 +16,10 @@ import (
 
 // newLoop puts a stream together: the loop that every source has, with the
 // resource's pager, its list as the source of pages, and its mapper.
-func newLoop(c Config, id *identity, now func() time.Time, drift *mapping.Drift, env inputs.Env) *collect.Loop {
+func newLoop(c Config, id *identity, now func() time.Time, w *watched, env inputs.Env) *collect.Loop {
 	r := resourceOf(c.DataStream.Dataset)
+	paging := r.paging(c, now, env.Log)
+	paging.Show = w.asks
 	retention := r.retention
 	retention.Refresh = c.FullInterval
 	return collect.New(collect.Config{
@@ -28,15 +31,11 @@ func newLoop(c Config, id *identity, now func() time.Time, drift *mapping.Drift,
 			Index:      c.Index,
 			Options:    outputOptions(c),
 		},
-		Priority: int(r.priority),
-		Interval: c.Interval,
-		Source:   &list{client: id.client, resource: r},
-		Strategy: r.pager(odata.Options{
-			List: r.path, Updated: r.updated, Created: r.created, Expand: r.expand,
-			PageSize: c.BatchSize, InitialInterval: c.InitialInterval, Overlap: c.Overlap,
-			Now: now, Log: env.Log,
-		}),
-		Mapper:    loopMapper{newMapper(r, c, env.Agent, now, drift)},
+		Priority:  int(r.priority),
+		Interval:  c.Interval,
+		Source:    &list{client: id.client, resource: r},
+		Strategy:  r.pager(paging),
+		Mapper:    loopMapper{newMapper(r, c, env.Agent, now, &w.drift)},
 		Retention: retention,
 		Fallback:  mapping.Fallback{},
 		Now:       now,
@@ -50,6 +49,15 @@ func outputOptions(c Config) map[string]string {
 		return nil
 	}
 	return map[string]string{"pipeline": c.Pipeline}
+}
+
+// paging is how a stream pages through its list.
+func (r *resource) paging(c Config, now func() time.Time, log *slog.Logger) odata.Options {
+	return odata.Options{
+		List: r.path, Updated: r.updated, Created: r.created, Expand: r.expand,
+		PageSize: c.BatchSize, InitialInterval: c.InitialInterval, Overlap: c.Overlap,
+		Now: now, Log: log,
+	}
 }
 
 // list is a resource's list as the source of pages.
@@ -70,7 +78,7 @@ func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error
 		Roles: []string{l.resource.permission},
 	})
 	if err != nil {
-		return nil, err
+		return nil, missing(ctx, l.client, l.resource, err)
 	}
 	return page{answer}, nil
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
@@ -29,7 +32,9 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 		return t
 	}
 	t.Token = true
-	t.Err = newest(ctx, client, r, in.now(), &t)
+	if t.Err = newest(ctx, client, r, in.now(), &t); t.Err == nil {
+		t.LeftOut, t.Err = ways(ctx, client, r, c, in.now())
+	}
 	t.Quota = inputs.Quota(client.Quota())
 	return t
 }
@@ -42,13 +47,14 @@ func newest(ctx context.Context, client *api.Client, r *resource, now func() tim
 		query.Set("$orderby", r.updated+" desc")
 	}
 	page, err := client.Open(ctx, request(r, query))
-	if refused, ok := errors.AsType[*api.Error](err); ok && refused.IsOData() {
+	if refused, ok := errors.AsType[*api.Error](err); ok && refused.Status == http.StatusBadRequest {
 		query.Del("$orderby")
 		page, err = client.Open(ctx, request(r, query))
 	}
+	err = missing(ctx, client, r, err)
 	if refused, ok := errors.AsType[*api.Error](err); ok {
 		t.Status = refused.Status
-		if refused.Status == http.StatusNotFound && r.updated == "" {
+		if refused.Status == http.StatusNotFound && refused.Kind != api.Misconfigured && r.updated == "" {
 			return nil // an empty list of machines (API.md 3.4)
 		}
 	}
@@ -68,6 +74,23 @@ func newest(ctx context.Context, client *api.Client, r *resource, now func() tim
 		_, t.Newest = newMapper(r, defaults(), inputs.Agent{}, now, nil).Read(mapping.Repair(record), nil)
 	}
 	return nil
+}
+
+// ways tells what a poll of the stream has to do without.
+func ways(ctx context.Context, client *api.Client, r *resource, c Config, now func() time.Time) ([]string, error) {
+	o := r.paging(c, now, slog.New(slog.DiscardHandler))
+	o.InitialInterval = 0
+	w, err := odata.Probe(o, r.pager, func(q collect.Request) error {
+		page, err := client.Open(ctx, request(r, q.Query))
+		if err == nil {
+			err = page.Close()
+		}
+		return err
+	})
+	if err == nil && w.PageSize < c.BatchSize {
+		w.LeftOut = append(w.LeftOut, "large pages")
+	}
+	return w.LeftOut, err
 }
 
 // request goes before all others: a person waits for it.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
@@ -25,6 +26,22 @@ type watched struct {
 
 	mu     sync.Mutex
 	client *api.Client // nil while the stream does not run
+	ways   odata.Ways
+}
+
+// asks notes how the API is asked.
+func (w *watched) asks(ways odata.Ways) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ways = ways
+}
+
+func waysOf(w odata.Ways) map[string]any {
+	out := map[string]any{"page_size": w.PageSize, "left_out": append([]string{}, w.LeftOut...)}
+	if !w.Since.IsZero() {
+		out["since"] = w.Since.UTC().Format(time.RFC3339)
+	}
+	return out
 }
 
 // attach makes a running stream visible, and its reports carry the quota.
@@ -63,8 +80,9 @@ func (w *watched) inspect(saved []byte) map[string]any {
 		"checkpoint":     checkpointOf(saved),
 	}
 	w.mu.Lock()
-	client := w.client
+	client, ways := w.client, w.ways
 	w.mu.Unlock()
+	out["query"] = waysOf(ways)
 	if client == nil {
 		return out
 	}

@@ -86,8 +86,8 @@
 //
 // # Why a refused query is kind Other
 //
-// A 400 such as ODataError is no setting an operator can repair. The caller
-// asks IsOData and falls back to another query.
+// A 400 is no setting an operator can repair. The caller asks in another way,
+// whatever code and words it has.
 //
 // # Why a trace shows few headers and no token traffic
 //

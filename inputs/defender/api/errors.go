@@ -35,7 +35,6 @@ func (k Kind) String() string {
 
 // Codes of our own; all other codes are the API's or Entra's.
 const (
-	codeOData    = "ODataError"
 	codeTooLarge = "RecordTooLarge"
 
 	CodeTLS   = "TLSFailure"   // no trusted connection
@@ -77,12 +76,6 @@ func (e *Error) Error() string {
 		b.WriteString(e.Message)
 	}
 	return b.String()
-}
-
-// IsOData reports whether the server refuses the query itself, such as an
-// $orderby or a property in $filter.
-func (e *Error) IsOData() bool {
-	return e.Status == http.StatusBadRequest && strings.EqualFold(e.Code, codeOData)
 }
 
 // IsToken reports whether it was the token service that did not do its part.

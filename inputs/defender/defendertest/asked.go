@@ -18,7 +18,7 @@ const (
 	Top                        // $top
 	Skip                       // $skip of more than 0
 	Expand                     // $expand
-	IDAfter                    // `id gt` in $filter
+	IDAfter                    // `id gt` or `id ge` in $filter
 )
 
 // String is the option as the query spells it.
@@ -40,7 +40,7 @@ type asked struct {
 	filter    string
 }
 
-var idAfter = regexp.MustCompile(`(^|\s)id gt `)
+var idAfter = regexp.MustCompile(`(^|\s)id g[te] `)
 
 func readAsked(raw string) asked {
 	values, _ := url.ParseQuery(raw) // what cannot be read is not asked for

@@ -52,7 +52,7 @@ func (r *Rule) bendFilter(f filter) filter {
 	for _, all := range f {
 		var kept []comparison
 		for _, c := range all {
-			if r.Ignore&IDAfter != 0 && c.property == "id" && c.operator == "gt" {
+			if r.Ignore&IDAfter != 0 && c.property == "id" && (c.operator == "gt" || c.operator == "ge") {
 				continue
 			}
 			if r.WholeSeconds && c.literal.kind == kindDate {

@@ -12,6 +12,9 @@ const (
 	// maxAhead is how far ahead of the server's clock a record may be to tell that
 	// a poll has caught up.
 	maxAhead = time.Minute
+	// filterTolerance is how far before the lower bound a record may be: a server
+	// may compare whole seconds. What is older tells that it does not filter.
+	filterTolerance = time.Minute
 )
 
 // byTime asks in the order of the update time (keyset). The lower bound moves to
@@ -20,10 +23,13 @@ const (
 type byTime struct {
 	sweep
 	window
-	line  *timeline
-	past  time.Time // newest record of the sweep that is not of the future
-	begun time.Time // when the sweep was first asked for
-	timed bool      // begun is by the server's clock
+	line   *timeline
+	newest time.Time // known, of all sweeps
+	past   time.Time // newest record of the sweep that is not of the future
+	begun  time.Time // when the sweep was first asked for
+	timed  bool      // begun is by the server's clock
+	// doubt is the answer that found the order of the page in hand wrong, once.
+	doubt uint64
 }
 
 // Request implements collect.Pager.
@@ -34,21 +40,25 @@ func (p *byTime) Request() collect.Request {
 // Next implements collect.Pager.
 func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 	switch {
-	case page.Oldest.Before(p.from.Truncate(tick)) && !page.Oldest.IsZero():
-		return nil, p.malformed("the server ignores $filter")
+	case page.Oldest.Before(p.from.Add(-filterTolerance)) && !page.Oldest.IsZero():
+		return p.line.ignores(anyFilter, errUnfiltered)
 	case page.Unsorted:
-		return p.line.without(orderBy, errUnordered)
+		return p.line.ignores(orderBy, errUnordered)
+	case p.smaller(page):
+		return p, nil
 	case p.tooDeep(page):
-		if p.former.Records < p.can.largest && p.last() {
-			return p.line.complete() // of one time, and fewer than it gives: nothing was cut
-		}
-		return p.line.deeper(because(errTooDeep, page.Err))
+		return &byTie{byTime: p, why: because(errTooDeep, page.Err)}, nil
 	case refused(page):
-		return p.line.without(orderBy, because(errUnordered, page.Err))
-	case page.Err != nil:
+		return p.line.refuses(orderBy|expand|timeFilter|anyFilter, because(errUnordered, page.Err))
+	case p.broke(page):
+		return p, nil
+	case page.Err != nil && page.Records == 0:
 		return nil, p.failed(page)
 	}
 	if err := p.check(page); err != nil {
+		if p.skip > 0 && p.pages < maxPages { // it skips no further than that
+			return &byTie{byTime: p, why: err}, nil
+		}
 		return nil, err
 	}
 	if !p.checked && p.line.correct(page.Asked) {
@@ -62,14 +72,18 @@ func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 	if p.skip == 0 {
 		p.ask(page.Asked)
 	}
+	if p.leaves(page) {
+		return &byCount{byTime: p, page: page}, nil
+	}
 	return p.move(page)
 }
 
 // move continues behind a page that was read, in the next window where it was
 // the last.
 func (p *byTime) move(page collect.PageStats) (collect.Pager, error) {
-	p.past = later(p.past, page.Past)
-	ended := page.Records == 0
+	ended := page.Err == nil && (page.Records == 0 || p.proves(page))
+	p.newest, p.past = later(p.newest, page.Newest), later(p.past, page.Past)
+	p.doubt = 0
 	if p.again(page.FreshAtFrom, ended || page.Newest.After(p.from)) {
 		return p, nil
 	}
@@ -103,10 +117,17 @@ func (p *byTime) follow(page collect.PageStats) {
 	}
 }
 
+// proves reports whether a page holds all there is: it is short, and the newest
+// record that is known is in it.
+func (p *byTime) proves(page collect.PageStats) bool {
+	return p.skip == 0 && p.can.short(page.Records, p.asked) &&
+		!page.NewestKnown.IsZero() && !page.NewestKnown.Before(p.newest)
+}
+
 // caughtUp reports whether a page goes beyond the sweep's begin: what else is
 // new is for the next poll. A full page may stand in front of a backlog all the
 // same, and times far ahead tell that the server's clock is not ours.
 func (p *byTime) caughtUp(page collect.PageStats) bool {
-	return p.last() && page.Records < p.can.top &&
+	return p.last() && page.Err == nil && page.Records < p.asked &&
 		page.Newest.After(p.begun) && page.Newest.Before(page.Asked.Add(maxAhead))
 }

@@ -12,7 +12,7 @@ type byWindow struct {
 	sweep
 	window
 	line     *timeline
-	property string    // by which windows are bounded
+	property string    // by which windows are bounded; "" where the server does not filter
 	past     time.Time // newest update time of the sweep that is not of the future
 }
 
@@ -24,17 +24,23 @@ func (p *byWindow) Request() collect.Request {
 // Next implements collect.Pager.
 func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	switch {
+	case page.Oldest.Before(p.from.Add(-filterTolerance)) && !page.Oldest.IsZero() && p.property == p.Updated:
+		return p.line.ignores(anyFilter, errUnfiltered)
+	case p.smaller(page):
+		return p, nil
 	case p.tooDeep(page):
-		if p.narrow() {
-			return p, nil
-		}
-		return p.line.deeper(because(errTooDeep, page.Err))
+		return p.deeper(because(errTooDeep, page.Err))
 	case refused(page):
-		return p.line.without(timeFilter, because(errUnfiltered, page.Err))
-	case page.Err != nil:
+		return p.line.refuses(p.mayRefuse(), because(errUnfiltered, page.Err))
+	case p.broke(page):
+		return p, nil
+	case page.Err != nil && page.Records == 0:
 		return nil, p.failed(page)
 	}
 	if err := p.check(page); err != nil {
+		if p.skip > 0 && p.pages < maxPages { // it skips no further than that
+			return p.deeper(err)
+		}
 		return nil, err
 	}
 	if !p.checked && p.line.correct(page.Asked) {
@@ -45,7 +51,7 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 		p.ask(page.Asked)
 	}
 	p.past = later(p.past, page.Past)
-	ended := page.Records == 0
+	ended := page.Records == 0 && page.Err == nil
 	switch {
 	case p.again(page.Fresh, ended):
 	case !ended:
@@ -63,10 +69,29 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	return p, nil
 }
 
+// mayRefuse are the options of the query that the server may refuse.
+func (p *byWindow) mayRefuse() option {
+	switch p.property {
+	case "":
+		return expand
+	case p.Updated:
+		return expand | timeFilter | anyFilter
+	}
+	return expand | anyFilter
+}
+
+// deeper asks for windows of fewer records, or for more in a page.
+func (p *byWindow) deeper(why error) (collect.Pager, error) {
+	if p.narrow() {
+		return p, nil
+	}
+	return p.line.deeper(why)
+}
+
 // narrow halves a window that holds more records than may be skipped, and
 // begins it again.
 func (p *byWindow) narrow() bool {
-	if p.can.window <= minWindow {
+	if p.can.window <= minWindow || p.property == "" {
 		return false
 	}
 	p.can.window = max(min(p.can.window, p.Now().Sub(p.from))/2, minWindow)

@@ -5,8 +5,6 @@ import "time"
 const (
 	// refusalTTL is how long a refusal is remembered: it may have been an odd one.
 	refusalTTL = time.Hour
-	// minTop is the smallest page asked for when larger ones keep breaking.
-	minTop = 10
 	// maxWindow is the longest time that one query spans, and minWindow the
 	// shortest where the server does not skip far enough for longer ones.
 	maxWindow = 7 * 24 * time.Hour
@@ -18,62 +16,116 @@ type option uint8
 
 const (
 	orderBy    option = 1 << iota // $orderby
+	expand                        // $expand
 	timeFilter                    // $filter by the update time
-	idFilter                      // $filter by ids above one
+	idFilter                      // $filter by ids from one on
+	anyFilter                     // $filter by whatever property
 )
+
+var optionNames = map[option]string{
+	orderBy: "$orderby", expand: "$expand", timeFilter: "$filter by update time", idFilter: "$filter by id", anyFilter: "$filter",
+}
 
 // capabilities are what a server is known to take. They outlive a sweep, and
 // the pagers of a stream share them.
 type capabilities struct {
-	now      func() time.Time
-	pageSize int // as configured
+	pageSize
+	show func(Ways)
 
-	refused option
-	since   time.Time     // of the last refusal
-	top     int           // records asked for in a page
-	window  time.Duration // time that a query spans
-	largest int           // page that the server gave
+	// ladder are the ways to ask, each by what it leaves out, the best one first;
+	// rung is the one in use.
+	ladder  []option
+	rung    int
+	ignored option    // what the server showed to ignore
+	since   time.Time // of the last refusal
+	unasked bool      // the order cannot be asked about
+	window  time.Duration
 }
 
-func newCapabilities(o Options) *capabilities {
-	c := &capabilities{now: o.Now, pageSize: o.PageSize}
+func newCapabilities(o Options, ladder ...option) *capabilities {
+	c := &capabilities{pageSize: pageSize{now: o.Now, most: o.PageSize, top: o.PageSize}, show: o.Show, ladder: ladder}
+	if o.Expand == "" {
+		c.ladder = nil
+		for _, left := range ladder {
+			if left&expand == 0 {
+				c.ladder = append(c.ladder, left)
+			}
+		}
+	}
 	c.reset()
 	return c
 }
 
+// reset forgets what was refused. Which pages a server cut is no refusal.
 func (c *capabilities) reset() {
-	c.refused, c.since, c.top, c.window, c.largest = 0, time.Time{}, c.pageSize, maxWindow, 0
+	c.rung, c.ignored, c.since, c.unasked, c.window = 0, 0, time.Time{}, false, maxWindow
 }
 
-func (c *capabilities) takes(o option) bool { return c.refused&o == 0 }
-
-// refuse remembers that the server refuses an option, or ignores it.
-func (c *capabilities) refuse(o option) {
-	c.refused |= o
-	c.since = c.now()
+// begin starts a sweep.
+func (c *capabilities) begin() {
+	c.sweeps++
+	c.shown()
 }
 
-// shrink asks for smaller pages after one that broke.
-func (c *capabilities) shrink() { c.top = min(c.top, max(minTop, c.top/2)) }
+func (c *capabilities) takes(o option) bool { return c.ladder[c.rung]&o == 0 }
 
-// enlarge asks for the largest page there is, and reports whether that is more
-// than before: more records share one time than may be skipped.
-func (c *capabilities) enlarge() bool {
-	if c.top >= MaxPage {
-		return false
+// refuse remembers that the server refuses a query with these options. It
+// reports whether there is another way that leaves out one of them.
+func (c *capabilities) refuse(asked option) bool {
+	return c.leave(func(left option) bool { return left&^c.ladder[c.rung]&asked != 0 })
+}
+
+// ignore remembers that the server ignores an option.
+func (c *capabilities) ignore(o option) bool {
+	c.ignored |= o
+	return c.leave(func(option) bool { return true })
+}
+
+// leave takes the next way that fits, and that leaves out what is ignored.
+func (c *capabilities) leave(fits func(option) bool) bool {
+	for i := c.rung + 1; i < len(c.ladder); i++ {
+		if left := c.ladder[i]; left&c.ignored == c.ignored && fits(left) {
+			c.rung, c.since = i, c.now()
+			return true
+		}
 	}
-	c.top = MaxPage
-	return true
+	return false
 }
 
 // relax goes back towards the usual page after a complete sweep, and forgets
 // refusals after some time.
 func (c *capabilities) relax() {
-	c.top = min(c.top*2, c.pageSize)
+	c.grow()
+	c.top = min(c.top, max(c.most, minTop))
 	if !c.since.IsZero() && c.now().Sub(c.since) > refusalTTL {
 		c.reset()
 	}
+	c.shown()
 }
 
 // widen lets a query span more time again after a window was read.
 func (c *capabilities) widen() { c.window = min(c.window*2, maxWindow) }
+
+// Ways tell how a server is asked, and since when not in the best way.
+type Ways struct {
+	PageSize int
+	LeftOut  []string // options, in words
+	Since    time.Time
+}
+
+func (c *capabilities) shown() {
+	if c.show == nil {
+		return
+	}
+	c.show(Ways{PageSize: c.top, LeftOut: c.ladder[c.rung].names(), Since: c.since})
+}
+
+func (o option) names() []string {
+	var names []string
+	for bit := orderBy; bit <= anyFilter; bit <<= 1 {
+		if o&bit != 0 {
+			names = append(names, optionNames[bit])
+		}
+	}
+	return names
+}

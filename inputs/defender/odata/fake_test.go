@@ -101,7 +101,7 @@ func accepts(t thing, filter string) bool {
 			continue
 		}
 		if words[0] == "id" {
-			return t.ID > strings.Trim(words[2], "'")
+			return t.ID >= strings.Trim(words[2], "'")
 		}
 		of := t.Updated
 		if words[0] == "created" {

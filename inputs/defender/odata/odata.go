@@ -47,13 +47,15 @@ type Options struct {
 	// server does not filter by Updated. Empty: there is no such place.
 	Created string
 	Expand  string // $expand, or ""
-	// PageSize is the number of records asked for, $top; at most MaxPage.
+	// PageSize is the largest number of records asked for, $top; at most MaxPage.
 	PageSize int
 	// InitialInterval is how far the first sweep looks back, and Overlap how far
 	// each later one does before the cursor.
 	InitialInterval, Overlap time.Duration
 	Now                      func() time.Time // the clock
 	Log                      *slog.Logger
+	// Show, if set, is told how the server is asked, whenever that may have changed.
+	Show func(Ways)
 }
 
 // place is what is saved of both strategies.
@@ -106,8 +108,10 @@ type sweep struct {
 	passes int // over the same bounds, before this one
 
 	former collect.PageStats
+	asked  int // records, of the last page
 	same   int // pages in a row that were the one before
 	pages  int
+	alive  bool // a page came since one failed
 }
 
 // query asks for a page. Whole numbers carry no exponent.
@@ -119,7 +123,7 @@ func (s *sweep) query(filter, order string) url.Values {
 	if order != "" {
 		q.Set("$orderby", order+" asc")
 	}
-	if s.Expand != "" {
+	if s.Expand != "" && s.can.takes(expand) {
 		q.Set("$expand", s.Expand)
 	}
 	if s.skip > 0 {
@@ -128,9 +132,19 @@ func (s *sweep) query(filter, order string) url.Values {
 	return q
 }
 
-// check looks whether a whole page is one that a server gives again and again.
+// check takes note of a page, and looks whether it is one that a server gives
+// again and again. Of one that broke off, what came is a smaller page.
 func (s *sweep) check(page collect.PageStats) error {
-	s.can.largest = max(s.can.largest, page.Records)
+	if s.pages > 0 {
+		s.can.followed(s.former.Records, s.asked, page.Fresh)
+	}
+	s.asked = s.can.top
+	if page.Err != nil {
+		s.can.shrink()
+	} else {
+		s.can.came(page.Records)
+		s.alive = true
+	}
 	if page.Records == 0 || s.skip == 0 || page.Digest != s.former.Digest {
 		s.same = 0
 	} else {
@@ -163,13 +177,43 @@ func (s *sweep) again(fresh int, passed bool) bool {
 // restart begins to skip in other bounds.
 func (s *sweep) restart() { s.skip, s.fresh, s.passes = 0, 0, 0 }
 
-// failed is the error of a page that was not read to its end, and for which
-// there is no other way to ask. A smaller one may get through.
+// smaller reports whether a page that was refused is to be asked for again, as
+// small as possible: its size may be what the server refuses.
+func (s *sweep) smaller(page collect.PageStats) bool {
+	if !refused(page) {
+		return false
+	}
+	if s.can.probe() {
+		return true
+	}
+	s.can.acquit()
+	return false
+}
+
+// broke reports whether a page that did not come is to be asked for again at
+// once, and smaller: the server gave one before, in this sweep.
+func (s *sweep) broke(page collect.PageStats) bool {
+	if page.Err == nil || page.Records > 0 || !s.alive || !brings(page.Err) || s.can.top <= minTop {
+		return false
+	}
+	s.alive = false
+	s.can.shrink()
+	return true
+}
+
+// failed is the error of a page of which nothing came, and for which there is no
+// other way to ask. A smaller one may get through.
 func (s *sweep) failed(page collect.PageStats) error {
-	if _, broke := errors.AsType[*api.Error](page.Err); broke && page.Opened {
+	if brings(page.Err) {
 		s.can.shrink()
 	}
 	return page.Err
+}
+
+// brings reports whether it may be the size of a page that brings such an error.
+func brings(err error) bool {
+	broke, ok := errors.AsType[*api.Error](err)
+	return ok && !broke.IsToken() && (broke.Kind == api.Transient || broke.Kind == api.Malformed)
 }
 
 func (s *sweep) malformed(message string) error {
@@ -178,16 +222,30 @@ func (s *sweep) malformed(message string) error {
 
 // tooDeep reports whether the server refuses to skip that far: it took the
 // query without $skip.
-func (s *sweep) tooDeep(page collect.PageStats) bool {
-	refused, ok := errors.AsType[*api.Error](page.Err)
-	return ok && !page.Opened && refused.Status == http.StatusBadRequest && s.skip > 0
-}
+func (s *sweep) tooDeep(page collect.PageStats) bool { return refused(page) && s.skip > 0 }
 
-// refused reports whether the server refuses the query.
+// refused reports whether the server refuses the query: by the status, because
+// code and words of a refusal vary (API.md 4).
 func refused(page collect.PageStats) bool {
 	refused, ok := errors.AsType[*api.Error](page.Err)
-	return ok && !page.Opened && refused.IsOData()
+	return ok && !page.Opened && refused.Status == http.StatusBadRequest && !refused.IsToken()
 }
+
+// exhausted is the error of a server that refuses whatever it is asked. The next
+// sweep begins with the best way: it was not the options.
+func (c *capabilities) exhausted(why error) error {
+	c.reset()
+	if refused, ok := errors.AsType[*api.Error](why); ok {
+		named := *refused
+		named.Hint = hintQuery
+		return &named
+	}
+	return why
+}
+
+// hintQuery is what an operator can do about a query that is refused in all of
+// its forms.
+const hintQuery = "the API refuses the query, not the credentials: check url and proxy_url, and report the message"
 
 // noRecords reports whether the API says with a 404 of its own that a list is
 // empty (API.md 3.4).

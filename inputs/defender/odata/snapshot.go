@@ -23,7 +23,7 @@ type snapshot struct {
 // Snapshot pages through a list whose records have no time to be read by: by id,
 // and by $skip where the server does not filter by ids.
 func Snapshot(o Options) collect.Strategy {
-	return &snapshot{Options: o, can: newCapabilities(o)}
+	return &snapshot{Options: o, can: newCapabilities(o, 0, idFilter, orderBy|idFilter)}
 }
 
 // Restore implements collect.Strategy.
@@ -48,6 +48,7 @@ func (s *snapshot) Place() collect.Place {
 
 // Begin implements collect.Strategy.
 func (s *snapshot) Begin() collect.Pager {
+	s.can.begin()
 	w := sweep{Options: s.Options, can: s.can}
 	switch {
 	case !s.can.takes(orderBy):
@@ -59,12 +60,28 @@ func (s *snapshot) Begin() collect.Pager {
 	}
 }
 
-// without begins a snapshot again without an option, where that is another way.
-func (s *snapshot) without(o option, why error) (collect.Pager, error) {
-	if !s.can.takes(o) {
+// refuses begins a snapshot again without one of the options that were asked
+// for, where that is another way.
+func (s *snapshot) refuses(asked option, why error) (collect.Pager, error) {
+	if !s.can.refuse(asked) {
+		return nil, s.can.exhausted(why)
+	}
+	return s.Begin(), why
+}
+
+// ignores begins a snapshot again without an option.
+func (s *snapshot) ignores(o option, why error) (collect.Pager, error) {
+	if !s.can.ignore(o) {
 		return nil, why
 	}
-	s.can.refuse(o)
+	return s.Begin(), why
+}
+
+// deeper begins a snapshot again with pages that need less skipping.
+func (s *snapshot) deeper(why error) (collect.Pager, error) {
+	if !s.can.enlarge() {
+		return nil, why
+	}
 	return s.Begin(), why
 }
 

@@ -30,7 +30,12 @@ type timeline struct {
 // Timeline pages through a list whose records have a time of their last update,
 // Options.Updated: by time, and by $skip where the server does not sort.
 func Timeline(o Options) collect.Strategy {
-	return &timeline{Options: o, can: newCapabilities(o)}
+	ladder := []option{0, orderBy, expand, orderBy | expand}
+	if o.Created != "" {
+		ladder = append(ladder, orderBy|timeFilter, orderBy|timeFilter|expand)
+	}
+	const none = orderBy | timeFilter | anyFilter
+	return &timeline{Options: o, can: newCapabilities(o, append(ladder, none, none|expand)...)}
 }
 
 // Restore implements collect.Strategy.
@@ -61,7 +66,10 @@ func (t *timeline) Place() collect.Place {
 }
 
 // Begin implements collect.Strategy.
-func (t *timeline) Begin() collect.Pager { return t.begin(false) }
+func (t *timeline) Begin() collect.Pager {
+	t.can.begin()
+	return t.begin(false)
+}
 
 // begin begins a sweep; checked tells that the cursor was looked at by the
 // server's clock.
@@ -73,21 +81,32 @@ func (t *timeline) begin(checked bool) collect.Pager {
 		w.to = time.Time{} // there is no backlog, however old the last record is
 	}
 	switch {
+	case !t.can.takes(anyFilter):
+		w.to = time.Time{}
+		return &byWindow{sweep: s, line: t, window: w}
 	case !t.can.takes(timeFilter):
 		return &byWindow{sweep: s, line: t, property: t.Created, window: w}
 	case !t.can.takes(orderBy):
 		return &byWindow{sweep: s, line: t, property: t.Updated, window: w}
 	default:
-		return &byTime{sweep: s, line: t, window: w, begun: t.Now()}
+		return &byTime{sweep: s, line: t, window: w, begun: t.Now(), newest: t.cursor}
 	}
 }
 
-// without begins a sweep again without an option, where that is another way.
-func (t *timeline) without(o option, why error) (collect.Pager, error) {
-	if !t.can.takes(o) || o == timeFilter && t.Created == "" {
+// refuses begins a sweep again without one of the options that were asked for,
+// where that is another way.
+func (t *timeline) refuses(asked option, why error) (collect.Pager, error) {
+	if !t.can.refuse(asked) {
+		return nil, t.can.exhausted(why)
+	}
+	return t.Begin(), why
+}
+
+// ignores begins a sweep again without an option.
+func (t *timeline) ignores(o option, why error) (collect.Pager, error) {
+	if !t.can.ignore(o) {
 		return nil, why
 	}
-	t.can.refuse(o)
 	return t.Begin(), why
 }
 
@@ -106,7 +125,7 @@ func (t *timeline) lookback() time.Time {
 	if !t.read.IsZero() {
 		from = earlier(from, t.read)
 	}
-	if !t.can.takes(timeFilter) {
+	if !t.can.takes(timeFilter) && t.can.takes(anyFilter) {
 		return from.Add(-max(t.Overlap, fallbackWindow))
 	}
 	return from.Add(-t.Overlap)
@@ -148,7 +167,11 @@ func (w *window) open(from time.Time, length time.Duration) {
 
 func (w *window) last() bool { return w.to.IsZero() }
 
+// filter is the $filter of a window, none without a property.
 func (w *window) filter(property string) string {
+	if property == "" {
+		return ""
+	}
 	if w.last() {
 		return property + " ge " + literal(w.from)
 	}

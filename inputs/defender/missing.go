@@ -1,0 +1,36 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+)
+
+// missing tells the two meanings of a 404 of a list apart: that it is empty, as
+// the API says of machines (API.md 3.4), and that url leads nowhere. One small
+// call of alerts decides, whose list is there whether or not it may be read.
+func missing(ctx context.Context, client *api.Client, r *resource, err error) error {
+	answer, ok := errors.AsType[*api.Error](err)
+	if !ok || answer.Status != http.StatusNotFound || answer.IsToken() || r == alertResource {
+		return err
+	}
+	page, other := client.Open(ctx, request(alertResource, url.Values{"$top": {"1"}}))
+	if other == nil {
+		_ = page.Close()
+		return err
+	}
+	refused, ok := errors.AsType[*api.Error](other)
+	switch {
+	case !ok:
+		return other
+	case refused.IsToken(), refused.Status != http.StatusNotFound && refused.Kind != api.Malformed:
+		return err
+	}
+	return &api.Error{
+		Op: answer.Op, Status: answer.Status, RequestID: answer.RequestID, Kind: api.Misconfigured,
+		Message: "neither this list nor that of alerts is there", Hint: "check url",
+	}
+}

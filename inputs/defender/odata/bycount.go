@@ -1,0 +1,51 @@
+package odata
+
+import (
+	"strconv"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+)
+
+// byCount proves the order of a page that another follows, before the cursor
+// moves over it: behind as many records as the page has, there is none that is
+// older than its newest one. A server that sorts only within the page, or by
+// something else, has one there that nobody has seen.
+type byCount struct {
+	*byTime
+	page collect.PageStats // in question
+}
+
+// leaves reports whether the cursor would move over a page's neighbours that
+// another page has to show.
+func (p *byTime) leaves(page collect.PageStats) bool {
+	return !p.can.unasked && page.Newest.After(p.from) && p.skip+page.Records > 1 &&
+		(page.Err != nil || !p.can.short(page.Records, p.asked))
+}
+
+// Request implements collect.Pager.
+func (p *byCount) Request() collect.Request {
+	before := window{now: p.now, from: p.from, to: p.page.Newest}
+	q := p.query(before.filter(p.Updated), "")
+	q.Set("$top", "1")
+	q.Set("$skip", strconv.Itoa(p.skip+p.page.Records-1))
+	return collect.Request{Query: q, From: p.from, To: p.page.Newest}
+}
+
+// Next implements collect.Pager. An answer that is known, or not older, is one
+// to another question, and proves nothing.
+func (p *byCount) Next(answer collect.PageStats) (collect.Pager, error) {
+	switch {
+	case refused(answer):
+		p.can.unasked = true // until the next refusals are forgotten
+		p.can.since = p.can.now()
+	case answer.Err != nil:
+		return nil, answer.Err
+	case answer.Records == 0 || !answer.Oldest.Before(p.page.Newest):
+	case answer.Digest == p.doubt || answer.Fresh > 0 && p.doubt != 0:
+		return p.line.ignores(orderBy, errUnordered)
+	case answer.Fresh > 0: // it may have appeared meanwhile
+		p.doubt = answer.Digest
+		return p.byTime, nil
+	}
+	return p.move(p.page)
+}

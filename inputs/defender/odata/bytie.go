@@ -1,0 +1,52 @@
+package odata
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+)
+
+// byTie reads the records of one time by their ids, where there are more of them
+// than the server skips. Then byTime continues behind that time.
+type byTie struct {
+	*byTime
+	why  error  // what the server said to $skip
+	id   string // with which the page begins
+	read int
+}
+
+// Request implements collect.Pager.
+func (p *byTie) Request() collect.Request {
+	tie := window{now: p.now, from: p.from, to: p.from.Add(tick)}
+	filter := tie.filter(p.Updated)
+	if p.id != "" {
+		filter += " and id ge '" + strings.ReplaceAll(p.id, "'", "''") + "'"
+	}
+	q := p.query(filter, "id")
+	q.Del("$skip")
+	return collect.Request{Query: q, From: p.from, To: tie.to}
+}
+
+// Next implements collect.Pager.
+func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
+	switch {
+	case p.smaller(page):
+		return p, nil
+	case refused(page), page.UnsortedIDs, page.Err == nil && page.LastID <= p.id && page.Records > 1:
+		return p.line.deeper(fmt.Errorf("%w: of more than %d records of one time", p.why, max(p.read, p.skip)))
+	case page.Err != nil && (page.Records == 0 || page.LastID == p.id):
+		return nil, p.failed(page)
+	}
+	p.read += page.Records
+	if page.Err != nil || page.Records > 1 || p.id == "" && page.Records > 0 {
+		p.id = page.LastID
+		return p, nil
+	}
+	if p.read == 0 { // although there were some before: it filters by other times than it shows
+		return nil, p.why
+	}
+	p.from = p.from.Add(tick)
+	p.restart()
+	return p.byTime, nil
+}

@@ -1,0 +1,60 @@
+package defender_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+// TestFewCalls: what is large is read in pages as large as the service allows.
+func TestFewCalls(t *testing.T) {
+	rows := []hostile{
+		{name: "30,000 machines", resource: tenant.Machines, options: tenant.Options{Machines: 30_000}, settings: map[string]any{"interval": "3h"}, healthy: true, calls: 4},
+		{name: "9,000 machines", resource: tenant.Machines, options: tenant.Options{Machines: 9_000}, settings: map[string]any{"interval": "3h"}, healthy: true, calls: 2},
+		{name: "a quiet hour of actions", resource: tenant.MachineActions, options: tenant.Options{Actions: 60}, length: time.Hour, healthy: true, calls: 72},
+		{name: "an hour without alerts", options: tenant.Options{}, length: time.Hour, healthy: true, calls: 61},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if faults := row.run(t); len(faults) > 0 {
+				t.Error(faults)
+			}
+		})
+	}
+}
+
+// TestRefusalsAreShown in diagnostics and by a try.
+func TestRefusalsAreShown(t *testing.T) {
+	no := tenant.APIError("BadRequest", "no")
+	for name, c := range map[string]struct {
+		dataset string
+		rule    tenant.Rule
+		want    []string
+	}{
+		"nothing":          {logDataset, tenant.Rule{Path: "/nowhere", Status: 400}, nil},
+		"order of alerts":  {logDataset, tenant.Rule{With: tenant.OrderBy, Status: 400, Body: no}, []string{"$orderby"}},
+		"ids of machines":  {machineDataset, tenant.Rule{With: tenant.IDAfter, Status: 400, Body: no}, []string{"$filter by id"}},
+		"update of action": {actionDataset, tenant.Rule{FilterBy: "lastUpdateDateTimeUtc", Status: 400, Body: no}, []string{"$orderby", "$filter by update time"}},
+		"large pages":      {logDataset, tenant.Rule{TopAbove: 500, Status: 400, Body: no}, []string{"large pages"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, tenant.Options{Alerts: 50, Machines: 50, Actions: 50}, map[string]any{"batch_size": 1000})
+			b.dataset = c.dataset
+			b.tenant.Fail(c.rule)
+			b.mustPoll()
+			trial := b.stream.Try(context.Background())
+			if trial.Err != nil || !slices.Equal(trial.LeftOut, c.want) {
+				t.Errorf("a try leaves out %q (%v), want %q", trial.LeftOut, trial.Err, c.want)
+			}
+			query, _ := b.stream.Inspect(nil)["query"].(map[string]any)
+			if fmt.Sprint(query["left_out"]) != fmt.Sprint(c.want) && name != "large pages" {
+				t.Errorf("diagnostics show %v, want %q", query, c.want)
+			}
+		})
+	}
+}
