@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,20 @@ func sum(counts map[string]int) (n int) {
 	return n
 }
 
+// expectRun runs the program and looks for what it says, and for the warning before
+// anything else where it collects again.
+func expectRun(t *testing.T, dir, says string, args []string) {
+	t.Helper()
+	_, stderr := program(t, dir, args...)
+	if !strings.Contains(stderr, says) {
+		t.Errorf("%v does not say %q:\n%s", args, says, stderr)
+	}
+	warning := strings.Index(stderr, "Collecting again from ")
+	if started := strings.Index(stderr, `"unit state"`); (warning >= 0) != slices.Contains(args, "--since") || warning > started {
+		t.Errorf("%v: the warning stands at %d, the first state at %d:\n%s", args, warning, started, stderr)
+	}
+}
+
 // TestRunSince: after the template was repaired, full documents are stored beside
 // the minimal ones; what the write index holds is not stored again, what was
 // rolled over is, and machines are; a run without --since continues as ever.
@@ -69,15 +84,7 @@ func TestRunSince(t *testing.T) {
 `)
 	run := func(says string, more ...string) {
 		t.Helper()
-		args := append([]string{"run", "-c", file, "--once", "-E", "path.data=" + filepath.Join(dir, "state")}, more...)
-		_, stderr := program(t, dir, args...)
-		if !strings.Contains(stderr, says) {
-			t.Errorf("%v does not say %q:\n%s", more, says, stderr)
-		}
-		warning := strings.Index(stderr, "Collecting again from ")
-		if started := strings.Index(stderr, `"unit state"`); (warning >= 0) != (len(more) > 0) || warning > started {
-			t.Errorf("%v: the warning stands at %d, the first state at %d:\n%s", more, warning, started, stderr)
-		}
+		expectRun(t, dir, says, append([]string{"run", "-c", file, "--once", "-E", "path.data=" + filepath.Join(dir, "state")}, more...))
 	}
 	es.Fault(refusing)
 	run("documents 160 = stored ")
