@@ -133,9 +133,8 @@ func TestRunSinceWrongTime(t *testing.T) {
 func TestCollectFromAction(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 43, Alerts: 20, Machines: 10, EvidencePerAlert: 1})
-	r.set(r.input(map[string]any{"interval": "10m", "streams": twoStreams}), elasticsearchUnit(r.esURL))
+	r.set(r.input(map[string]any{"interval": "10m", "streams": someStreams}), elasticsearchUnit(r.esURL))
 	r.start()
-	r.waitHealthy()
 	r.eventually("all is stored", func() bool { return r.es.Count(dataStream) == 20 && r.es.Count(machineStream) == 10 })
 	for says, params := range map[string]map[string]any{
 		"time: want a time such as":       {},
@@ -158,8 +157,9 @@ func TestCollectFromAction(t *testing.T) {
 		}
 		r.eventually("the alerts are collected again", func() bool { return r.es.Stats().Conflicts == 20*(n+1) })
 	}
-	if _, err := r.agent.PerformAction(r.ctx, inputKey, "collect_now", nil); err != nil {
-		t.Error(err)
+	_, err := r.agent.PerformAction(r.ctx, inputKey, "collect_from", map[string]any{"time": "1s", "streams": "bad-1"})
+	if err == nil || !strings.Contains(err.Error(), "stream bad-1: does not run") {
+		t.Errorf("a stream that cannot run: %v", err)
 	}
 	if s := r.es.Stats(); s.Conflicts != 40 || s.Stored != 30 {
 		t.Errorf("%+v, want 40 conflicts and 30 stored", s)
@@ -167,9 +167,10 @@ func TestCollectFromAction(t *testing.T) {
 	r.stop()
 }
 
-var twoStreams = []any{
+var someStreams = []any{
 	map[string]any{"id": "log-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"}},
 	map[string]any{"id": "machine-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.machine"}},
+	map[string]any{"id": "bad-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.unheard_of"}},
 }
 
 // TestCollectFromSurvivesAChange: the request waits for the poll under way, which
