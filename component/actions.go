@@ -68,6 +68,80 @@ func (c *Component) registerActions(u *client.Unit, k key) {
 	}})
 }
 
+// collectFrom makes streams of a unit collect again from the parameter time, at
+// the next poll, which begins now where none is under way. The parameter streams
+// names some of them, as a list or as one text with commas; else it is all. It
+// does not wait for the end: to read weeks again takes longer than an action may.
+func (c *Component) collectFrom(k key, params map[string]any) (map[string]any, error) {
+	text, _ := params["time"].(string)
+	from, err := Since(text, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("time: %w", err)
+	}
+	chosen, err := choose(c.streamsOf(k), params["streams"])
+	if err != nil {
+		return nil, fmt.Errorf("streams: %w", err)
+	}
+	asked := []any{}
+	var faults []string
+	for _, r := range chosen {
+		id := r.stream.Key.Stream
+		if r.ended() {
+			faults = append(faults, "stream "+id+": does not run")
+			continue
+		}
+		c.locked(func() { r.collectFrom(from) })
+		asked = append(asked, id)
+	}
+	return map[string]any{"from": health.Stamp(from), "streams": asked}, joined(faults)
+}
+
+// choose returns the streams with those ids; all where none is named.
+func choose(running []*runningStream, ids any) ([]*runningStream, error) {
+	if len(running) == 0 {
+		return nil, errors.New("no stream of the unit runs")
+	}
+	var wanted []string
+	switch ids := ids.(type) {
+	case nil:
+		return running, nil
+	case string:
+		wanted = strings.Split(ids, ",")
+	case []any:
+		for _, id := range ids {
+			wanted = append(wanted, fmt.Sprint(id))
+		}
+	default:
+		return nil, errors.New("want a list of ids")
+	}
+	var chosen []*runningStream
+	for _, id := range wanted {
+		i := slices.IndexFunc(running, func(r *runningStream) bool { return r.stream.Key.Stream == strings.TrimSpace(id) })
+		if i < 0 {
+			return nil, fmt.Errorf("the unit has no stream %q", id)
+		}
+		chosen = append(chosen, running[i])
+	}
+	return chosen, nil
+}
+
+// Since reads a time from which to collect again: RFC 3339, or how long before
+// now, as a Go duration.
+func Since(text string, now time.Time) (time.Time, error) {
+	from, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		ago, err := time.ParseDuration(text)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("want a time such as 2026-01-31T08:00:00Z or a duration such as 48h, got %q", text)
+		}
+		from = now.Add(-ago)
+	}
+	if from.After(now) {
+		return time.Time{}, fmt.Errorf("%s lies in the future", text)
+	}
+	return from.UTC(), nil
+}
+
 // StreamTrial is a stream and what a try of it showed.
 type StreamTrial struct {
 	Stream, Dataset string
@@ -173,81 +247,6 @@ func (c *Component) collectNow(ctx context.Context, k key) (map[string]any, erro
 		}
 	}
 	return map[string]any{"streams": streams}, joined(faults)
-}
-
-// collectFrom makes streams of a unit collect again from the parameter time, at
-// the next poll, which begins now where none is under way. The parameter streams
-// names some of them, as a list or as one text with commas; else it is all. It
-// does not wait for the end: to read weeks again takes longer than an action may.
-func (c *Component) collectFrom(k key, params map[string]any) (map[string]any, error) {
-	text, _ := params["time"].(string)
-	from, err := Since(text, time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("time: %w", err)
-	}
-	chosen, err := choose(c.streamsOf(k), params["streams"])
-	if err != nil {
-		return nil, fmt.Errorf("streams: %w", err)
-	}
-	asked := []any{}
-	var faults []string
-	for _, r := range chosen {
-		id := r.stream.Key.Stream
-		if r.ended() {
-			_, fault := r.health.Outcome()
-			faults = append(faults, "stream "+id+": does not run: "+fault)
-			continue
-		}
-		c.locked(func() { r.collectFrom(from) })
-		asked = append(asked, id)
-	}
-	return map[string]any{"from": health.Stamp(from), "streams": asked}, joined(faults)
-}
-
-// choose returns the streams with those ids; all where none is named.
-func choose(running []*runningStream, ids any) ([]*runningStream, error) {
-	if len(running) == 0 {
-		return nil, errors.New("no stream of the unit runs")
-	}
-	var wanted []string
-	switch ids := ids.(type) {
-	case nil:
-		return running, nil
-	case string:
-		wanted = strings.Split(ids, ",")
-	case []any:
-		for _, id := range ids {
-			wanted = append(wanted, fmt.Sprint(id))
-		}
-	default:
-		return nil, errors.New("want a list of ids")
-	}
-	var chosen []*runningStream
-	for _, id := range wanted {
-		i := slices.IndexFunc(running, func(r *runningStream) bool { return r.stream.Key.Stream == strings.TrimSpace(id) })
-		if i < 0 {
-			return nil, fmt.Errorf("the unit has no stream %q", id)
-		}
-		chosen = append(chosen, running[i])
-	}
-	return chosen, nil
-}
-
-// Since reads a time from which to collect again: RFC 3339, or how long before
-// now, as a Go duration.
-func Since(text string, now time.Time) (time.Time, error) {
-	from, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		ago, err := time.ParseDuration(text)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("want a time such as 2026-01-31T08:00:00Z or a duration such as 48h, got %q", text)
-		}
-		from = now.Add(-ago)
-	}
-	if from.After(now) {
-		return time.Time{}, fmt.Errorf("%s lies in the future", text)
-	}
-	return from.UTC(), nil
 }
 
 func joined(faults []string) error {

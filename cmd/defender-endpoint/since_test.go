@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,20 @@ func sum(counts map[string]int) (n int) {
 	return n
 }
 
+// expectRun runs the program and looks for what it says, and for the warning before
+// anything else where it collects again.
+func expectRun(t *testing.T, dir, says string, args []string) {
+	t.Helper()
+	_, stderr := program(t, dir, args...)
+	if !strings.Contains(stderr, says) {
+		t.Errorf("%v does not say %q:\n%s", args, says, stderr)
+	}
+	warning := strings.Index(stderr, "Collecting again from ")
+	if started := strings.Index(stderr, `"unit state"`); (warning >= 0) != slices.Contains(args, "--since") || warning > started {
+		t.Errorf("%v: the warning stands at %d, the first state at %d:\n%s", args, warning, started, stderr)
+	}
+}
+
 // TestRunSince: after the template was repaired, full documents are stored beside
 // the minimal ones; what the write index holds is not stored again, what was
 // rolled over is, and machines are; a run without --since continues as ever.
@@ -70,15 +85,7 @@ func TestRunSince(t *testing.T) {
 `)
 	run := func(says string, more ...string) {
 		t.Helper()
-		args := append([]string{"run", "-c", file, "--once", "-E", "path.data=" + filepath.Join(dir, "state")}, more...)
-		_, stderr := program(t, dir, args...)
-		if !strings.Contains(stderr, says) {
-			t.Errorf("%v does not say %q:\n%s", more, says, stderr)
-		}
-		warning := strings.Index(stderr, "Collecting again from ")
-		if started := strings.Index(stderr, `"unit state"`); (warning >= 0) != (len(more) > 0) || warning > started {
-			t.Errorf("%v: the warning stands at %d, the first state at %d:\n%s", more, warning, started, stderr)
-		}
+		expectRun(t, dir, says, append([]string{"run", "-c", file, "--once", "-E", "path.data=" + filepath.Join(dir, "state")}, more...))
 	}
 	es.Fault(refusing)
 	run("documents 160 = stored ")
@@ -127,9 +134,8 @@ func TestRunSinceWrongTime(t *testing.T) {
 func TestCollectFromAction(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 43, Alerts: 20, Machines: 10, EvidencePerAlert: 1})
-	r.set(r.input(map[string]any{"interval": "10m", "streams": twoStreams}), elasticsearchUnit(r.esURL))
+	r.set(r.input(map[string]any{"interval": "10m", "streams": someStreams}), elasticsearchUnit(r.esURL))
 	r.start()
-	r.waitHealthy()
 	r.eventually("all is stored", func() bool { return r.es.Count(dataStream) == 20 && r.es.Count(machineStream) == 10 })
 	for says, params := range map[string]map[string]any{
 		"time: want a time such as":       {},
@@ -152,8 +158,9 @@ func TestCollectFromAction(t *testing.T) {
 		}
 		r.eventually("the alerts are collected again", func() bool { return r.es.Stats().Conflicts == 20*(n+1) })
 	}
-	if _, err := r.agent.PerformAction(r.ctx, inputKey, "collect_now", nil); err != nil {
-		t.Error(err)
+	_, err := r.agent.PerformAction(r.ctx, inputKey, "collect_from", map[string]any{"time": "1s", "streams": "bad-1"})
+	if err == nil || !strings.Contains(err.Error(), "stream bad-1: does not run") {
+		t.Errorf("a stream that cannot run: %v", err)
 	}
 	if s := r.es.Stats(); s.Conflicts != 40 || s.Stored != 30 {
 		t.Errorf("%+v, want 40 conflicts and 30 stored", s)
@@ -161,9 +168,10 @@ func TestCollectFromAction(t *testing.T) {
 	r.stop()
 }
 
-var twoStreams = []any{
+var someStreams = []any{
 	map[string]any{"id": "log-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"}},
 	map[string]any{"id": "machine-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.machine"}},
+	map[string]any{"id": "bad-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.unheard_of"}},
 }
 
 // TestCollectFromSurvivesAChange: the request waits for the poll under way, which
