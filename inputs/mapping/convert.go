@@ -14,7 +14,15 @@ import (
 // should be is absent too, and a fault of the record.
 
 // Text takes any scalar as text, cut to MaxText.
-func (e *Envelope) Text(f *Field) ecs.Value { return e.TextAs(f.Name, f.Value) }
+func (e *Envelope) Text(f *Field) ecs.Value {
+	if Blank(f.Value) {
+		return ecs.Value{}
+	}
+	if f.Value.Kind() == '"' && len(f.Value) <= MaxText {
+		return ecs.Scalar(f.Value)
+	}
+	return e.TextAs(f.Name, f.Value)
+}
 
 // TextAs is Text of a value that is not a member, such as an element of a list;
 // name is what a fault calls it.

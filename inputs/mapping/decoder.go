@@ -82,7 +82,7 @@ func newDecoder(place string, own func(string) string, target any) *Decoder {
 		default:
 			continue
 		}
-		f.Name, f.Own = name, own(name)
+		f.names = &names{Name: name, Own: own(name)}
 		if place != "" {
 			f.Name = place + "." + name
 		}

@@ -19,9 +19,15 @@ type Raw = jsontext.Value
 // Field is a member of an API struct. A Decoder gives it its names, from the
 // json tag, and its value.
 type Field struct {
-	Value Raw    // aliases the record
-	Name  string // with the way to it, as in faults: evidence.sha1
-	Own   string // in the vendor's object of a document: sha1
+	Value Raw // aliases the record
+	*names
+}
+
+// names are apart from the value: they are looked at for faults and when tables
+// are made, and values beside each other stay in the cache.
+type names struct {
+	Name string // with the way to it, as in faults: evidence.sha1
+	Own  string // in the vendor's object of a document: sha1
 }
 
 // Text is the value as text, cut as Envelope.Text cuts it; "" for what is blank

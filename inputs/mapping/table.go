@@ -4,14 +4,15 @@ import "github.com/defender-endpoint/defender-endpoint/ecs"
 
 // Row says where a field of the record stands in an object of the document.
 type Row struct {
-	to   string // name there; empty for the field's own
+	to   string // name there
 	from *Field
 	as   func(*Field) ecs.Value
 }
 
-// Own is a field under the name that it has in the vendor's object. as makes its
-// value (Envelope.Text and its neighbours); it is not called for what is blank.
-func Own(from *Field, as func(*Field) ecs.Value) Row { return Row{"", from, as} }
+// Own is a field under the name that it has in the vendor's object, which its
+// decoder has given it. as makes its value (Envelope.Text and its neighbours); it
+// is not called for what is blank.
+func Own(from *Field, as func(*Field) ecs.Value) Row { return Row{from.Own, from, as} }
 
 // To is a field under another name, such as that of an ECS field.
 func To(name string, from *Field, as func(*Field) ecs.Value) Row { return Row{name, from, as} }
@@ -32,10 +33,6 @@ func (t Table) Fill(o *ecs.Object) {
 		if Blank(f.Value) {
 			continue
 		}
-		to := t[i].to
-		if to == "" {
-			to = f.Own
-		}
-		o.Set(to, t[i].as(f))
+		o.Set(t[i].to, t[i].as(f))
 	}
 }
