@@ -64,7 +64,7 @@ func TestEngineOneAlert(t *testing.T) {
 			if len(raised) > 0 {
 				t.Errorf("rule: also raised %v", raised)
 			}
-			latest := a.latest()
+			latest := a.latest("latest_alert")
 			for key, want := range map[string]string{"alert-1/tenant-1": "Resolved", "alert-1/tenant-2": "New", "alert-2/tenant-1": "InProgress"} {
 				if got := latest[key]; len(got) != 1 || got[0] != want {
 					t.Errorf("transform: %s is %v, want %s once", key, got, want)
@@ -75,6 +75,28 @@ func TestEngineOneAlert(t *testing.T) {
 				t.Errorf("transform: also %v", latest)
 			}
 		})
+	}
+}
+
+// TestEngineOneAction: the states of a machine action are one line of the
+// transform latest_action, the last one also where it has a fault.
+func TestEngineOneAction(t *testing.T) {
+	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, repository)
+	f := &feed{TB: t, namespace: "action"}
+	f.actions()
+	in := e.Install(t, p, engine.Installation{Namespace: "action", Settings: map[string]any{"index.final_pipeline": "_none"}})
+	if r := in.Feed(t, f.documents); r.Stored != r.Offered || r.Offered != 4 {
+		t.Fatalf("of %d documents %d were stored", r.Offered, r.Stored)
+	}
+	a := alertAssets{TB: t, engine: e, namespace: "action"}
+	got := a.latest("latest_action")
+	for key, want := range map[string]string{"action-1/<nil>": "Succeeded", "action-2/<nil>": "Pending"} {
+		if len(got[key]) != 1 || got[key][0] != want {
+			t.Errorf("%s is %v, want %s once", key, got[key], want)
+		}
+	}
+	if len(got) != 2 {
+		t.Errorf("want two lines: %v", got)
 	}
 }
 
@@ -154,16 +176,6 @@ type alertAssets struct {
 		Interval      string
 		TimestampName string `json:"timestamp_override"`
 	}
-	transform struct {
-		Source struct {
-			Index []string
-			Query map[string]any
-		}
-		Latest struct {
-			UniqueKey []string `yaml:"unique_key"`
-			Sort      string
-		}
-	}
 }
 
 func (a *alertAssets) read() {
@@ -177,13 +189,6 @@ func (a *alertAssets) read() {
 		a.Fatal(err)
 	}
 	if err := json.Unmarshal(b, &struct{ Attributes any }{&a.rule}); err != nil {
-		a.Fatal(err)
-	}
-	b, err = os.ReadFile(filepath.Join(repository, "spec/package/elasticsearch/transform/latest_alert/transform.yml"))
-	if err != nil {
-		a.Fatal(err)
-	}
-	if err := yaml.Unmarshal(b, &a.transform); err != nil {
 		a.Fatal(err)
 	}
 }
@@ -278,15 +283,56 @@ func (a *alertAssets) raised() map[string]map[string]bool {
 	return all
 }
 
-// latest are the states that the transform would keep, by alert.
-func (a *alertAssets) latest() map[string][]string {
+// latest are the states that a transform would keep, by its key's first fields.
+func (a *alertAssets) latest(name string) map[string][]string {
 	a.Helper()
-	all := map[string][]string{}
-	l := a.transform.Latest
-	for _, f := range a.combinations(a.transform.Source.Index, a.transform.Source.Query, l.UniqueKey, map[string]any{l.Sort: "desc"}, true) {
-		vendor, _ := f.Hit.Hits.Hits[0].Source["microsoft"].(map[string]any)
-		members, _ := vendor["defender_endpoint"].(map[string]any)
-		all[f.name()] = append(all[f.name()], fmt.Sprint(members["status"]))
+	b, err := os.ReadFile(filepath.Join(repository, "spec/package/elasticsearch/transform", name, "transform.yml"))
+	if err != nil {
+		a.Fatal(err)
+	}
+	var transform struct {
+		Source struct {
+			Index []string
+			Query map[string]any
+		}
+		Latest struct {
+			UniqueKey []string `yaml:"unique_key"`
+			Sort      string
+		}
+	}
+	if err := yaml.Unmarshal(b, &transform); err != nil {
+		a.Fatal(err)
+	}
+	all, l := map[string][]string{}, transform.Latest
+	for _, f := range a.combinations(transform.Source.Index, transform.Source.Query, l.UniqueKey, map[string]any{l.Sort: "desc"}, true) {
+		all[f.name()] = append(all[f.name()], f.status())
 	}
 	return all
+}
+
+// status is the state of an alert or of a machine action.
+func (f *found) status() string {
+	for _, path := range [][]string{{"microsoft", "defender_endpoint"}, {"microsoft_defender_endpoint", "machine_action"}} {
+		outer, _ := f.Hit.Hits.Hits[0].Source[path[0]].(map[string]any)
+		inner, _ := outer[path[1]].(map[string]any)
+		if status, ok := inner["status"].(string); ok {
+			return status
+		}
+	}
+	return ""
+}
+
+// actions adds the states of a machine action, of which the last one has a member
+// that cannot be mapped, and an action of the same machine.
+func (f *feed) actions() {
+	for i, status := range []string{"Pending", "InProgress", "Succeeded"} {
+		f.ingest(i, func() {
+			f.add("machine_action", usual, status, fmt.Appendf(nil,
+				`{"id":"action-1","type":"Isolate","status":%q,"machineId":"m","creationDateTimeUtc":"2026-03-02T09:59:00Z","lastUpdateDateTimeUtc":"2026-03-02T10:0%d:00Z","errorHResult":%s}`,
+				status, i, []string{"0", "0", `"none"`}[i]))
+		})
+	}
+	f.ingest(0, func() {
+		f.add("machine_action", usual, "another", []byte(`{"id":"action-2","type":"Unisolate","status":"Pending","machineId":"m","lastUpdateDateTimeUtc":"2026-03-02T10:00:00Z"}`))
+	})
 }
