@@ -40,8 +40,9 @@ type Options struct {
 // Component runs what is wanted. Apply and Stop are called by one goroutine;
 // diagnostics and actions look from others.
 type Component struct {
-	o    Options
-	slot *slot
+	o       Options
+	slot    *slot
+	batches *inputs.Batches
 
 	// mu guards what follows, with the fields of what it leads to that change.
 	// It is never held while something is waited for.
@@ -76,7 +77,7 @@ type runningStream struct {
 
 // New makes a component that runs nothing yet.
 func New(o Options) *Component {
-	return &Component{o: o, slot: newSlot(), inputs: map[key]*runningInput{}}
+	return &Component{o: o, slot: newSlot(), batches: inputs.NewBatches(inputs.DefaultBatches), inputs: map[key]*runningInput{}}
 }
 
 // Apply makes what runs equal to what is wanted. Streams run until they are no
@@ -237,6 +238,7 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 	env := inputs.Env{
 		Agent:     c.o.Agent(),
 		Publisher: c.slot,
+		Batches:   c.batches,
 		Cursors:   namedCursors{c.o.Cursors, r.health},
 		Reporter:  r.health,
 		Log:       in.health.log.With("stream.id", s.Key.Stream),

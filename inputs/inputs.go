@@ -113,8 +113,11 @@ type Env struct {
 	Agent     Agent
 	Publisher Publisher
 	Cursors   Cursors
-	Reporter  Reporter
-	Log       *slog.Logger
+	// Batches are those that all streams of the process share; nil makes one for
+	// this stream.
+	Batches  *Batches
+	Reporter Reporter
+	Log      *slog.Logger
 	// Once makes a stream return when it has caught up.
 	Once bool
 	// PollNow asks a stream that waits for its next poll not to wait. It may be

@@ -14,7 +14,9 @@
 //     instead of starting afresh. Only a 403 lets it: a key that may not read is
 //     not mended by waiting, and alerts must not wait for that.
 //   - Files have mode 0600 in a directory of mode 0700.
-//   - One process owns a directory: a second one is refused.
+//   - One process owns a directory: a second one is refused. A directory that
+//     vanishes is made again, and owned again.
+//   - Nothing is read from or written to what is no file: a pipe would block.
 //   - A failed save leaves the former value in place.
 //
 // # Why one file per stream and not one for all
@@ -23,8 +25,9 @@
 //
 // # Why file names are hashes
 //
-// Input and stream ids come from a policy and may hold anything, a slash
-// included. The key stands inside the file, where it is checked.
+// What a stream reads comes from a policy and may hold anything, a slash
+// included. The key stands inside the file, where it is checked. A file that a
+// former edition named by the ids of input and stream is found once, and moved.
 //
 // # Why a directory that cannot be written does not end the process
 //

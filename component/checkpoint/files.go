@@ -21,7 +21,10 @@ import (
 // ErrLocked means that another process owns the directory.
 var ErrLocked = errors.New("state directory is in use by another process")
 
-var errTooLarge = errors.New("it is too large for a checkpoint")
+var (
+	errTooLarge = errors.New("it is too large for a checkpoint")
+	errNoFile   = errors.New("there is a directory, a pipe or a device in its place")
+)
 
 // Files keeps each cursor in a file of its own.
 type Files struct {
@@ -43,12 +46,17 @@ func Open(dataPath string) (*Files, error) {
 	return f, nil
 }
 
-// own makes and locks the directory unless it is ours already.
+// own makes and locks the directory unless it is ours already. One that vanished
+// is made again: the lock of what is no longer there keeps nobody out.
 func (f *Files) own() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lock != nil {
-		return nil
+		if f.holds() {
+			return nil
+		}
+		_ = f.lock.Close()
+		f.lock = nil
 	}
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
@@ -63,6 +71,13 @@ func (f *Files) own() error {
 	}
 	f.lock = lock
 	return nil
+}
+
+// holds reports whether the lock is still the one in the directory.
+func (f *Files) holds() bool {
+	ours, err := f.lock.Stat()
+	there, thereErr := os.Lstat(filepath.Join(f.dir, "lock"))
+	return err == nil && thereErr == nil && os.SameFile(ours, there)
 }
 
 // Close gives the directory free.
@@ -98,7 +113,7 @@ func (f *Files) load(key inputs.Key) ([]byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, inputs.ErrNoCursor
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, errTooLarge):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, errTooLarge), errors.Is(err, errNoFile):
 	case err != nil: // the disk, or too many open files: it may be readable later
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	default:
@@ -117,6 +132,9 @@ func read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() { // reading a pipe would wait for ever
+		return nil, errNoFile
+	}
 	if info.Size() > maxSize {
 		return nil, errTooLarge
 	}
@@ -134,6 +152,9 @@ func (f *Files) Save(_ context.Context, key inputs.Key, value []byte) error {
 	}
 	path := f.path(key)
 	temp := path + ".new"
+	if info, err := os.Lstat(temp); err == nil && !info.Mode().IsRegular() {
+		_ = os.RemoveAll(temp) // opening a pipe would wait for ever
+	}
 	if err := write(temp, b); err != nil {
 		_ = os.Remove(temp)
 		return fmt.Errorf("write checkpoint: %w", err)

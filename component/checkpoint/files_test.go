@@ -106,11 +106,12 @@ func TestSecondProcessIsRefused(t *testing.T) {
 func TestSaveFailsWhereNothingCanBeWritten(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir)
-	if err := os.RemoveAll(filepath.Join(dir, "cursors")); err != nil {
+	cursors := filepath.Join(dir, "cursors")
+	if err := errors.Join(os.RemoveAll(cursors), os.WriteFile(cursors, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Save(context.Background(), key, []byte(`{}`)); err == nil {
-		t.Error("save into a missing directory returned nil")
+		t.Error("save into what is no directory returned nil")
 	}
 }
 

@@ -32,6 +32,7 @@ type Config struct {
 	// Identify, if set, is asked for the key in place of Key, until it answers.
 	Identify  func(context.Context) (inputs.Key, error)
 	Target    inputs.Target
+	Priority  int           // for a batch: lower goes first
 	Interval  time.Duration // from one poll's start to the next
 	Source    Source
 	Strategy  Strategy
@@ -47,7 +48,7 @@ type Loop struct {
 	Config
 
 	seen     *seenSet
-	batch    *inputs.Batch
+	batch    *inputs.Batch             // while a page is read
 	original jsontext.Value            // the record being mapped
 	emit     func(*ecs.Document) error // add, bound once
 	counts   inputs.Counts
@@ -66,9 +67,10 @@ func New(c Config) *Loop {
 	l := &Loop{
 		Config: c,
 		seen:   newSeenSet(c.Retention, c.Now),
-		batch:  inputs.NewBatch(c.Target, inputs.BatchDocuments, inputs.BatchBytes),
 	}
-	l.batch.Fallback = c.Fallback
+	if l.Env.Batches == nil {
+		l.Env.Batches = inputs.NewBatches(1)
+	}
 	l.emit = l.add
 	return l
 }

@@ -27,8 +27,12 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if !r.From.IsZero() {
 		l.floor = earlier(l.floor, r.From.Add(-floorTolerance))
 	}
+	if err := l.takeBatch(ctx); err != nil {
+		return PageStats{Err: err}, nil
+	}
+	defer l.giveBatch()
 	asked := l.Now() // before the source's turn is waited for: early is safe
-	answer, err := l.open(ctx, r)
+	answer, err := l.ask(ctx, r)
 	if err != nil {
 		return PageStats{Err: err}, nil
 	}
@@ -50,8 +54,8 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	return page.PageStats, nil
 }
 
-// open asks for a page.
-func (l *Loop) open(ctx context.Context, r Request) (Page, error) {
+// ask asks for a page.
+func (l *Loop) ask(ctx context.Context, r Request) (Page, error) {
 	if r.Unserved != nil {
 		return &substitute{Unserved: r.Unserved}, nil
 	}

@@ -30,8 +30,11 @@ type content struct {
 	written bool // bytes and sum are those of the record being mapped
 }
 
-// pair is a member with its quoted name.
-type pair struct{ name, value raw }
+// pair is a member: its quoted name, and its part of bytes.
+type pair struct {
+	name       raw
+	start, end int
+}
 
 // part is an element of a set: a part of bytes, and its place in the record.
 type part struct{ start, end, place int }
@@ -53,7 +56,8 @@ func (c *content) of(record raw) {
 		return
 	}
 	c.bytes, c.members = c.bytes[:0], c.members[:0]
-	c.value(record, 0)
+	s := ecs.NewScanner(record)
+	c.value(&s, 0)
 	c.sum = sha256.Sum256(c.bytes)
 	c.written = true
 }
@@ -70,51 +74,64 @@ const (
 	// maxContent is the longest record that is written, bytes; a longer one is
 	// taken as it came.
 	maxContent = 1 << 20
-	// maxDepth is how many levels are written; what is deeper is taken as it came,
-	// because each level is scanned once for every level around it.
+	// maxDepth is how many levels are written; what is deeper is taken as it came.
 	maxDepth = 8
 )
 
-func (c *content) value(v raw, depth int) {
-	switch kind := v.Kind(); {
-	case kind == '{' && depth < maxDepth:
-		c.object(v, depth+1)
-	case kind == '[' && depth < maxDepth:
-		c.list(v, depth+1)
-	case kind == '"':
-		c.text(v)
-	case kind == '0':
-		c.number(v)
+// value writes what comes next in one pass over it.
+func (c *content) value(s *ecs.Scanner, depth int) {
+	switch first := s.Peek(); {
+	case first == '{' && depth < maxDepth:
+		c.object(s, depth+1)
+	case first == '[' && depth < maxDepth:
+		c.list(s, depth+1)
+	case first == '"':
+		c.text(s.Value())
+	case first == '-' || '0' <= first && first <= '9':
+		c.number(s.Value())
 	default:
-		c.bytes = append(c.bytes, v...)
+		c.bytes = append(c.bytes, s.Value()...)
 	}
 }
 
-func (c *content) object(v raw, depth int) {
-	start := len(c.members)
-	s := ecs.NewScanner(v)
-	for s.Enter(); s.More(); {
-		c.members = append(c.members, pair{s.Value(), s.Value()})
-	}
-	order := &c.orders[depth]
-	order.sort(c.members[start:])
+// object writes the members as they come, and then puts them in order.
+func (c *content) object(s *ecs.Scanner, depth int) {
 	c.bytes = append(c.bytes, '{')
-	for i := range order.sorted {
-		m := c.members[start+order.sorted[i]]
-		if blank(m.value) {
-			continue
-		}
-		c.text(m.name)
-		c.bytes = append(c.bytes, ':')
-		if m.value.Kind() == '[' && slices.Contains(c.sets, ecs.Alias(m.name)) {
-			c.set(m.value, depth+1)
+	begin, first := len(c.bytes), len(c.members)
+	for s.Enter(); s.More(); {
+		m := pair{name: s.Value(), start: len(c.bytes)}
+		if blankNext(s) {
+			s.Value()
 		} else {
-			c.value(m.value, depth)
+			c.text(m.name)
+			c.bytes = append(c.bytes, ':')
+			if s.Peek() == '[' && slices.Contains(c.sets, ecs.Alias(m.name)) {
+				c.set(s, depth+1)
+			} else {
+				c.value(s, depth)
+			}
+			c.bytes = append(c.bytes, ',')
 		}
-		c.bytes = append(c.bytes, ',')
+		m.end = len(c.bytes)
+		c.members = append(c.members, m)
 	}
-	c.bytes = append(c.bytes, '}')
-	c.members = c.members[:start]
+	members := c.members[first:]
+	c.sorted = c.sorted[:0]
+	for _, i := range c.orders[depth].of(members) {
+		c.sorted = append(c.sorted, c.bytes[members[i].start:members[i].end]...)
+	}
+	c.bytes = append(append(c.bytes[:begin], c.sorted...), '}')
+	c.members = c.members[:first]
+}
+
+// blankNext reports whether the value that comes next is blank.
+func blankNext(s *ecs.Scanner) bool {
+	switch s.Peek() {
+	case 'n', '"':
+		ahead := *s
+		return blank(ahead.Value())
+	}
+	return false
 }
 
 // order is how the members of an object are sorted. Objects of one depth have
@@ -125,7 +142,7 @@ type order struct {
 	sorted []int
 }
 
-func (o *order) sort(members []pair) {
+func (o *order) of(members []pair) []int {
 	rest := o.names
 	same := len(members) == len(o.sorted)
 	for i := 0; same && i < len(members); i++ {
@@ -134,33 +151,32 @@ func (o *order) sort(members []pair) {
 		}
 	}
 	if same {
-		return
+		return o.sorted
 	}
 	o.names, o.sorted = o.names[:0], o.sorted[:0]
 	for i, m := range members {
 		o.names, o.sorted = append(o.names, m.name...), append(o.sorted, i)
 	}
 	slices.SortStableFunc(o.sorted, func(a, b int) int { return bytes.Compare(members[a].name, members[b].name) })
+	return o.sorted
 }
 
-func (c *content) list(v raw, depth int) {
-	s := ecs.NewScanner(v)
+func (c *content) list(s *ecs.Scanner, depth int) {
 	c.bytes = append(c.bytes, '[')
 	for s.Enter(); s.More(); {
-		c.value(s.Value(), depth)
+		c.value(s, depth)
 		c.bytes = append(c.bytes, ',')
 	}
 	c.bytes = append(c.bytes, ']')
 }
 
 // set is list with the elements sorted as they are written.
-func (c *content) set(v raw, depth int) {
+func (c *content) set(s *ecs.Scanner, depth int) {
 	c.bytes = append(c.bytes, '[')
 	begin, first := len(c.bytes), len(c.parts)
-	s := ecs.NewScanner(v)
 	for s.Enter(); s.More(); {
 		start := len(c.bytes)
-		c.value(s.Value(), depth)
+		c.value(s, depth)
 		c.bytes = append(c.bytes, ',')
 		c.parts = append(c.parts, part{start, len(c.bytes), len(c.parts) - first})
 	}

@@ -36,11 +36,13 @@ type hostile struct {
 	length time.Duration // of the run, by a clock that costs no time; default 30m
 	ahead  time.Duration // of the server's clock, against ours
 
-	unreadable bool // nothing can be read: an error must say so, and nothing else is asked
-	poisoned   bool // one record, id "poison", cannot be served: a pipeline_error document stands for it
-	healthy    bool // at the end, although the server is as it is
-	calls      int  // at most so many for the list; 0 = as many as it takes
-	twin       bool // the same in kind as another row: left out of short runs
+	unreadable bool                                      // nothing can be read: an error must say so, and nothing else is asked
+	poisoned   bool                                      // one record, id "poison", cannot be served: a pipeline_error document stands for it
+	network    func(http.RoundTripper) http.RoundTripper // what is between us and the server
+
+	healthy bool // at the end, although the server is as it is
+	calls   int  // at most so many for the list; 0 = as many as it takes
+	twin    bool // the same in kind as another row: left out of short runs
 }
 
 // hostileRun is one run of a stream against a tenant.
@@ -48,7 +50,7 @@ type hostile struct {
 // The stream runs in a bubble whose clock jumps over every wait. The server runs
 // outside, because a bubble's clock stands while anything in it waits for the
 // network; its tenant has the bubble's clock all the same. What must pass time
-// while the server is at work, as silence must, cannot be tried like this.
+// while the server is at work, as silence must, is done to hostile.network.
 type hostileRun struct {
 	*testing.T
 	row       hostile
@@ -140,7 +142,11 @@ func (h *hostileRun) start() {
 	for name, v := range h.settings {
 		source[name] = v
 	}
-	streams, err := defender.New("test").Streams(inputs.Unit{ID: "in", Source: source})
+	in := defender.New("test")
+	if h.row.network != nil {
+		in.RoundTripper = h.row.network(&http.Transport{DisableKeepAlives: true})
+	}
+	streams, err := in.Streams(inputs.Unit{ID: "in", Source: source})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -304,7 +310,7 @@ func (row hostile) run(t *testing.T) (faults []string) {
 // a gap that was closed has to leave the list.
 func TestHostileServers(t *testing.T) {
 	met := map[string]bool{}
-	for _, row := range slices.Concat(refusing(), misleading(), poisonous(), untimely(), versioned()) {
+	for _, row := range slices.Concat(refusing(), misleading(), poisonous(), untimely(), versioned(), slow()) {
 		if met[row.name] {
 			t.Errorf("two rows are called %q", row.name)
 		}

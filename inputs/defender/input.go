@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -27,6 +28,8 @@ type Input struct {
 	Traces string
 	// Now is the clock; nil is that of the system.
 	Now func() time.Time
+	// RoundTripper, if set, is used in place of the network: see api.Config.
+	RoundTripper http.RoundTripper
 
 	mu      sync.Mutex
 	clients []*shared
@@ -201,6 +204,7 @@ func (in *Input) apiConfig(c Config) api.Config {
 		Timeout:      c.HTTPClientTimeout,
 		UserAgent:    in.userAgent,
 		TraceFile:    in.traceFile(c),
+		RoundTripper: in.RoundTripper,
 	}
 }
 

@@ -32,6 +32,7 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 			Pipeline:   c.Pipeline,
 			Index:      c.Index,
 		},
+		Priority:  int(r.priority),
 		Interval:  c.Interval,
 		Source:    &list{client: id.client, resource: r, envelope: e},
 		Strategy:  r.pager(paging),

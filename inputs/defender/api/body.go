@@ -12,6 +12,7 @@ import (
 
 var (
 	errSilent   = errors.New("nothing was heard for too long")
+	errSlow     = errors.New("the answer came too slowly")
 	errTooLarge = errors.New("more than allowed")
 )
 
@@ -49,13 +50,42 @@ type source struct {
 	dog   *watchdog
 	bytes int64
 	err   error // what ended it other than io.EOF
+
+	waited time.Duration // for what came since waited was last 0
+	came   int64
+}
+
+// A body that brings less than slowBytes in slowTime of waiting for it would
+// hold its stream for hours without being silent.
+const (
+	slowTime  = time.Minute
+	slowBytes = 60 << 10
+)
+
+// tooSlow notes what came after so long a wait.
+func (s *source) tooSlow(wait time.Duration, n int) bool {
+	s.waited += wait
+	s.came += int64(n)
+	if s.waited < slowTime {
+		return false
+	}
+	slow := s.came < slowBytes
+	s.waited, s.came = 0, 0
+	return slow
 }
 
 func (s *source) Read(b []byte) (int, error) {
+	if s.err != nil { // readers pass over an error that came with bytes
+		return 0, s.err
+	}
+	began := time.Now()
 	s.dog.arm()
 	n, err := s.ReadCloser.Read(b)
 	s.dog.disarm()
 	s.bytes += int64(n)
+	if s.tooSlow(time.Since(began), n) && err == nil {
+		err = errSlow
+	}
 	if err != nil && err != io.EOF {
 		s.err = err
 	}

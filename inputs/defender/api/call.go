@@ -108,7 +108,7 @@ func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t t
 		defer x.close()
 		return nil, c.refusal(x, r, response, began)
 	}
-	c.pace.accepted(began)
+	c.pace.accepted(began, u.Path)
 	page, err := newPage(x, response.Header, c.maxRecord, c.scrub)
 	if err != nil {
 		x.close()
@@ -131,7 +131,7 @@ func (c *Client) refusal(x *exchange, r Request, response *http.Response, began 
 	e := parseError(x.op, response.StatusCode, response.Header, body, time.Now(), c.scrub)
 	switch e.Kind {
 	case Throttled:
-		e.RetryAfter = c.pace.throttled(began, e)
+		e.RetryAfter = c.pace.throttled(began, x.call.Path, e)
 	case Permission:
 		e.Hint = permissionHint(e, r.Roles)
 	}

@@ -106,7 +106,7 @@ func TestRetryAfterForms(t *testing.T) {
 		want   time.Duration
 	}{
 		"seconds": {func() string { return "45" }, 45 * time.Second},
-		"date":    {func() string { return time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat) }, 90 * time.Second},
+		"date":    {func() string { return time.Now().Add(50 * time.Second).UTC().Format(http.TimeFormat) }, 50 * time.Second},
 		"absent":  {func() string { return "" }, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,9 +193,9 @@ func TestUnexplainedThrottlesGrow(t *testing.T) {
 
 func TestWaitsObeyTheContext(t *testing.T) {
 	for name, f := range map[string]*fake{
-		"throttled":       {list: always(429, ``, "Retry-After", "100")},
-		"server error":    {list: always(500, ``, "Retry-After", "100")},
-		"token throttled": {token: always(429, ``, "Retry-After", "100")},
+		"throttled":       {list: always(429, ``, "Retry-After", "50")},
+		"server error":    {list: always(500, ``, "Retry-After", "20")},
+		"token throttled": {token: always(429, ``, "Retry-After", "50")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

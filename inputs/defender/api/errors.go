@@ -84,3 +84,11 @@ func (e *Error) IsToken() bool { return e.Op == opToken }
 // IsTooLarge reports whether one record was longer than Config.MaxRecord.
 // Page.Next passes over it when it is called again.
 func (e *Error) IsTooLarge() bool { return e.Code == codeTooLarge }
+
+// bound keeps an error that is no 429 from holding its caller for long: an
+// outage ends when it ends, whatever one node said of it.
+func (e *Error) bound() {
+	if e.Kind != Throttled {
+		e.RetryAfter = min(e.RetryAfter, longestOutage)
+	}
+}

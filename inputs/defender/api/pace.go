@@ -31,7 +31,7 @@ type Limit struct{ PerMinute, PerHour int }
 // Quota is what is left of the pace.
 type Quota struct {
 	MinuteLeft, HourLeft int       // calls not made within the last minute, the last hour
-	HeldUntil            time.Time // after a 429: nothing is sent before; zero when free
+	HeldUntil            time.Time // after a 429: a list is not asked before, the last one if several; zero when free
 }
 
 // Pace keeps all calls of one tenant and application inside the API's quota,
@@ -42,17 +42,24 @@ type Pace struct {
 	all budgets
 	own map[string]budgets // of paths that have a limit of their own
 
-	until   time.Time // nothing is sent before
-	held    time.Time // when until was last set
-	strikes int       // 429s in a row
+	holds map[string]*hold // by path, of those that were throttled
 
-	share  float64 // of the limits that is used; the rest seems to be somebody else's
+	held   time.Time // when anything was last throttled
+	share  float64   // of the limits that is used; the rest seems to be somebody else's
 	raised time.Time
 }
 
 // NewPace makes a pace whose whole limit is left.
 func NewPace(l Limit) *Pace {
-	return &Pace{all: newBudgets(l), own: map[string]budgets{}, share: 1}
+	return &Pace{all: newBudgets(l), own: map[string]budgets{}, holds: map[string]*hold{}, share: 1}
+}
+
+// hold is what the API asked for one path. It says of no other: those are held
+// when they are throttled, too.
+type hold struct {
+	until   time.Time // nothing is sent before
+	held    time.Time // when until was last set
+	strikes int       // 429s in a row
 }
 
 // SetLimit changes the limit; what was spent stays spent.
@@ -72,7 +79,7 @@ type call struct {
 }
 
 // wait blocks until a call may be made. A hold that the server asked for is
-// waited out only up to the patience of a call: a longer one is an error of
+// waited out only up to throttlePatience: a longer one is an error of
 // Throttled that says how long it lasts.
 func (p *Pace) wait(ctx context.Context, c call) error {
 	began := time.Now()
@@ -87,7 +94,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 		if d <= 0 {
 			return nil
 		}
-		if held && d > patience {
+		if held && d > throttlePatience {
 			return &Error{Op: c.op, Kind: Throttled, RetryAfter: d,
 				Message: "not sent: an earlier call was throttled", Hint: hintThrottled}
 		}
@@ -105,8 +112,8 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 func (p *Pace) take(now time.Time, c call) (d time.Duration, held bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := p.until.Sub(now); d > 0 {
-		return d, true
+	if h := p.holds[c.path]; h != nil && h.until.After(now) {
+		return h.until.Sub(now), true
 	}
 	budgets := slices.Concat(p.all, p.ofPath(now, c))
 	for _, b := range budgets {
@@ -135,37 +142,44 @@ func (p *Pace) ofPath(now time.Time, c call) budgets {
 	return own
 }
 
-// throttled holds everyone back after the call sent at that moment was
-// answered with the 429 e, and returns for how long. Several calls that were
-// under way together count as one. That calls within the limits are throttled
-// tells that others use up the quota: from then on half as many are made.
-func (p *Pace) throttled(sent time.Time, e *Error) time.Duration {
+// throttled holds a path back after the call sent at that moment was answered
+// with the 429 e, and returns for how long. Several calls that were under way
+// together count as one. That calls within the limits are throttled tells that
+// others use up the quota: from then on half as many are made, of all paths.
+func (p *Pace) throttled(sent time.Time, path string, e *Error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	h := p.holds[path]
+	if h == nil {
+		h = &hold{}
+		p.holds[path] = h
+	}
+	if sent.After(h.held) {
+		h.strikes++
+		h.held = now
+	}
 	if sent.After(p.held) {
-		p.strikes++
 		p.held = now
 		p.adapt(now, max(p.share/2, leastShare))
 	}
-	until := now.Add(wait(p.strikes, e, nil))
-	if until.After(p.until) {
-		p.until = until
+	until := now.Add(wait(h.strikes, e, nil))
+	if until.After(h.until) {
+		h.until = until
 	}
-	return p.until.Sub(now)
+	return h.until.Sub(now)
 }
 
 // accepted tells that the call sent at that moment was answered. If that was
 // after the last 429 the API takes calls again, and each minute in which it does
 // gives an eighth of the limits back.
-func (p *Pace) accepted(sent time.Time) {
+func (p *Pace) accepted(sent time.Time, path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !sent.After(p.held) {
-		return
+	if h := p.holds[path]; h != nil && sent.After(h.held) {
+		delete(p.holds, path)
 	}
-	p.strikes = 0
-	if now := time.Now(); p.share < 1 && now.Sub(p.raised) >= time.Minute {
+	if now := time.Now(); sent.After(p.held) && p.share < 1 && now.Sub(p.raised) >= time.Minute {
 		p.adapt(now, min(p.share+leastShare, 1))
 	}
 }
@@ -184,8 +198,10 @@ func (p *Pace) Quota() Quota {
 	defer p.mu.Unlock()
 	now := time.Now()
 	q := Quota{MinuteLeft: p.all[0].left(now), HourLeft: p.all[1].left(now)}
-	if p.until.After(now) {
-		q.HeldUntil = p.until
+	for _, h := range p.holds {
+		if h.until.After(now) && h.until.After(q.HeldUntil) {
+			q.HeldUntil = h.until
+		}
 	}
 	return q
 }

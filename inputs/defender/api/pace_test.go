@@ -83,22 +83,43 @@ func TestSimultaneousThrottlesCountOnce(t *testing.T) {
 		sent := time.Now()
 		time.Sleep(time.Second)
 		for range 3 {
-			if d := p.throttled(sent, &Error{Kind: Throttled}); d != time.Minute {
+			if d := p.throttled(sent, "", &Error{Kind: Throttled}); d != time.Minute {
 				t.Errorf("held for %v", d)
 			}
 		}
 		time.Sleep(time.Minute)
 		sent = time.Now()
 		time.Sleep(time.Second)
-		if d := p.throttled(sent, &Error{Kind: Throttled}); d != 2*time.Minute {
+		if d := p.throttled(sent, "", &Error{Kind: Throttled}); d != 2*time.Minute {
 			t.Errorf("held for %v the second time", d)
 		}
 		if q := p.Quota(); !q.HeldUntil.Equal(time.Now().Add(2 * time.Minute)) {
 			t.Errorf("held until %v", q.HeldUntil)
 		}
-		p.accepted(time.Now())
-		if d := p.throttled(time.Now(), &Error{Kind: Throttled, RetryAfter: time.Second}); d != 2*time.Minute {
+		p.accepted(time.Now(), "")
+		if d := p.throttled(time.Now(), "", &Error{Kind: Throttled, RetryAfter: time.Second}); d != 2*time.Minute {
 			t.Errorf("a short hold replaced a long one: %v", d)
+		}
+	})
+}
+
+// TestOneListIsThrottled: the others are asked, until they are throttled too.
+func TestOneListIsThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(DefaultLimit)
+		p.throttled(time.Now().Add(time.Second), "/machines", &Error{Kind: Throttled, RetryAfter: time.Hour})
+		if d, held := p.take(time.Now(), call{path: "/machines"}); !held || d != time.Hour {
+			t.Errorf("the list itself: %v, %v", d, held)
+		}
+		if d, _ := p.take(time.Now(), call{path: "/alerts"}); d != 0 {
+			t.Errorf("another list waits %v", d)
+		}
+		if q := p.Quota(); !q.HeldUntil.Equal(time.Now().Add(time.Hour)) {
+			t.Errorf("held until %v", q.HeldUntil)
+		}
+		p.throttled(time.Now().Add(time.Second), "/alerts", &Error{Kind: Throttled, RetryAfter: time.Minute})
+		if _, held := p.take(time.Now(), call{path: "/alerts"}); !held {
+			t.Error("a list that was throttled too is asked")
 		}
 	})
 }
@@ -183,7 +204,7 @@ func TestOthersUseUpTheQuota(t *testing.T) {
 				if err := p.wait(t.Context(), call{op: "test"}); err != nil {
 					t.Fatal(err)
 				}
-				p.accepted(time.Now())
+				p.accepted(time.Now(), "")
 				calls++
 			}
 			return calls
@@ -192,7 +213,7 @@ func TestOthersUseUpTheQuota(t *testing.T) {
 		before := during(time.Minute)
 		for range 3 {
 			time.Sleep(time.Minute)
-			p.throttled(time.Now(), &Error{Kind: Throttled, RetryAfter: time.Second})
+			p.throttled(time.Now(), "", &Error{Kind: Throttled, RetryAfter: time.Second})
 		}
 		time.Sleep(time.Second)
 		after := during(time.Minute)
@@ -215,11 +236,11 @@ func TestAnswersOfEarlierCallsTellNothing(t *testing.T) {
 		sent := time.Now()
 		time.Sleep(time.Second)
 		for range 3 {
-			p.throttled(sent, &Error{Kind: Throttled, RetryAfter: time.Second})
-			p.accepted(sent)
+			p.throttled(sent, "", &Error{Kind: Throttled, RetryAfter: time.Second})
+			p.accepted(sent, "")
 		}
-		if p.share != 0.5 || p.strikes != 1 {
-			t.Errorf("a share of %v after %d strikes, want half after 1", p.share, p.strikes)
+		if p.share != 0.5 || p.holds[""].strikes != 1 {
+			t.Errorf("a share of %v after %d strikes, want half after 1", p.share, p.holds[""].strikes)
 		}
 	})
 }

@@ -67,6 +67,7 @@ func text(v jsontext.Value) string {
 // scrub takes our secrets out of what the other side wrote.
 func parseError(op string, status int, h http.Header, body []byte, now time.Time, scrub func(string) string) *Error {
 	e := &Error{Op: op, Status: status, Kind: statusKind(status), RetryAfter: retryAfter(h, now)}
+	e.bound()
 	if b, ok := parseBody(body); ok {
 		if inner, ok := parseBody(b.Error); ok {
 			b = inner
@@ -105,6 +106,7 @@ func statusKind(status int) Kind {
 // parseTokenError makes an Error of a refusal by the token endpoint.
 func parseTokenError(status int, h http.Header, body []byte, now time.Time, scrub func(string) string) *Error {
 	e := &Error{Op: opToken, Status: status, Kind: tokenKind(status), RetryAfter: retryAfter(h, now)}
+	e.bound()
 	b, ok := parseBody(body)
 	if !ok {
 		e.Hint = statusHint(e)

@@ -15,10 +15,13 @@ const (
 	longestWait   = 30 * time.Second // between attempts, unless throttled
 	firstThrottle = time.Minute      // after a 429 that does not say how long
 	longestHold   = time.Hour        // after any 429: the hourly quota is whole again by then
+	longestOutage = 5 * time.Minute  // after any other answer that says how long
 
-	// patience is how long one call waits in all before it leaves the rest to
-	// the caller's schedule.
-	patience = 2 * time.Minute
+	// patience is how long one call is tried, all attempts included, before it is
+	// an error that shows and the rest is left to the caller's schedule.
+	patience = 30 * time.Second
+	// throttlePatience is how long one call waits for the API to take calls again.
+	throttlePatience = time.Minute
 )
 
 // attempts is how often a call is made at most. This is the one place where a
@@ -52,7 +55,7 @@ func wait(attempt int, e *Error, random func() float64) time.Duration {
 		return ceiling(firstThrottle, longestHold, attempt)
 	}
 	d := time.Duration(random() * float64(ceiling(firstBackoff, longestWait, attempt)))
-	return max(d, min(e.RetryAfter, longestHold))
+	return max(d, min(e.RetryAfter, longestOutage))
 }
 
 // ceiling doubles first with every attempt and stops at limit.
@@ -67,7 +70,7 @@ func ceiling(first, limit time.Duration, attempt int) time.Duration {
 // repeat calls f until it succeeds, fails for good, or waiting longer would
 // try the caller's patience; the last error is then returned.
 func repeat(ctx context.Context, f func() error) error {
-	var waited time.Duration
+	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		err := f()
 		if err == nil || !retry(attempt, err) {
@@ -75,7 +78,11 @@ func repeat(ctx context.Context, f func() error) error {
 		}
 		e, _ := errors.AsType[*Error](err)
 		d := wait(attempt, e, rand.Float64)
-		if waited += d; waited > patience {
+		limit := patience
+		if e.Kind == Throttled {
+			limit = throttlePatience
+		}
+		if time.Since(began)+d > limit {
 			return err
 		}
 		if sleep(ctx, d) != nil {
@@ -96,8 +103,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// retryAfter reads a Retry-After header, seconds or date. 0 means that it is
-// absent or unreadable; a moment in the past is as soon as sensible, a second.
+// retryAfter reads a Retry-After header, seconds or date. A date is read by the
+// answer's own Date, by our clock where there is none. 0 means that it is absent
+// or unreadable; a moment in the past is as soon as sensible, a second.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if text == "" {
@@ -112,6 +120,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	at, err := http.ParseTime(text)
 	if err != nil {
 		return 0
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
 	}
 	return min(max(at.Sub(now), time.Second), longestHold)
 }

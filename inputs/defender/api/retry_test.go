@@ -40,6 +40,7 @@ func TestWait(t *testing.T) {
 		{9, Error{Kind: Transient}, 0.5, 15 * s},
 		{1000, Error{Kind: Malformed}, 0.5, 15 * s},
 		{1, Error{Kind: Transient, RetryAfter: 20 * s}, 0.5, 20 * s},
+		{1, Error{Kind: Transient, RetryAfter: 100 * time.Hour}, 0.5, 5 * m},
 		{1, Error{Kind: Throttled, RetryAfter: 7 * s}, 0, 7 * s},
 		{1, Error{Kind: Throttled, RetryAfter: 100 * time.Hour}, 0, time.Hour},
 		{1, Error{Kind: Throttled}, 0, m},
@@ -72,6 +73,11 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {text}}, now); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+		// A date is one of the server's clock.
+		ahead := now.Add(50 * time.Minute)
+		if got := retryAfter(http.Header{"Retry-After": {text}, "Date": {now.Format(http.TimeFormat)}}, ahead); got != want {
+			t.Errorf("%q, our clock ahead: %v, want %v", text, got, want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// MaxPage is the largest $top that the service takes (defender-api.md 3.1).
+// MaxPage is the largest $top that the service takes (API.md 3.1).
 const MaxPage = 10_000
 
 const (
@@ -254,7 +254,7 @@ func (c *capabilities) exhausted(why error) error {
 const hintQuery = "the API refuses the query, not the credentials: check url and proxy_url, and report the message"
 
 // noRecords reports whether the API says with a 404 of its own that a list is
-// empty (defender-api.md 3.4).
+// empty (API.md 3.4).
 func noRecords(page collect.PageStats) bool {
 	refused, ok := errors.AsType[*api.Error](page.Err)
 	return ok && !page.Opened && refused.Status == http.StatusNotFound && refused.Code != ""
@@ -267,7 +267,7 @@ func because(why, err error) error {
 	return fmt.Errorf("%w: %w", why, err)
 }
 
-// literal writes a time with at most 7 fractional digits (defender-api.md 3.2).
+// literal writes a time with at most 7 fractional digits (API.md 3.2).
 func literal(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999Z") }
 
 func earlier(a, b time.Time) time.Time {

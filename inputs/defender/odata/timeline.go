@@ -10,7 +10,7 @@ import (
 
 // fallbackWindow is how long after its creation a record that cannot be read by
 // update time may still change: a machine action times out after 3 days and 14
-// minutes (defender-api.md 3.5).
+// minutes (API.md 3.5).
 const fallbackWindow = 4 * 24 * time.Hour
 
 // timeline reads what has an update time, from a cursor to the present.

@@ -1,0 +1,45 @@
+package collect
+
+import (
+	"context"
+	"time"
+)
+
+// batchPatience is how long a batch is kept while no answer comes.
+const batchPatience = 5 * time.Second
+
+// open asks for a page. Whoever waits long for an answer lends the batch to other
+// streams: one source that is silent must not stop the others.
+func (l *Loop) open(ctx context.Context, r Request) (Page, error) {
+	given := make(chan struct{})
+	lent := time.AfterFunc(batchPatience, func() { l.giveBatch(); close(given) })
+	answer, err := l.Source.Open(ctx, r)
+	if lent.Stop() {
+		return answer, err
+	}
+	<-given
+	if err != nil {
+		return nil, err
+	}
+	if err := l.takeBatch(ctx); err != nil {
+		_ = answer.Close()
+		return nil, err
+	}
+	return answer, nil
+}
+
+// takeBatch waits for a batch of the process.
+func (l *Loop) takeBatch(ctx context.Context) (err error) {
+	if l.batch, err = l.Env.Batches.Take(ctx, l.Priority); err == nil {
+		l.batch.Target, l.batch.Fallback = l.Target, l.Fallback
+	}
+	return err
+}
+
+// giveBatch returns it. That there is none is no error.
+func (l *Loop) giveBatch() {
+	if l.batch != nil {
+		l.Env.Batches.Give(l.batch)
+		l.batch = nil
+	}
+}
