@@ -59,7 +59,7 @@ func (l *Loop) ask(ctx context.Context, r Request) (Page, error) {
 	if r.Unserved != nil {
 		return &substitute{Unserved: r.Unserved}, nil
 	}
-	return l.Source.Open(ctx, r)
+	return l.open(ctx, r)
 }
 
 // substitute is a page of one record that the source cannot serve.
