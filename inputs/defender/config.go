@@ -107,7 +107,7 @@ type dataStream struct {
 const (
 	maxInitialInterval = 180 * 24 * time.Hour
 	maxOverlap         = 24 * time.Hour
-	maxBatchSize       = 10_000 // defender-api.md 3.1
+	maxBatchSize       = 10_000 // API.md 3.1
 )
 
 func defaults() Config {

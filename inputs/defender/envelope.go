@@ -24,6 +24,7 @@ const (
 
 	tagOriginal   = "preserve_original_event"
 	tagDuplicates = "preserve_duplicate_custom_fields"
+	tagUnexpanded = "evidence_unavailable" // the API served the record without its evidence only
 )
 
 // envelope makes the documents of one stream: what every document carries
@@ -49,12 +50,14 @@ type envelope struct {
 	// unknown counts members kept without being known, until it is taken.
 	unknown int
 	drift   *drift // of the stream; nil outside of one
-	epoch   []byte // part of every id; see collect.Place
-	hash    hash.Hash
-	sum     []byte    // of hash; before that, the length of a part
-	source  [2][]byte // parts of every id: dataset and tenant
-	values  []ecs.Value
-	several []ecs.Value // see keep
+	// unexpanded tells that records were asked for without what $expand brings.
+	unexpanded bool
+	epoch      []byte // part of every id; see collect.Place
+	hash       hash.Hash
+	sum        []byte    // of hash; before that, the length of a part
+	source     [2][]byte // parts of every id: dataset and tenant
+	values     []ecs.Value
+	several    []ecs.Value // see keep
 }
 
 func newEnvelope(c Config, agent inputs.Agent) *envelope {
@@ -140,6 +143,9 @@ func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {
 	d := &e.doc
 	d.ID = e.documentID(parts)
 	d.Timestamp = timestamp
+	if e.unexpanded {
+		d.Root().Set("tags", e.withTags(tagUnexpanded))
+	}
 	if len(e.faults) == 0 && !e.lossy {
 		return
 	}
@@ -150,17 +156,21 @@ func (e *envelope) finish(timestamp time.Time, parts ...[]byte) {
 		event.Set("kind", ecs.Text("pipeline_error"))
 	}
 	event.Set("original", e.originalText())
-	root.Set("tags", e.withTag(tagOriginal))
+	if e.unexpanded {
+		root.Set("tags", e.withTags(tagOriginal, tagUnexpanded))
+		return
+	}
+	root.Set("tags", e.withTags(tagOriginal))
 }
 
-func (e *envelope) withTag(tag string) ecs.Value {
+func (e *envelope) withTags(more ...string) ecs.Value {
 	tags := slices.Clone(e.tags)
-	for _, t := range tags {
-		if t.String() == tag {
-			return ecs.List(tags...)
+	for _, tag := range more {
+		if !slices.ContainsFunc(tags, func(t ecs.Value) bool { return t.String() == tag }) {
+			tags = append(tags, ecs.Text(tag))
 		}
 	}
-	return ecs.List(append(tags, ecs.Text(tag))...)
+	return ecs.List(tags...)
 }
 
 func (e *envelope) originalText() ecs.Value { return ecs.Text(ecs.Alias(e.record)) }

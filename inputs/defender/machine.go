@@ -23,7 +23,7 @@ var machineResource = &resource{
 	newMapper:  newMachineMapper,
 }
 
-// machine is one element of /api/machines (defender-api.md 3.4). Unknown
+// machine is one element of /api/machines (API.md 3.4). Unknown
 // members are kept.
 type machine struct {
 	ID                     raw `json:"id"`                     // 40 hex

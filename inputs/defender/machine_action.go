@@ -24,7 +24,7 @@ var machineActionResource = &resource{
 	newMapper:  newMachineActionMapper,
 }
 
-// machineAction is one element of /api/machineactions (defender-api.md 3.5).
+// machineAction is one element of /api/machineactions (API.md 3.5).
 // Unknown members are kept.
 type machineAction struct {
 	ID                    raw `json:"id"`                      // GUID

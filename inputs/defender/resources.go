@@ -37,7 +37,7 @@ type resource struct {
 	permission string
 	priority   api.Priority
 	// limit is the service's for this list alone; zero where it has none but
-	// the one of all calls, api.DefaultLimit (defender-api.md 3.1).
+	// the one of all calls, api.DefaultLimit (API.md 3.1).
 	limit    api.Limit
 	interval time.Duration // default of the setting
 	tags     []string      // default of the setting

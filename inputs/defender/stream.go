@@ -34,7 +34,7 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 		},
 		Priority:  int(r.priority),
 		Interval:  c.Interval,
-		Source:    &list{client: id.client, resource: r},
+		Source:    &list{client: id.client, resource: r, envelope: e},
 		Strategy:  r.pager(paging),
 		Mapper:    newRecordMapper(r, e),
 		Retention: retention,
@@ -57,11 +57,13 @@ func (r *resource) paging(c Config, now func() time.Time, log *slog.Logger) odat
 type list struct {
 	client   *api.Client
 	resource *resource
+	envelope *envelope
 }
 
 // Open implements collect.Source. A backlog gives way to what is new of its own
 // resource, and goes before the next resource.
 func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error) {
+	l.envelope.unexpanded = l.resource.expand != "" && !r.Query.Has("$expand")
 	priority := 2 * l.resource.priority
 	if r.Backlog {
 		priority++

@@ -54,7 +54,7 @@ func newest(ctx context.Context, client *api.Client, r *resource, t *inputs.Tria
 	if refused, ok := errors.AsType[*api.Error](err); ok {
 		t.Status = refused.Status
 		if refused.Status == http.StatusNotFound && refused.Kind != api.Misconfigured && r.updated == "" {
-			return nil // an empty list of machines (defender-api.md 3.4)
+			return nil // an empty list of machines (API.md 3.4)
 		}
 	}
 	if err != nil {

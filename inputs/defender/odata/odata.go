@@ -16,7 +16,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// MaxPage is the largest $top that the service takes (defender-api.md 3.1).
+// MaxPage is the largest $top that the service takes (API.md 3.1).
 const MaxPage = 10_000
 
 const (
@@ -73,6 +73,7 @@ type place struct {
 	// Ahead is the server's time at the last poll, where the cursor was in the
 	// future by it.
 	Ahead time.Time `json:"ahead,omitzero"`
+	Gaps  []gap     `json:"gaps,omitempty"`
 }
 
 const placeVersion = 1
@@ -116,18 +117,23 @@ type sweep struct {
 
 // query asks for a page. Whole numbers carry no exponent.
 func (s *sweep) query(filter, order string) url.Values {
-	q := url.Values{"$top": {strconv.Itoa(s.can.top)}}
+	return s.part(filter, order, s.skip, s.can.top, false)
+}
+
+// part is query for so many records behind so many; bare leaves out $expand.
+func (s *sweep) part(filter, order string, skip, top int, bare bool) url.Values {
+	q := url.Values{"$top": {strconv.Itoa(top)}}
 	if filter != "" {
 		q.Set("$filter", filter)
 	}
 	if order != "" {
 		q.Set("$orderby", order+" asc")
 	}
-	if s.Expand != "" && s.can.takes(expand) {
+	if s.Expand != "" && s.can.takes(expand) && !bare {
 		q.Set("$expand", s.Expand)
 	}
-	if s.skip > 0 {
-		q.Set("$skip", strconv.Itoa(s.skip))
+	if skip > 0 {
+		q.Set("$skip", strconv.Itoa(skip))
 	}
 	return q
 }
@@ -248,7 +254,7 @@ func (c *capabilities) exhausted(why error) error {
 const hintQuery = "the API refuses the query, not the credentials: check url and proxy_url, and report the message"
 
 // noRecords reports whether the API says with a 404 of its own that a list is
-// empty (defender-api.md 3.4).
+// empty (API.md 3.4).
 func noRecords(page collect.PageStats) bool {
 	refused, ok := errors.AsType[*api.Error](page.Err)
 	return ok && !page.Opened && refused.Status == http.StatusNotFound && refused.Code != ""
@@ -261,7 +267,7 @@ func because(why, err error) error {
 	return fmt.Errorf("%w: %w", why, err)
 }
 
-// literal writes a time with at most 7 fractional digits (defender-api.md 3.2).
+// literal writes a time with at most 7 fractional digits (API.md 3.2).
 func literal(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999Z") }
 
 func earlier(a, b time.Time) time.Time {
