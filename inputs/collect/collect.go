@@ -50,6 +50,15 @@ type Request struct {
 	From, To time.Time
 	// Backlog is set by the loop: what is new goes before this.
 	Backlog bool
+	// Unserved, if set, is a page in itself, and the source is not asked.
+	Unserved *Unserved
+}
+
+// Unserved stands for a record that the source cannot serve, so that a document
+// tells of it.
+type Unserved struct {
+	Record jsontext.Value // what is known of it
+	Cause  error
 }
 
 // PageStats are what the loop saw of a page. Records that the source sent

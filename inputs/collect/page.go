@@ -24,15 +24,15 @@ type reading struct {
 // publishing, after which nothing that is pending counts; what is wrong with
 // the page stands in PageStats.Err.
 func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
+	if !r.From.IsZero() {
+		l.floor = earlier(l.floor, r.From.Add(-floorTolerance))
+	}
 	if err := l.takeBatch(ctx); err != nil {
 		return PageStats{Err: err}, nil
 	}
 	defer l.giveBatch()
-	if !r.From.IsZero() {
-		l.floor = earlier(l.floor, r.From.Add(-floorTolerance))
-	}
 	asked := l.Now() // before the source's turn is waited for: early is safe
-	answer, err := l.open(ctx, r)
+	answer, err := l.ask(ctx, r)
 	if err != nil {
 		return PageStats{Err: err}, nil
 	}
@@ -53,6 +53,31 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	l.report()
 	return page.PageStats, nil
 }
+
+// ask asks for a page.
+func (l *Loop) ask(ctx context.Context, r Request) (Page, error) {
+	if r.Unserved != nil {
+		return &substitute{Unserved: r.Unserved}, nil
+	}
+	return l.open(ctx, r)
+}
+
+// substitute is a page of one record that the source cannot serve.
+type substitute struct {
+	*Unserved
+	read bool
+}
+
+func (s *substitute) Next() (jsontext.Value, error) {
+	if s.read {
+		return nil, io.EOF
+	}
+	s.read = true
+	return s.Record, &OversizedError{Cause: s.Cause}
+}
+
+func (s *substitute) Asked() time.Time { return time.Time{} }
+func (s *substitute) Close() error     { return nil }
 
 // records reads the records of a page, up to its end or to what is wrong with it.
 func (l *Loop) records(ctx context.Context, answer Page, page *reading) error {

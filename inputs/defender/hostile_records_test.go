@@ -31,6 +31,18 @@ func poisonous() []hostile {
 			})
 		}
 	}
+	for _, res := range []tenant.Resource{tenant.Alerts, tenant.Machines} {
+		rows = append(rows, hostile{
+			name: res.String() + ", a record that is served again after 40 minutes", resource: res, length: 2 * time.Hour,
+			options: tenant.Options{Alerts: 120, Machines: 120, EvidencePerAlert: 1}, settings: map[string]any{"batch_size": 50},
+			rules: []tenant.Rule{{Status: 500, Serves: "poison"}}, healthy: true,
+			during: func(h *hostileRun) {
+				addOne("poison")(h)
+				time.Sleep(40 * time.Minute)
+				h.tenant.Heal()
+			},
+		})
+	}
 	return append(rows, hostile{
 		name: "more alerts of one time than may be skipped", options: tenant.Options{Alerts: 200, TieRun: 200, EvidencePerAlert: 1},
 		settings: map[string]any{"batch_size": 50}, rules: []tenant.Rule{{Path: alertList, SkipAbove: 60, Status: 400}, {Path: alertList, ClampTop: 50}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,5 +57,26 @@ func TestRefusalsAreShown(t *testing.T) {
 				t.Errorf("diagnostics show %v, want %q", query, c.want)
 			}
 		})
+	}
+}
+
+// TestMissingEvidenceIsSaid: alerts that the API serves without their evidence
+// only have a tag that tells of it, and no other has.
+func TestMissingEvidenceIsSaid(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		b := newBench(t, tenant.Options{Alerts: 5, EvidencePerAlert: 1}, nil)
+		b.dataset = logDataset
+		if refused {
+			b.tenant.Fail(tenant.Rule{With: tenant.Expand, Status: 400})
+		}
+		b.mustPoll()
+		for _, document := range b.sink.stored {
+			if strings.Contains(document, `"evidence_unavailable"`) != refused {
+				t.Errorf("refused: %v, document %s", refused, document)
+			}
+		}
+		if len(b.sink.stored) == 0 {
+			t.Error("nothing was stored")
+		}
 	}
 }

@@ -20,6 +20,7 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 	r := resourceOf(c.DataStream.Dataset)
 	paging := r.paging(c, now, env.Log)
 	paging.Show = w.asks
+	mapper := newMapper(r, c, env.Agent, now, &w.drift)
 	retention := r.retention
 	retention.Refresh = c.FullInterval
 	return collect.New(collect.Config{
@@ -33,9 +34,9 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 		},
 		Priority:  int(r.priority),
 		Interval:  c.Interval,
-		Source:    &list{client: id.client, resource: r},
+		Source:    &list{client: id.client, resource: r, mapper: mapper},
 		Strategy:  r.pager(paging),
-		Mapper:    loopMapper{newMapper(r, c, env.Agent, now, &w.drift)},
+		Mapper:    loopMapper{mapper},
 		Retention: retention,
 		Fallback:  mapping.Fallback{},
 		Now:       now,
@@ -60,15 +61,25 @@ func (r *resource) paging(c Config, now func() time.Time, log *slog.Logger) odat
 	}
 }
 
+// tagUnexpanded is the tag of documents whose record the API served without what
+// $expand brings.
+const tagUnexpanded = "evidence_unavailable"
+
 // list is a resource's list as the source of pages.
 type list struct {
 	client   *api.Client
 	resource *resource
+	mapper   *mapping.Mapper
 }
 
 // Open implements collect.Source. A backlog gives way to what is new of its own
 // resource, and goes before the next resource.
 func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error) {
+	if l.resource.expand != "" && !r.Query.Has("$expand") {
+		l.mapper.Partial(tagUnexpanded)
+	} else {
+		l.mapper.Partial("")
+	}
 	priority := 2 * l.resource.priority
 	if r.Backlog {
 		priority++

@@ -65,9 +65,10 @@ type Envelope struct {
 	// lossy tells of a document that some of the record is in the original alone,
 	// without being a fault.
 	lossy   bool
-	kept    int // values in the document's unknown; see Keep
-	unknown int // members kept without being known, until it is taken
-	compact Raw // a container on its way to a text
+	partial string // tag of the documents; see Mapper.Partial
+	kept    int    // values in the document's unknown; see Keep
+	unknown int    // members kept without being known, until it is taken
+	compact Raw    // a container on its way to a text
 	values  []ecs.Value
 	several []ecs.Value // see Keep
 }
@@ -220,6 +221,9 @@ func (e *Envelope) Finish(timestamp time.Time, parts ...[]byte) {
 	d := &e.Doc
 	d.ID = e.ids.of(parts, e.contentOf().sum[:])
 	d.Timestamp = timestamp
+	if e.partial != "" {
+		d.Root().Set("tags", e.withTags(e.partial))
+	}
 	if len(e.faults) == 0 && !e.lossy {
 		return
 	}
@@ -230,17 +234,18 @@ func (e *Envelope) Finish(timestamp time.Time, parts ...[]byte) {
 		event.Set("kind", ecs.Text("pipeline_error"))
 	}
 	event.Set("original", e.originalText())
-	root.Set("tags", e.withTag(TagOriginal))
+	root.Set("tags", e.withTags(TagOriginal, e.partial))
 }
 
-func (e *Envelope) withTag(tag string) ecs.Value {
+// withTags are the stream's tags and more; an empty one is none.
+func (e *Envelope) withTags(more ...string) ecs.Value {
 	tags := slices.Clone(e.tags)
-	for _, t := range tags {
-		if t.String() == tag {
-			return ecs.List(tags...)
+	for _, tag := range more {
+		if tag != "" && !slices.ContainsFunc(tags, func(t ecs.Value) bool { return t.String() == tag }) {
+			tags = append(tags, ecs.Text(tag))
 		}
 	}
-	return ecs.List(append(tags, ecs.Text(tag))...)
+	return ecs.List(tags...)
 }
 
 func (e *Envelope) originalText() ecs.Value { return ecs.Text(ecs.Alias(e.record)) }

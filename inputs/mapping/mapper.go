@@ -48,6 +48,10 @@ func NewMapper(e *Envelope, records RecordMapper) *Mapper {
 // empty where records have versions of their own.
 func (m *Mapper) Begin(epoch []byte) { m.envelope.ids.epoch = epoch }
 
+// Partial gives the documents of all records to come a tag, which says that the
+// source served the records in part; an empty one ends that.
+func (m *Mapper) Partial(tag string) { m.envelope.partial = tag }
+
 // Read decodes a record and returns its id and update time, zero where there is
 // none; the id is valid until the next Read. With unreadable the record, or the
 // beginning of one, is only to be kept.

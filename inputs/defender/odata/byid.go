@@ -17,11 +17,14 @@ type byID struct {
 
 // Request implements collect.Pager.
 func (p *byID) Request() collect.Request {
-	filter := ""
-	if p.from != "" {
-		filter = "id ge '" + strings.ReplaceAll(p.from, "'", "''") + "'"
+	return collect.Request{Query: p.query(p.filter(), "id")}
+}
+
+func (p *byID) filter() string {
+	if p.from == "" {
+		return ""
 	}
-	return collect.Request{Query: p.query(filter, "id")}
+	return "id ge '" + strings.ReplaceAll(p.from, "'", "''") + "'"
 }
 
 // Next implements collect.Pager.
@@ -42,6 +45,8 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 		return p.list.refuses(orderBy, because(errUnordered, page.Err))
 	case p.broke(page):
 		return p, nil
+	case page.Err != nil && page.Records == 0 && p.stuck(page, "from "+p.from):
+		return p.closeIn(), nil
 	case page.Err != nil && page.Records == 0:
 		return nil, p.failed(page)
 	}

@@ -52,6 +52,8 @@ func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 		return p.line.refuses(orderBy|expand|timeFilter|anyFilter, because(errUnordered, page.Err))
 	case p.broke(page):
 		return p, nil
+	case page.Err != nil && page.Records == 0 && p.stuck(page, literal(p.from)):
+		return p.closeIn(), nil
 	case page.Err != nil && page.Records == 0:
 		return nil, p.failed(page)
 	}
@@ -94,8 +96,7 @@ func (p *byTime) move(page collect.PageStats) (collect.Pager, error) {
 	case ended:
 		p.reach(p.to, p.Overlap)
 		p.can.widen()
-		p.open(p.to, p.can.window)
-		p.restart()
+		p.enter(p.to)
 	default: // an earlier pass may have seen later records
 		p.line.advance(page.Past, p.stretch)
 		p.reach(page.Newest, p.Overlap)

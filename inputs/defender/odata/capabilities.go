@@ -40,6 +40,7 @@ type capabilities struct {
 	since   time.Time // of the last refusal
 	unasked bool      // the order cannot be asked about
 	window  time.Duration
+	stuckAt string // where a page failed last
 }
 
 func newCapabilities(o Options, ladder ...option) *capabilities {

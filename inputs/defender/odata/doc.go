@@ -5,8 +5,13 @@
 // last update, Snapshot for lists that are read as a whole. For every sweep of
 // package collect it gives the best pager that the server is known to take:
 //
-//	Timeline   byTime, else byWindow (by the update time, else by creation)
+//	Timeline   byTime, else byWindow (by the update time, by creation, or the
+//	           whole list by $skip)
 //	Snapshot   byID, else bySkip (sorted, else as it comes)
+//
+// byCount, byTie and closeIn step in for a while: to prove the order of a page, to
+// read more records of one time than may be skipped, and to find the one record
+// that the server cannot serve.
 //
 // Begin with byTime (bytime.go): Request asks, Next is told what came. Then read
 // Timeline.Begin for the choice, capabilities for what is remembered of a server
@@ -18,7 +23,9 @@
 //     that the server showed when it was asked, and never past a record that was
 //     not acknowledged. One that is in the future all the same is set back.
 //   - The lower bound is inclusive, always.
-//   - Only an empty page ends a list, or one that goes beyond the sweep's begin.
+//   - A list ends with an empty page, with one that proves the end, or with one
+//     that goes beyond the sweep's begin. A snapshot never ends with a 404 or an
+//     empty page behind its first page.
 //   - No pager does I/O or reads a clock but Options.Now.
 //   - Whatever a server answers, a sweep ends: after maxPages, or maxSame pages
 //     that are the same.
@@ -34,12 +41,46 @@
 // query spans a week at most, the last one has no upper bound: a record that is
 // updated while being paged moves to the end and is met there.
 //
-// What a server refuses of this is remembered for an hour and asked for another
-// way: without $orderby each window is read to its end by $skip, and the cursor
-// moves only then; windows are halved until the server skips far enough; without
-// a filter by update time records are read by creation time, four days back at
-// every poll. An option that is ignored is noticed from the records, and counts
-// as refused.
+// A refusal is known by its status: any 400. The same is asked for in the smallest
+// page first. If that comes, it was the size, and pages grow again up to where
+// they are refused. Else the query is asked without one part after the other, as
+// the ladder of the strategy says (see Timeline, Snapshot): without $orderby each
+// window is read to its end by $skip, and the cursor moves only then; windows are
+// halved until the server skips far enough; without a filter by update time
+// records are read by creation time, four days back at every poll, and without
+// any filter the whole list by $skip, of which the loop publishes what is not
+// from before the place. All of it is remembered for an hour. An option that is
+// ignored is noticed from the records, and counts as refused. When nothing is
+// left to leave out, the error's remedy names the query.
+//
+// # Why pages grow and shrink
+//
+// Calls are what a tenant has few of, so a page is as large as it may be. One that
+// does not come makes the next a quarter as large, and what came of one that
+// broke off counts. A size is taken for too large only when a smaller full page
+// came right after: for an hour where it was refused, for ten minutes else.
+//
+// # Why the order of a page is asked about
+//
+// A server that sorts after $top gives pages that look sorted, and a record may
+// show a later time than it is sorted by: either would carry the cursor over
+// neighbours. So before it moves over a page that another may follow, the number
+// of records from the lower bound to before the newest of the page is asked
+// about: $skip as many as the page has less one, $top=1, without $orderby. There is
+// none where the page was what it should be. One that nobody has seen, twice in a
+// row, counts as $orderby ignored. Where the server refuses the question, the order
+// is believed for an hour.
+//
+// # Why one record is left behind, and when
+//
+// A record that cannot be served would keep all that follow it from being read.
+// A page that fails twice in one place is read record by record, in steps that
+// double and then halve. A single one that fails is left behind only when the one
+// behind it comes: else it is the server that fails. An alert is first tried
+// without its evidence. The stretch between its neighbours becomes a gap of the
+// place: polls read around it, and it is asked for once an hour for seven days.
+// Snapshots need no gap, they ask for all at every sweep. The newest record of a
+// timeline is waited for, with an error: nothing stands behind it.
 //
 // # Why bounds are passed again after $skip
 //
@@ -81,13 +122,16 @@
 // records from being published again even when the data stream has rolled over
 // and no longer knows the ids.
 //
-// # Why only an empty page is the last one
+// # Why a short page is the last one only sometimes
 //
 // A server that clamps $top, or cuts pages by their size, returns short pages
 // that are not the last, and taking them for it would leave what follows unread
-// at every poll. It costs a quiet tenant one small request a poll. A nextLink is
-// not followed and tells nothing: with $top the service gives none, and there
-// are reports of links without end.
+// at every poll. A page proves the end when it is shorter than asked and than half
+// of the smallest page that the server ever cut, 1,000 where none is known, and
+// holds the newest record that was known before. The first sweep and every tenth
+// believe it of no more than a hundredth of a page. A nextLink is not followed
+// and tells nothing: with $top the service gives none, and there are reports of
+// links without end.
 //
 // Where alerts never stop there is no empty page, and a poll that waits for one
 // uses up the calls of the whole tenant. A sorted page that goes beyond the
@@ -95,10 +139,12 @@
 //
 // # Why a snapshot is read by id
 //
-// A page begins behind the last id of the one before, not at $skip: a record
-// that leaves the list meanwhile would hide its neighbour, which the next
-// snapshot would then take for new. A 404 of the API is an empty list, and an
-// empty list does not make the records of the snapshot before new again.
+// A page begins with the last id of the one before, not at $skip: a record that
+// leaves the list meanwhile would hide its neighbour, which the next snapshot
+// would then take for new. Since the record with that id comes again, a page
+// without any is a failed one, and so is a 404, by which the API says that there
+// are none: it counts for the first page of a snapshot only. An empty list does
+// not make the records of the snapshot before new again.
 //
 // # Why what a server refuses is not part of the place
 //

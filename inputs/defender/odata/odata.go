@@ -73,6 +73,7 @@ type place struct {
 	// Ahead is the server's time at the last poll, where the cursor was in the
 	// future by it.
 	Ahead time.Time `json:"ahead,omitzero"`
+	Gaps  []gap     `json:"gaps,omitempty"`
 }
 
 const placeVersion = 1
@@ -116,18 +117,23 @@ type sweep struct {
 
 // query asks for a page. Whole numbers carry no exponent.
 func (s *sweep) query(filter, order string) url.Values {
-	q := url.Values{"$top": {strconv.Itoa(s.can.top)}}
+	return s.part(filter, order, s.skip, s.can.top, false)
+}
+
+// part is query for so many records behind so many; bare leaves out $expand.
+func (s *sweep) part(filter, order string, skip, top int, bare bool) url.Values {
+	q := url.Values{"$top": {strconv.Itoa(top)}}
 	if filter != "" {
 		q.Set("$filter", filter)
 	}
 	if order != "" {
 		q.Set("$orderby", order+" asc")
 	}
-	if s.Expand != "" && s.can.takes(expand) {
+	if s.Expand != "" && s.can.takes(expand) && !bare {
 		q.Set("$expand", s.Expand)
 	}
-	if s.skip > 0 {
-		q.Set("$skip", strconv.Itoa(s.skip))
+	if skip > 0 {
+		q.Set("$skip", strconv.Itoa(skip))
 	}
 	return q
 }

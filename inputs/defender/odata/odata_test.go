@@ -344,3 +344,34 @@ func TestCallsOfABacklog(t *testing.T) {
 	}
 	t.Logf("%d calls", len(r.asked))
 }
+
+// TestEvidenceIsAskedForLater: what was read while the server refused $expand is
+// asked for again with it, once the refusal is forgotten, and a gap is read around
+// by no poll after that.
+func TestEvidenceIsAskedForLater(t *testing.T) {
+	r := newRig(odata.Timeline, 50)
+	r.options.Expand, r.refuse = "evidence", has("$expand")
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	r.expectOnce(t)
+	r.refuse = nil
+	r.now = noon.Add(61 * time.Minute) // the refusal is forgotten when this poll is complete
+	if err := r.poll(t); err != nil {
+		t.Fatal(err)
+	}
+	oldest := r.things[len(r.things)-1].Updated
+	for poll, want := range []bool{true, false} {
+		if err := r.poll(t); err != nil {
+			t.Fatal(err)
+		}
+		again := slices.ContainsFunc(r.asked, func(q url.Values) bool {
+			from, _ := time.Parse(time.RFC3339Nano, strings.Fields(q.Get("$filter"))[2])
+			return q.Has("$expand") && !from.After(oldest)
+		})
+		if again != want {
+			t.Errorf("poll %d asks for all evidence: %v, want %v", poll, again, want)
+		}
+	}
+	r.expectOnce(t) // equal records are known
+}

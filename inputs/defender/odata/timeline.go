@@ -20,11 +20,14 @@ type timeline struct {
 	cursor time.Time
 	// read is when the newest stretch was asked for, by the server's clock; zero
 	// where that is not known. See stretch.
-	read    time.Time
-	initial bool      // nothing was read yet
-	ahead   time.Time // see place
-	asked   time.Time // the server's time at the last page; zero before
-	ended   time.Time // of the last complete sweep, by our clock; zero before
+	read     time.Time
+	initial  bool      // nothing was read yet
+	ahead    time.Time // see place
+	asked    time.Time // the server's time at the last page; zero before
+	gaps     []gap     // in the order of time in which they were found
+	bareFrom time.Time // from where on records lack what $expand brings
+	bare     int       // records that came without $expand only
+	ended    time.Time // of the last complete sweep, by our clock; zero before
 }
 
 // Timeline pages through a list whose records have a time of their last update,
@@ -46,6 +49,7 @@ func (t *timeline) Restore(saved jsontext.Value) error {
 	}
 	p, err := readPlace(saved)
 	t.cursor, t.read, t.initial, t.ahead = p.Cursor, p.Read, p.Initial, p.Ahead
+	t.gaps = p.Gaps
 	return err
 }
 
@@ -58,11 +62,18 @@ func (t *timeline) Rewind(from time.Time) {
 // Place implements collect.Strategy. From does not follow a cursor into the
 // future, from where it will be set back.
 func (t *timeline) Place() collect.Place {
-	p := place{Version: placeVersion, Cursor: t.cursor, Initial: t.initial, Ahead: t.ahead}
+	p := place{Version: placeVersion, Cursor: t.cursor, Initial: t.initial, Ahead: t.ahead, Gaps: t.gaps}
 	if t.read.Before(t.cursor) {
 		p.Read = t.read
 	}
-	return collect.Place{JSON: p.write(), From: earlier(t.lookback(), t.Now().Add(-t.Overlap))}
+	from := earlier(t.lookback(), t.Now().Add(-t.Overlap))
+	if !t.bareFrom.IsZero() {
+		from = earlier(from, t.bareFrom)
+	}
+	for _, g := range t.gaps { // what stands beside it is met again when it is asked for
+		from = earlier(from, g.From)
+	}
+	return collect.Place{JSON: p.write(), From: from}
 }
 
 // Begin implements collect.Strategy.
@@ -89,16 +100,19 @@ func (t *timeline) begin(checked bool) collect.Pager {
 	case !t.can.takes(orderBy):
 		return &byWindow{sweep: s, line: t, property: t.Updated, window: w}
 	default:
-		return &byTime{sweep: s, line: t, window: w, begun: t.Now(), newest: t.cursor}
+		w.around(t.gaps)
+		return t.reask(&byTime{sweep: s, line: t, window: w, begun: t.Now(), newest: t.cursor})
 	}
 }
 
 // refuses begins a sweep again without one of the options that were asked for,
 // where that is another way.
 func (t *timeline) refuses(asked option, why error) (collect.Pager, error) {
+	before := t.can.takes(expand)
 	if !t.can.refuse(asked) {
 		return nil, t.can.exhausted(why)
 	}
+	t.lacks(before)
 	return t.Begin(), why
 }
 
@@ -142,7 +156,9 @@ func (t *timeline) advance(past time.Time, s stretch) {
 
 // complete ends a sweep.
 func (t *timeline) complete() (collect.Pager, error) {
+	before := t.can.takes(expand)
 	t.can.relax()
+	t.lacks(before)
 	t.ended = t.Now()
 	return nil, nil
 }

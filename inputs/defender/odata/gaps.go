@@ -1,0 +1,99 @@
+package odata
+
+import (
+	"slices"
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+)
+
+// maxBare is how many records in a row come without $expand only, before the
+// server counts as one that refuses it.
+const maxBare = 2
+
+// bares counts a record that came without $expand only, and reports whether there
+// are too many of them to be exceptions.
+func (t *timeline) bares() bool {
+	t.bare++
+	return t.bare > maxBare
+}
+
+// around lets a window begin behind the gap that it would begin in, and end
+// before the next one.
+func (w *window) around(gaps []gap) {
+	for _, g := range gaps {
+		if !w.from.Before(g.From) && w.from.Before(g.To) {
+			w.from = g.To
+			if !w.to.IsZero() && !w.from.Before(w.to) {
+				w.to = time.Time{}
+			}
+		}
+	}
+	for _, g := range gaps {
+		if w.from.Before(g.From) && (w.to.IsZero() || g.From.Before(w.to)) {
+			w.to = g.From
+		}
+	}
+}
+
+// enter begins to read a window from a time on.
+func (p *byTime) enter(from time.Time) {
+	p.open(from, p.can.window)
+	p.around(p.line.gaps)
+	p.restart()
+}
+
+// renew lets a gap that was read in part begin later, for the next sweep.
+func (t *timeline) renew(g gap, from time.Time) {
+	for i := range t.gaps {
+		if t.gaps[i].From.Equal(g.From) && t.gaps[i].To.Equal(g.To) && from.After(g.From) {
+			t.gaps[i].From, t.gaps[i].Asked = from, time.Time{}
+		}
+	}
+}
+
+// lacks notes from where on records come without evidence, and asks for all of
+// it again once the refusal is forgotten.
+func (t *timeline) lacks(before bool) {
+	switch now := t.can.takes(expand); {
+	case before && !now:
+		t.bareFrom = t.lookback()
+	case !before && now && !t.bareFrom.IsZero() && t.cursor.After(t.bareFrom):
+		t.gaps = append(t.gaps, gap{From: t.bareFrom, To: t.cursor.Add(tick), Since: t.Now().UTC()})
+		t.bareFrom = time.Time{}
+	}
+}
+
+// reask begins with a gap that is due, if there is one: with its records one by
+// one, of which those that come are published. Then the sweep follows.
+func (t *timeline) reask(then *byTime) collect.Pager {
+	now := t.Now().UTC()
+	t.gaps = slices.DeleteFunc(t.gaps, func(g gap) bool { return now.Sub(g.Since) > gapTTL })
+	for i := range t.gaps {
+		if now.Sub(t.gaps[i].Asked) < gapInterval {
+			continue
+		}
+		t.gaps[i].Asked = now
+		g := t.gaps[i]
+		c := then.sweep.closeIn()
+		c.ask = then.single(window{now: then.now, from: g.From, to: g.To}, 0)
+		healed := true
+		c.failed = func(error) (collect.Pager, error) { return then, nil }
+		c.left = func(c *closeIn) (collect.Pager, error) {
+			if !c.isolated {
+				if c.read >= MaxPage {
+					t.renew(g, c.last.Newest)
+				} else if healed {
+					t.gaps = slices.DeleteFunc(t.gaps, func(o gap) bool { return o.From.Equal(g.From) && o.To.Equal(g.To) })
+				}
+				return then, nil
+			}
+			healed = false // it still cannot be served: read what is behind it
+			c.read++
+			c.phase, c.size, c.found, c.isolated = seeking, 1, false, false
+			return c, nil
+		}
+		return c
+	}
+	return then
+}
