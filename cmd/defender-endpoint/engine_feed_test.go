@@ -29,9 +29,15 @@ var datasetOf = map[string]string{
 // engineAgent is the agent of documents that an engine gets.
 var engineAgent = inputs.Agent{ID: "agent-id", Name: "collector.example", Type: "defender-endpoint", Version: "9.5.2", EphemeralID: "ephemeral-id"}
 
-// TestEngine feeds one search engine with all that a record may be.
-func TestEngine(t *testing.T) {
-	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, repository)
+// TestEngineOpenSearch and TestEngineElasticsearch feed one search engine each with
+// all that a record may be.
+func TestEngineOpenSearch(t *testing.T) { testEngine(t, engine.OpenSearch) }
+
+func TestEngineElasticsearch(t *testing.T) { testEngine(t, engine.Elasticsearch) }
+
+func testEngine(t *testing.T, kind engine.Kind) {
+	t.Helper()
+	e, p := engine.Start(t, engine.Options{Kind: kind}), engine.ReadPackage(t, repository)
 	tests := []struct {
 		namespace string
 		strict    bool // beyond how the stack sets an index
@@ -44,7 +50,9 @@ func TestEngine(t *testing.T) {
 		{"types", true, func(f *feed) { f.types(split) }, nil},
 		{"types_whole", true, func(f *feed) { f.types(whole) }, nil},
 		{"unknown", true, (*feed).unknown, nil},
-		{"long", true, (*feed).long, func(f engine.Fault) bool { return f.Kind == engine.TooLong && f.Limit == 1024 }},
+		{"long", true, (*feed).long, func(f engine.Fault) bool {
+			return f.Kind == engine.TooLong && f.Limit == 1024 || kind == engine.Elasticsearch && f.Kind == engine.Ignored && f.Limit == 1024
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.namespace, func(t *testing.T) {

@@ -50,7 +50,9 @@
 // left alone, with nothing else to show the difference, is tried in its lesser
 // forms, and where one of them gets through, in full once more: then all that an
 // outage costs is a pipeline_error beside the full document. A server's error
-// waits three times before that.
+// waits three times before that. So does a connection that breaks while the other
+// side has the request: Elasticsearch closes at once what is larger than it allows,
+// and its 413 may be lost; some proxies never give one.
 //
 // # Why requests that meet pressure shrink
 //

@@ -111,7 +111,7 @@ func (c *chunk) undecided(from *[]item, n int, err error) error {
 		return nil
 	case e.Reason == TooLarge:
 		return c.tooLarge(from)
-	case e.Foreign && e.Status >= http.StatusInternalServerError && c.failures < serverPatience && !c.split:
+	case e.Foreign && e.mayPass() && c.failures < serverPatience && !c.split:
 	case e.Foreign && n > 1:
 		c.suspect()
 		c.bound = n / 2
@@ -123,6 +123,10 @@ func (c *chunk) undecided(from *[]item, n int, err error) error {
 	}
 	return cmp.Or(err, error(e))
 }
+
+// mayPass reports whether the same request may be taken when it is sent again: a
+// server's error, and a connection that broke.
+func (e *Error) mayPass() bool { return e.Status == 0 || e.Status >= http.StatusInternalServerError }
 
 // tooLarge is what follows where a single document is too large. It may have been
 // the cause alone, so that the next request is of full size again.

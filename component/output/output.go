@@ -97,8 +97,8 @@ type Error struct {
 	Status int    // HTTP status or 0
 	Type   string // the other side's error type; may be empty
 	Target string // index or data stream that was refused; empty where all were
-	// Foreign tells that something in front of the other side answered: it may
-	// have refused one document of the request.
+	// Foreign tells that something in front of the other side answered, or broke
+	// the connection while it had the request: it may have refused one document.
 	Foreign bool
 	Err     error // cause, without secrets or document content; may be nil
 }

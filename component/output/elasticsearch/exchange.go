@@ -41,11 +41,13 @@ type exchange struct {
 	items    []item       // of the last answer, in the order sent
 	answered bool         // the last request has a complete answer
 	open     atomic.Int32 // bodies that net/http may still read
+	begun    atomic.Bool  // of the last request some of the body was read
 }
 
 // Perform implements elastictransport.Interface.
 func (x *exchange) Perform(r *http.Request) (*http.Response, error) {
 	x.answered = false
+	x.begun.Store(false)
 	x.track(r)
 	response, err := x.client.Perform(r)
 	if err != nil {
@@ -119,6 +121,7 @@ type body struct {
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.exchange.begun.Store(true)
 	if b.left -= int64(n); b.left <= 0 || err != nil {
 		b.finish()
 	}
@@ -149,13 +152,22 @@ func (x *exchange) failure(err error, n int) error {
 	case x.answered || errors.Is(err, errNotBulk): // the decoder's text quotes the answer
 		return &output.Error{Op: op, Reason: output.Server, Err: errNotBulk}
 	default:
-		return network(op, err)
+		e := network(op, err)
+		e.Foreign = e.Reason == output.Unreachable && x.begun.Load() && broken(err)
+		return e
 	}
+}
+
+// broken reports whether an established connection broke: so it ends where the
+// other side closes it before it has read all, as for a request that is too large.
+func broken(err error) bool {
+	var e *net.OpError
+	return errors.As(err, &e) && (e.Op == "read" || e.Op == "write")
 }
 
 // network is a connection's error in words that stay the same from one attempt
 // to the next.
-func network(op string, err error) error {
+func network(op string, err error) *output.Error {
 	e := &output.Error{Op: op, Reason: output.Unreachable, Err: err}
 	var dial *net.OpError
 	switch {

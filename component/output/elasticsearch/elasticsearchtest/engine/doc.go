@@ -1,7 +1,7 @@
-// Package engine starts a real search engine for tests: an OpenSearch node made
-// of the jars on Maven Central, with what Fleet would install from the built
-// package, and a net in which every document that it or Elasticsearch would not
-// take whole is caught.
+// Package engine starts a real search engine for tests: an OpenSearch or an
+// Elasticsearch node made of the jars on Maven Central, with what Fleet would
+// install from the built package, and a net in which every document is caught that
+// one of them would not take whole.
 //
 // # Invariants
 //
@@ -13,11 +13,12 @@
 //   - What Fleet installs is read from spec/package and never stated twice.
 //   - The package knows nothing of documents, inputs and outputs.
 //
-// # Why OpenSearch
+// # Why both
 //
-// Elasticsearch's jars on Central lack the modules with half of the field types,
-// ingest processors and the data stream API; OpenSearch's are complete, and its
-// licence is our own. Both have one ancestor, and what differs is known:
+// Elasticsearch is what we write to, and its jars on Central lack the modules with
+// half of the field types, ingest processors and the data stream API.
+// OpenSearch's are complete. Both have one ancestor, and what differs in OpenSearch
+// is known:
 //
 //   - ignore_above: a value beyond it is left out without a word; Elasticsearch
 //     lists the field in _ignored.
@@ -34,8 +35,23 @@
 //   - There is no geoip, no security, no failure store, and no
 //     total_fields.ignore_dynamic_beyond_limit.
 //
+// Elasticsearch has these, and lacks others. What stands in for them is in
+// node/elasticsearch/StandIns.java: keyword for constant_keyword and wildcard, text
+// for match_only_text, float for scaled_float; pass-through filters for what the
+// security index analyses with; an answer to GET /. There is no processor of
+// ingest-common and no painless, so that pipelines are left with what the node has.
+// The feature that switches the failure store on is told by Features.java, and
+// security goes without SAML.
+//
 // For the first four the net has an eye of its own, which holds each document
 // against the declared fields (judge.go).
+//
+// # Licences
+//
+// OpenSearch is under the Apache License 2.0. Elasticsearch 8.19 is under the Elastic
+// License 2.0, SSPL 1 or AGPL 3, at one's choice: each allows to run it for tests.
+// Nothing of either is in this repository or in what it builds; Maven gets the jars
+// when a test first needs them, into the user's cache.
 //
 // # Seen
 //
@@ -44,17 +60,26 @@
 // a heap of 512 MB. A node that was killed answers 404 for its indices until it
 // has read its data: Restart waits for that.
 //
-// What TestEngineContract holds the fake against:
+// Elasticsearch 8.19.21 there: 78 MB of jars resolved in 18 s, first answer after 6 s,
+// as with security, whose users are known a second later.
+//
+// What the contract holds the fake against, which stands for Elasticsearch:
 //
 //   - A document that is no JSON, or repeats a member, is refused by the ingest
-//     pipeline that reads it first: parse_exception, and the answer names the data
-//     stream. One that is no object is answered 500, not_x_content_exception.
-//   - What a mapping refuses names the backing index. So do a write block (403)
-//     and the flood stage's block (429), both cluster_block_exception; a shard
-//     limit, a missing pipeline, a closed index and a data stream that may not be
-//     made name what was asked for.
+//     pipeline that reads it first, and the answer names the data stream:
+//     x_content_parse_exception, or x_content_e_o_f_exception where it is cut. One
+//     that is no object is refused by the mapping. OpenSearch says parse_exception,
+//     and 500 not_x_content_exception.
+//   - What a mapping refuses names the backing index, be it a
+//     document_parsing_exception or an illegal_argument_exception. A shard limit, a
+//     missing pipeline, a closed index and one that may not be made name what was
+//     asked for. So do a write block (403) and the flood stage's block (429), both
+//     cluster_block_exception, where OpenSearch names the backing index.
+//   - action.auto_create_index does not keep Elasticsearch from making a data stream
+//     that has a template.
 //   - The write index of a data stream cannot be closed: a closed index is met
 //     only where documents go to a plain index.
 //   - A malformed request is a 400 illegal_argument_exception, an empty one a
-//     parse_exception, one that is too large a 413 without a body.
+//     parse_exception, one that is too large a 413 without a body. The node then
+//     closes at once, which may break the connection before the answer is read.
 package engine

@@ -32,6 +32,7 @@ func testEngine(t *testing.T, kind engine.Kind, version string) {
 	t.Run("net", func(t *testing.T) { testNet(t, e, p) })
 	t.Run("ignore_malformed", func(t *testing.T) { testStrict(t, e, p) })
 	t.Run("contract", func(t *testing.T) { testContract(t, e, p) })
+	t.Run("blame", func(t *testing.T) { testBlame(t, e, p) })
 	t.Run("kill", func(t *testing.T) { testKill(t, e, p) })
 }
 

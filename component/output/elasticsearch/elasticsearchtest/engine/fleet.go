@@ -43,6 +43,16 @@ type Field struct {
 // defaultIgnoreAbove is what Fleet gives a keyword that says nothing.
 const defaultIgnoreAbove = 1024
 
+// limit is how many characters of a value are indexed; 0 is any number.
+func (f Field) limit() int {
+	switch f.Type {
+	case "keyword", "wildcard", "flattened":
+		return cmp.Or(f.IgnoreAbove, defaultIgnoreAbove)
+	default:
+		return 0
+	}
+}
+
 // ReadPackage reads the package's source below the repository's root as its
 // build does: fields declared external get what the catalogue says of them.
 func ReadPackage(t testing.TB, root string) *Package {
@@ -243,13 +253,13 @@ func (f Field) mapping(k Kind) map[string]any {
 	m := map[string]any{"type": f.Type}
 	switch f.Type {
 	case "keyword", "wildcard":
-		m["ignore_above"] = cmp.Or(f.IgnoreAbove, defaultIgnoreAbove)
+		m["ignore_above"] = f.limit()
 	case "constant_keyword":
 		m["value"] = f.Value
 	case "flattened":
 		m["type"] = k.flattened()
 		if k != OpenSearch {
-			m["ignore_above"] = cmp.Or(f.IgnoreAbove, defaultIgnoreAbove)
+			m["ignore_above"] = f.limit()
 		}
 	case "date", "long", "ip":
 		if f.IgnoreMalformed != nil {

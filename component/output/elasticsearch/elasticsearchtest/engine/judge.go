@@ -100,7 +100,7 @@ func (j *judgement) scalar(f Field, v any) {
 	switch f.Type {
 	case "keyword", "wildcard":
 		wrong = !isText
-		most := cmp.Or(f.IgnoreAbove, defaultIgnoreAbove)
+		most := f.limit()
 		if f.Index != nil && !*f.Index { // kept in the source only
 			break
 		}

@@ -36,7 +36,7 @@ type Fault struct {
 	Field  string // full name; empty where the engine does not say
 	Type   string // declared type, or the engine's error type
 	Source string
-	Limit  int // of TooLong: how many characters are indexed
+	Limit  int // of TooLong, and of Ignored where the field has a limit: how many characters are indexed
 	Detail string
 }
 
@@ -191,7 +191,7 @@ func (in *Installed) inspect(t testing.TB, target string, documents []Document, 
 			}
 			faults = append(faults, Fault{
 				Kind: Ignored, Target: target, Field: name, Type: in.streams[target].Fields[name].Type, Source: source,
-				Detail: "stored without this value in the index",
+				Limit: in.streams[target].Fields[name].limit(), Detail: "stored without this value in the index",
 			})
 		}
 	})
