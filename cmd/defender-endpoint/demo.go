@@ -56,10 +56,11 @@ prints every document that arrives to standard output, one JSON object a line.`,
 	return cmd
 }
 
+// demo runs this program between a simulated tenant and a fake of the output, and
+// fails unless every document arrives.
 func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
-	started := time.Now()
 	tenant := defendertest.New(defendertest.Options{
 		Seed: o.seed, Alerts: o.alerts, Machines: o.machines, Actions: o.actions,
 	})
@@ -73,7 +74,6 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer out.close()
-
 	dir, err := os.MkdirTemp("", "defender-endpoint-demo")
 	if err != nil {
 		return err
@@ -91,9 +91,16 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 	if err != nil {
 		return err
 	}
+	started := time.Now()
 	if err := agent.Start(ctx, exec.CommandContext(ctx, binary)); err != nil {
 		return err
 	}
+	return watchDemo(ctx, agent, tenant, out, started, stderr)
+}
+
+// watchDemo waits for all documents, stops the component and prints what became
+// of them.
+func watchDemo(ctx context.Context, agent *agenttest.Agent, tenant *defendertest.Tenant, out *demoSink, started time.Time, stderr io.Writer) error {
 	records, want := offered(tenant)
 	waitErr := agent.Wait(ctx, func(s agenttest.States) bool { return s.All(client.UnitStateHealthy) })
 	if waitErr == nil {

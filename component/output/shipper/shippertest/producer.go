@@ -93,21 +93,11 @@ func (p *producer) PersistedIndex(request *messages.PersistedIndexRequest, serve
 	if _, err := s.meet(server.Context(), &s.index); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	if s.server == nil {
-		s.mu.Unlock()
-		return status.Error(codes.Unavailable, "shipper is initializing")
+	broken, leave, err := s.join()
+	if err != nil {
+		return err
 	}
-	broken := s.broken
-	s.stats.Streams++
-	s.notify()
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.stats.Streams--
-		s.notify()
-	}()
+	defer leave()
 	told := s.persisted()
 	if err := server.Send(told); err != nil {
 		return err
@@ -138,6 +128,24 @@ func (p *producer) PersistedIndex(request *messages.PersistedIndexRequest, serve
 			told = now
 		}
 	}
+}
+
+// join counts a PersistedIndex stream until it leaves; broken is closed when the
+// server breaks its streams.
+func (s *Server) join() (broken <-chan struct{}, leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return nil, nil, status.Error(codes.Unavailable, "shipper is initializing")
+	}
+	s.stats.Streams++
+	s.notify()
+	return s.broken, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stats.Streams--
+		s.notify()
+	}, nil
 }
 
 func validate(e *messages.Event) error {
