@@ -73,7 +73,7 @@ func TestLogLevelIsTheUnitsOwn(t *testing.T) {
 	quick := map[string]any{"calls_per_minute": 100_000.0} // the pace has tests of its own
 	second := r.input(quick)
 	second.ID += "-2"
-	second.Config["id"] = "defender-2"
+	second.Config["id"], second.Config["data_stream"] = "defender-2", map[string]any{"namespace": "second"}
 	r.set(r.input(quick), second, elasticsearchUnit(r.esURL))
 	r.start()
 	r.waitHealthy()

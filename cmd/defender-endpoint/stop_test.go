@@ -2,8 +2,6 @@ package main_test
 
 import (
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -239,35 +237,33 @@ func shownStream(s agenttest.UnitState, id string) map[string]any {
 	return entry
 }
 
-// TestRemovedInputLosesItsCheckpoints: those of an input that the policy no
-// longer has are deleted when the agent has forgotten it, and no others.
-func TestRemovedInputLosesItsCheckpoints(t *testing.T) {
+// TestInputUnderAnotherIDContinues: an input that is removed and comes back under
+// another id, as when a policy is upgraded, reads on where it was. So its
+// checkpoint outlives it.
+func TestInputUnderAnotherIDContinues(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 86, Alerts: 20})
-	second := r.input(map[string]any{"id": "defender-2"})
-	second.ID += "-2"
-	r.set(r.input(nil), second, elasticsearchUnit(r.esURL))
+	named := func(id string) agenttest.Unit {
+		u := r.input(map[string]any{"id": id, "data_stream": map[string]any{"namespace": "second"}})
+		u.ID += "-" + id
+		return u
+	}
+	r.set(r.input(nil), named("defender-2"), elasticsearchUnit(r.esURL))
 	r.start()
 	r.waitHealthy()
-	of := func(input string) (n int) {
-		files, err := filepath.Glob(filepath.Join(r.dir, "cursors", "*.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range files {
-			if b, err := os.ReadFile(path); err == nil && strings.Contains(string(b), `"`+input+`"`) {
-				n++
-			}
-		}
-		return n
-	}
-	if of("defender-1") != 1 || of("defender-2") != 1 {
-		t.Fatalf("%d and %d checkpoints, want one each", of("defender-1"), of("defender-2"))
-	}
+	r.waitStored()
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
-	r.eventually("the removed input's checkpoint is gone", func() bool { return of("defender-2") == 0 })
-	if of("defender-1") != 1 {
-		t.Error("the other input lost its checkpoint")
-	}
+	r.eventually("the removed input has stopped", func() bool {
+		return r.agent.States()[agenttest.UnitKey{ID: named("defender-2").ID, Type: client.UnitTypeInput}].State == client.UnitStateStopped
+	})
+	before := r.es.Stats()
+	r.set(r.input(nil), named("defender-3"), elasticsearchUnit(r.esURL))
+	r.waitHealthy()
+	r.touch(3)
+	r.waitStored()
+	r.eventually("both have stored what changed", func() bool { return r.es.Stats().Stored >= before.Stored+2 })
 	r.stop()
+	if after := r.es.Stats(); after.Conflicts != before.Conflicts || after.Duplicates > 0 {
+		t.Errorf("%d documents sent again, %d stored twice", after.Conflicts-before.Conflicts, after.Duplicates)
+	}
 }
