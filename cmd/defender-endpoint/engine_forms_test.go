@@ -13,11 +13,11 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-// TestEngineForms: index templates that somebody broke, so that the engine
+// testEngineForms: index templates that somebody broke, so that the engine
 // refuses every full document, or its minimal form as well. A form of each is
 // stored, and it has no fault beyond the break.
-func TestEngineForms(t *testing.T) {
-	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, repository)
+func testEngineForms(t *testing.T, e *engine.Engine, p *engine.Package) {
+	t.Helper()
 	const update = "microsoft.defender_endpoint.lastUpdateTime" // no form has it
 	tests := map[string]map[string]string{
 		"minimal": {update: "ip"},

@@ -74,6 +74,7 @@ func happenings() []happening {
 func TestEngineRun(t *testing.T) {
 	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, repository)
 	t.Run("once", func(t *testing.T) { testEngineRunOnce(t, e, p) })
+	t.Run("forms", func(t *testing.T) { testEngineForms(t, e, p) })
 	for _, w := range happenings() {
 		namespace := strings.NewReplacer(" ", "_", "-", "").Replace(w.name)
 		t.Run(w.name, func(t *testing.T) {

@@ -49,6 +49,14 @@ func TestConnectionThatBreaksWhileSending(t *testing.T) {
 			}
 		}
 	})
+	others.Go(func() {
+		for ctx.Err() == nil {
+			select {
+			case <-r.changed:
+			case <-ctx.Done():
+			}
+		}
+	})
 	defer others.Wait()
 	defer cancel()
 	publish(t, out, many)
