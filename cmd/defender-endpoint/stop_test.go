@@ -253,8 +253,9 @@ func TestInputUnderAnotherIDContinues(t *testing.T) {
 	r.waitHealthy()
 	r.waitStored()
 	r.set(r.input(nil), elasticsearchUnit(r.esURL))
-	r.eventually("the removed input has stopped", func() bool {
-		return r.agent.States()[agenttest.UnitKey{ID: named("defender-2").ID, Type: client.UnitTypeInput}].State == client.UnitStateStopped
+	r.eventually("the removed input is gone", func() bool {
+		_, there := r.agent.States()[agenttest.UnitKey{ID: named("defender-2").ID, Type: client.UnitTypeInput}]
+		return !there
 	})
 	before := r.es.Stats()
 	r.set(r.input(nil), named("defender-3"), elasticsearchUnit(r.esURL))
