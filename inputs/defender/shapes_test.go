@@ -69,11 +69,7 @@ func TestEveryShapeFitsTheMapping(t *testing.T) {
 	for _, place := range places {
 		plain, full := configOf(place.resource), configOf(place.resource)
 		full.Evidence, full.PreserveDuplicateCustomFields, full.PreserveOriginalEvent = "whole", true, true
-		names := []string{"notKnownYet"}
-		for _, name := range membersOf(place.api) {
-			names = append(names, name)
-		}
-		for _, name := range names {
+		for _, name := range append(membersOf(place.api), "notKnownYet") {
 			for shape, value := range shapes {
 				record := strings.Replace(place.wrap, "%", `"`+name+`":`+value, 1)
 				for _, c := range []Config{plain, full} {
