@@ -110,8 +110,8 @@ func (b *Batch) Add(d *ecs.Document, original []byte) {
 		// At once what will be needed, with room for the document that makes the
 		// batch full: growing there touches five times the memory. What is not
 		// used is not backed by the system.
-		b.body = make([]byte, 0, min(b.size, BatchBytes)+64<<10)
-		b.originals = make([]byte, 0, min(b.size, BatchBytes)+64<<10)
+		b.body = make([]byte, 0, b.usual())
+		b.originals = make([]byte, 0, b.usual())
 	}
 	if len(b.documents) == 0 || !bytes.Equal(b.record.of(b.originals), original) {
 		start := len(b.originals)
@@ -141,7 +141,14 @@ func (b *Batch) At(i int) Document {
 // Reset.
 func (b *Batch) Original(i int) []byte { return b.documents[i].original.of(b.originals) }
 
-// Reset empties the batch and keeps its memory and target.
+// usual is how much of body and of originals is needed, nearly always.
+func (b *Batch) usual() int { return min(b.size, BatchBytes) + 64<<10 }
+
+// Reset empties the batch and keeps its target, and its memory unless one huge
+// document made it grow: batches are kept as long as the process runs.
 func (b *Batch) Reset() {
+	if most := 2 * b.usual(); cap(b.body) > most || cap(b.originals) > most {
+		b.body, b.originals = nil, nil
+	}
 	b.documents, b.body, b.originals, b.Result = b.documents[:0], b.body[:0], b.originals[:0], Result{}
 }

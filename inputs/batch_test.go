@@ -1,6 +1,7 @@
 package inputs_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -35,5 +36,33 @@ func TestBatchKeepsARecordOnce(t *testing.T) {
 	b.Add(&ecs.Document{ID: "c"}, other)
 	if got := b.Original(0); string(got) != string(other) {
 		t.Error("after Reset the text is missing")
+	}
+}
+
+// TestBatchGivesMemoryBack: one huge document does not make every batch of the
+// process huge for as long as it runs.
+func TestBatchGivesMemoryBack(t *testing.T) {
+	b := inputs.NewBatch(inputs.Target{}, 1600, inputs.BatchBytes)
+	var before, after runtime.MemStats
+	held := func(m *runtime.MemStats) uint64 {
+		runtime.GC()
+		runtime.ReadMemStats(m)
+		return m.HeapAlloc
+	}
+	held(&before)
+	huge := strings.Repeat("x", 12<<20)
+	d := &ecs.Document{ID: "huge"}
+	d.Set("message", ecs.Text(huge))
+	b.Add(d, []byte(huge))
+	b.Reset()
+	d, huge = nil, ""
+	if n := held(&after) - min(before.HeapAlloc, after.HeapAlloc); n > 2<<20 {
+		t.Errorf("an empty batch has %d bytes after a document of 12 MiB", n)
+	}
+	d = &ecs.Document{ID: "small"}
+	record := []byte(strings.Repeat("y", 3<<20))
+	d.Set("message", ecs.Text(string(record)))
+	if n := testing.AllocsPerRun(10, func() { b.Add(d, record); b.Reset() }); n > 1 {
+		t.Errorf("a batch that was full allocates %v times to be full again", n)
 	}
 }

@@ -3,6 +3,7 @@ package collect
 import (
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -53,6 +54,40 @@ func TestDamagedFingerprints(t *testing.T) {
 	} {
 		if err := new(fingerprints).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// TestWritings: a record is known by its bytes wherever it comes in a sweep, as
+// long as the sweep before met it.
+func TestWritings(t *testing.T) {
+	var w writings
+	sweep := func(records ...uint64) (unknown []uint64) {
+		w.begin()
+		for _, r := range records {
+			content, found := w.find(r)
+			if !found {
+				unknown, content = append(unknown, r), r*10
+			}
+			if content != r*10 {
+				t.Errorf("the content of %d is %d", r, content)
+			}
+			w.note(r, content, 100)
+		}
+		w.complete()
+		return unknown
+	}
+	for _, c := range []struct{ records, unknown []uint64 }{
+		{[]uint64{7, 3, 9, 1}, []uint64{7, 3, 9, 1}},
+		{[]uint64{7, 3, 9, 1}, nil},
+		{[]uint64{9, 1, 5}, []uint64{5}},             // the window moved
+		{[]uint64{9, 2, 5, 1, 1}, []uint64{2}},       // one changed, one is elsewhere and twice
+		{[]uint64{4, 6, 1, 7, 9}, []uint64{4, 6, 7}}, // 7 was forgotten
+		{[]uint64{9, 7, 1, 6, 4}, nil},               // in another order
+		{nil, nil}, {[]uint64{9, 7}, []uint64{9, 7}},
+	} {
+		if unknown := sweep(c.records...); !slices.Equal(unknown, c.unknown) {
+			t.Errorf("%d: %d are unknown, want %d", c.records, unknown, c.unknown)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type seenSet struct {
 	pending  map[uint64]uint32 // met, and not merged yet: published or in the batch
 	met      fingerprints      // by the snapshot under way, as kept
 	changed  bool              // a record was published since the set was saved
+	former   bool              // kept may have fingerprints of bytes; see meet
 }
 
 func newSeenSet(r Retention, now func() time.Time) *seenSet {
@@ -59,14 +60,15 @@ func (s *seenSet) fingerprint(record []byte) uint64 {
 
 // meet returns the fingerprint of a record's content, and what find says of it.
 // The content is asked for only where the record's bytes are not known. Former
-// editions kept the fingerprints of bytes: they count until they are forgotten.
+// editions kept the fingerprints of bytes: they count until all that can be met
+// again was met once, and is kept by its content.
 func (s *seenSet) meet(written uint64, content func() []byte) (sum uint64, entry uint32, met bool) {
 	sum, known := s.writings.find(written)
 	if !known {
 		sum = s.fingerprint(content())
 	}
 	s.writings.note(written, sum, s.mostWritings())
-	if entry, met = s.find(sum); !met && !known {
+	if entry, met = s.find(sum); !met && !known && s.former {
 		entry, met = s.find(written)
 	}
 	return sum, entry, met
@@ -133,6 +135,7 @@ func (s *seenSet) begin() {
 func (s *seenSet) complete() {
 	s.merge()
 	s.writings.complete()
+	s.former = false
 	if s.retention.Snapshot && len(s.met.sums) > 0 {
 		s.kept, s.met = s.met, s.kept
 	}

@@ -86,7 +86,7 @@ func (l *Loop) restore(ctx context.Context) error {
 	var unusable *inputs.UnusableCursor
 	switch {
 	case err == nil:
-		l.seen.seed, l.seen.kept, l.saved = s.Seed, *s.Seen, s.Place
+		l.seen.seed, l.seen.kept, l.seen.former, l.saved = s.Seed, *s.Seen, true, s.Place
 	case errors.As(err, &unusable) || errors.Is(err, inputs.ErrNoCursor):
 		if err := l.Strategy.Restore(nil); err != nil {
 			return fmt.Errorf("first cursor: %w", err)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -17,26 +18,25 @@ import (
 // the order of their elements. See "Why a version is the content" in the
 // package's doc.
 type content struct {
-	sets []string // names of members that are lists whose order tells nothing
-
 	bytes   []byte
-	members []pair // of the objects that are being written, the outer ones first
-	orders  [maxDepth + 1]order
-	parts   []element // of the sets that are being written
-	sorted  []byte    // scratch of set
-	plain   []byte    // scratch of text
-	ranks   []int     // of the elements of the record's own set, in the order of the record
-	sum     [sha256.Size]byte
-	written bool // bytes and sum are those of the record being mapped
+	sum     [sha256.Size]byte // of bytes
+	written bool              // bytes and sum are those of the record being mapped
+	ranks   []int             // of the elements of the record's set, in the order of the record
+
+	plain   bool      // each text of the record has the shortest escapes
+	members []pair    // of the objects that are being written, the outer ones first
+	parts   []element // of the set that is being written
+	scratch []byte    // of set
+	decoded []byte    // scratch of text
+	others  []member  // of the record, without a slot, in the order of their names
+	other   shape     // of their values
+	shapes  int       // how many are remembered, beside those of slots
 }
 
-// pair is a member: its quoted name, and its part of bytes.
-type pair struct {
-	name       Raw
-	start, end int
-}
+// pair is a member: its quoted name and its value.
+type pair struct{ name, value Raw }
 
-// element is one of a set: a part of bytes, and its place in the record.
+// element is one of a set: a part of scratch, and its place in the record.
 type element struct{ start, end, place int }
 
 // rank is the place of an element of the record's set among the sorted ones:
@@ -48,16 +48,48 @@ func (c *content) rank(place int) int {
 	return place
 }
 
-// of writes a record.
-func (c *content) of(record Raw) {
-	c.ranks = c.ranks[:0]
-	if len(record) > maxContent {
+const (
+	// maxContent is the longest record that is written, bytes; a longer one is
+	// taken as it came.
+	maxContent = 1 << 20
+	// maxDepth is how many levels are written; what is deeper is taken as it came.
+	maxDepth = 8
+	// maxShapes is how many shapes are remembered, and maxNames how many members
+	// each has, and 32 times as many bytes of names.
+	maxShapes, maxNames = 1000, 256
+)
+
+// of writes a record, the last object of the decoder: its members were found
+// already, and the order of those that have a slot is known.
+func (c *content) of(record Raw, d *Decoder) {
+	if len(record) > maxContent || d.beyond > 0 {
 		c.literally(record)
 		return
 	}
-	c.bytes, c.members = c.bytes[:0], c.members[:0]
-	s := ecs.NewScanner(record)
-	c.value(&s, 0)
+	c.ranks, c.members, c.plain = c.ranks[:0], c.members[:0], !hasLongEscape(record)
+	c.bytes = append(c.bytes[:0], '{')
+	c.others = append(c.others[:0], d.unknown...)
+	slices.SortStableFunc(c.others, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	rest := c.others
+	for _, s := range d.sorted {
+		for len(rest) > 0 && rest[0].name < s.name[1:len(s.name)-1] {
+			c.unslotted(&rest[0])
+			rest = rest[1:]
+		}
+		switch v := *s.value; {
+		case Blank(v):
+		case s.set && v[0] == '[':
+			c.name(s.name)
+			c.set(v, &s.shape)
+		default:
+			c.name(s.name)
+			c.value(v, &s.shape, 1)
+		}
+	}
+	for i := range rest {
+		c.unslotted(&rest[i])
+	}
+	c.bytes = append(c.bytes, '}')
 	c.sum = sha256.Sum256(c.bytes)
 	c.written = true
 }
@@ -70,154 +102,203 @@ func (c *content) literally(record []byte) {
 	c.written = true
 }
 
-const (
-	// maxContent is the longest record that is written, bytes; a longer one is
-	// taken as it came.
-	maxContent = 1 << 20
-	// maxDepth is how many levels are written; what is deeper is taken as it came.
-	maxDepth = 8
-)
+// unslotted writes a member of the record that has no slot.
+func (c *content) unslotted(m *member) {
+	if Blank(m.value) {
+		return
+	}
+	c.bytes, _ = jsontext.AppendQuote(append(c.bytes, ','), m.name) // broken UTF-8 was repaired
+	c.bytes = append(c.bytes, ':')
+	c.value(m.value, &c.other, 1)
+}
 
-// value writes what comes next in one pass over it.
-func (c *content) value(s *ecs.Scanner, depth int) {
+func (c *content) name(quoted string) {
+	c.bytes = append(append(append(c.bytes, ','), quoted...), ':')
+}
+
+// value writes a value that was found already.
+func (c *content) value(v Raw, sh *shape, depth int) {
+	if v[0] != '{' && v[0] != '[' {
+		c.scalar(v)
+		return
+	}
+	s := ecs.NewScanner(v)
+	c.next(&s, sh, depth)
+}
+
+// next writes the value that comes next; sh is the shape of objects in it.
+func (c *content) next(s *ecs.Scanner, sh *shape, depth int) {
 	switch first := s.Peek(); {
 	case first == '{' && depth < maxDepth:
-		c.object(s, depth+1)
+		c.object(s, sh, depth+1)
 	case first == '[' && depth < maxDepth:
-		c.list(s, depth+1)
-	case first == '"':
-		c.text(s.Value())
-	case first == '-' || '0' <= first && first <= '9':
-		c.number(s.Value())
+		c.bytes = append(c.bytes, '[')
+		for s.Enter(); s.More(); {
+			c.next(s, sh, depth+1)
+			c.bytes = append(c.bytes, ',')
+		}
+		c.bytes = append(c.bytes, ']')
 	default:
-		c.bytes = append(c.bytes, s.Value()...)
+		c.scalar(s.Value())
 	}
 }
 
-// object writes the members as they come, and then puts them in order.
-func (c *content) object(s *ecs.Scanner, depth int) {
-	c.bytes = append(c.bytes, '{')
-	begin, first := len(c.bytes), len(c.members)
+// object finds the members, and writes them in the order of their names.
+func (c *content) object(s *ecs.Scanner, sh *shape, depth int) {
+	first, same := len(c.members), true
 	for s.Enter(); s.More(); {
-		m := pair{name: s.Value(), start: len(c.bytes)}
-		if blankNext(s) {
-			s.Value()
-		} else {
+		var name Raw
+		if same {
+			name = sh.name(len(c.members) - first)
+			same = len(name) > 0 && s.Skip(ecs.Alias(name))
+		}
+		if !same {
+			name = s.Value()
+		}
+		c.members = append(c.members, pair{name, s.Value()})
+	}
+	if members := c.members[first:]; !same || len(members) != len(sh.sorted) {
+		sh = sh.learn(members)
+	}
+	c.bytes = append(c.bytes, '{')
+	for _, i := range sh.sorted {
+		m := &c.members[first+i]
+		switch {
+		case Blank(m.value):
+			continue
+		case c.plain:
+			c.name(ecs.Alias(m.name))
+		default:
+			c.bytes = append(c.bytes, ',')
 			c.text(m.name)
 			c.bytes = append(c.bytes, ':')
-			if s.Peek() == '[' && slices.Contains(c.sets, ecs.Alias(m.name)) {
-				c.set(s, depth+1)
-			} else {
-				c.value(s, depth)
-			}
-			c.bytes = append(c.bytes, ',')
 		}
-		m.end = len(c.bytes)
-		c.members = append(c.members, m)
+		if kind := m.value[0]; kind == '{' || kind == '[' {
+			c.value(m.value, c.inside(sh, i), depth)
+		} else {
+			c.scalar(m.value)
+		}
 	}
-	members := c.members[first:]
-	c.sorted = c.sorted[:0]
-	for _, i := range c.orders[depth].of(members) {
-		c.sorted = append(c.sorted, c.bytes[members[i].start:members[i].end]...)
-	}
-	c.bytes = append(append(c.bytes[:begin], c.sorted...), '}')
+	c.bytes = append(c.bytes, '}')
 	c.members = c.members[:first]
 }
 
-// blankNext reports whether the value that comes next is blank.
-func blankNext(s *ecs.Scanner) bool {
-	switch s.Peek() {
-	case 'n', '"':
-		ahead := *s
-		return Blank(ahead.Value())
-	}
-	return false
-}
-
-// order is how the members of an object are sorted. Objects of one depth have
-// the same members in the same order nearly always: without it writing took
-// 40% longer.
-type order struct {
-	names  []byte // of the object, one after the other with their quotes
-	sorted []int
-}
-
-func (o *order) of(members []pair) []int {
-	rest := o.names
-	same := len(members) == len(o.sorted)
-	for i := 0; same && i < len(members); i++ {
-		if same = bytes.HasPrefix(rest, members[i].name); same {
-			rest = rest[len(members[i].name):]
-		}
-	}
-	if same {
-		return o.sorted
-	}
-	o.names, o.sorted = o.names[:0], o.sorted[:0]
-	for i, m := range members {
-		o.names, o.sorted = append(o.names, m.name...), append(o.sorted, i)
-	}
-	slices.SortStableFunc(o.sorted, func(a, b int) int { return bytes.Compare(members[a].name, members[b].name) })
-	return o.sorted
-}
-
-func (c *content) list(s *ecs.Scanner, depth int) {
-	c.bytes = append(c.bytes, '[')
+// set is a list of the record with the elements sorted as they are written.
+func (c *content) set(list Raw, sh *shape) {
+	s := ecs.NewScanner(list)
+	c.bytes, c.scratch = c.scratch[:0], c.bytes
+	c.parts = c.parts[:0]
 	for s.Enter(); s.More(); {
-		c.value(s, depth)
-		c.bytes = append(c.bytes, ',')
+		start := len(c.bytes)
+		c.next(&s, sh, 2)
+		c.parts = append(c.parts, element{start, len(c.bytes), len(c.parts)})
+	}
+	c.bytes, c.scratch = c.scratch, c.bytes
+	slices.SortStableFunc(c.parts, func(a, b element) int {
+		return bytes.Compare(c.scratch[a.start:a.end], c.scratch[b.start:b.end])
+	})
+	c.ranks = slices.Grow(c.ranks[:0], len(c.parts))[:len(c.parts)]
+	c.bytes = append(c.bytes, '[')
+	for i, p := range c.parts {
+		c.bytes = append(append(c.bytes, c.scratch[p.start:p.end]...), ',')
+		c.ranks[p.place] = i
 	}
 	c.bytes = append(c.bytes, ']')
 }
 
-// set is list with the elements sorted as they are written.
-func (c *content) set(s *ecs.Scanner, depth int) {
-	c.bytes = append(c.bytes, '[')
-	begin, first := len(c.bytes), len(c.parts)
-	for s.Enter(); s.More(); {
-		start := len(c.bytes)
-		c.value(s, depth)
-		c.bytes = append(c.bytes, ',')
-		c.parts = append(c.parts, element{start, len(c.bytes), len(c.parts) - first})
-	}
-	parts := c.parts[first:]
-	slices.SortStableFunc(parts, func(a, b element) int {
-		return bytes.Compare(c.bytes[a.start:a.end], c.bytes[b.start:b.end])
-	})
-	if depth == 2 { // the record's own
-		c.ranks = slices.Grow(c.ranks[:0], len(parts))[:len(parts)]
-	}
-	c.sorted = c.sorted[:0]
-	for i, p := range parts {
-		c.sorted = append(c.sorted, c.bytes[p.start:p.end]...)
-		if depth == 2 {
-			c.ranks[p.place] = i
-		}
-	}
-	c.bytes = append(append(c.bytes[:begin], c.sorted...), ']')
-	c.parts = c.parts[:first]
+// shape is what objects of one place in the records have in common nearly
+// always: their members and the order of these. Without it writing took 40%
+// longer.
+type shape struct {
+	names  []byte   // of the members, one after the other with their quotes
+	ends   []int    // of each in names
+	sorted []int    // the members' places in the order of their names
+	inside []*shape // of objects in the values, by place; nil where none was met
 }
 
-// text writes a text with the shortest escapes. Only an escape that is not the
-// shortest makes a difference, so that most texts are taken as they are.
+// name is the quoted name of the member at a place, empty where there is none.
+func (s *shape) name(place int) Raw {
+	switch {
+	case place >= len(s.ends):
+		return nil
+	case place == 0:
+		return s.names[:s.ends[0]:s.ends[0]]
+	}
+	return s.names[s.ends[place-1]:s.ends[place]:s.ends[place]]
+}
+
+// learn is the shape of an object with these members; normally s itself.
+func (s *shape) learn(members []pair) *shape {
+	length := 0
+	for _, m := range members {
+		length += len(m.name)
+	}
+	if len(members) > maxNames || length > 32*maxNames {
+		s = &shape{}
+	}
+	// Members before the first other one keep their names where they are: pairs
+	// may alias them.
+	s.names, s.ends, s.sorted = s.names[:0], s.ends[:0], s.sorted[:0]
+	for i, m := range members {
+		s.names = append(s.names, m.name...)
+		s.ends, s.sorted = append(s.ends, len(s.names)), append(s.sorted, i)
+	}
+	slices.SortStableFunc(s.sorted, func(a, b int) int { return bytes.Compare(members[a].name, members[b].name) })
+	return s
+}
+
+// inside is the shape of objects in the value of a member.
+func (c *content) inside(of *shape, place int) *shape {
+	for len(of.inside) <= place {
+		of.inside = append(of.inside, nil)
+	}
+	if of.inside[place] == nil {
+		if c.shapes == maxShapes {
+			return &shape{}
+		}
+		of.inside[place] = &shape{}
+		c.shapes++
+	}
+	return of.inside[place]
+}
+
+// scalar writes a text, number, boolean or null.
+func (c *content) scalar(v Raw) {
+	switch {
+	case len(v) > 0 && v[0] == '"' && !c.plain:
+		c.text(v)
+	case len(v) > 0 && (v[0] == '-' || '0' <= v[0] && v[0] <= '9'):
+		c.number(v)
+	default:
+		c.bytes = append(c.bytes, v...)
+	}
+}
+
+// hasLongEscape reports whether some text has an escape that is not the shortest
+// perhaps. Only such a one makes a difference: most texts are taken as they are.
+func hasLongEscape(v Raw) bool {
+	for {
+		i := bytes.IndexByte(v, '\\')
+		if i < 0 || i+1 == len(v) {
+			return false
+		}
+		if e := v[i+1]; e == 'u' || e == '/' {
+			return true
+		}
+		v = v[i+2:]
+	}
+}
+
+// text writes a text with the shortest escapes.
 func (c *content) text(v Raw) {
-	for rest := v; ; {
-		i := bytes.IndexByte(rest, '\\')
-		if i < 0 || i+1 == len(rest) {
-			c.bytes = append(c.bytes, v...)
-			return
+	if hasLongEscape(v) {
+		var err error
+		if c.decoded, err = jsontext.AppendUnquote(c.decoded[:0], v); err == nil {
+			if quoted, err := jsontext.AppendQuote(c.bytes, c.decoded); err == nil {
+				c.bytes = quoted
+				return
+			}
 		}
-		if e := rest[i+1]; e == 'u' || e == '/' {
-			break
-		}
-		rest = rest[i+2:]
-	}
-	var err error
-	if c.plain, err = jsontext.AppendUnquote(c.plain[:0], v); err == nil {
-		c.bytes, err = jsontext.AppendQuote(c.bytes, c.plain)
-	}
-	if err == nil {
-		return
 	}
 	c.bytes = append(c.bytes, v...)
 }
@@ -225,7 +306,7 @@ func (c *content) text(v Raw) {
 // number writes digits without a fraction as they are, and any other number by
 // its significant digits and the power of ten they are to be multiplied with.
 func (c *content) number(v Raw) {
-	if len(v) <= maxZeros && bytes.IndexAny(v, ".eE-") < 0 {
+	if len(v) <= maxZeros && isDigits(v) {
 		c.bytes = append(c.bytes, v...)
 		return
 	}
@@ -254,6 +335,15 @@ func (c *content) number(v Raw) {
 		return
 	}
 	c.bytes = strconv.AppendInt(append(c.bytes, 'e'), power, 10)
+}
+
+func isDigits(v Raw) bool {
+	for _, c := range v {
+		if c < '0' || '9' < c {
+			return false
+		}
+	}
+	return true
 }
 
 // Whole numbers of so many zeros at their end are written out, whichever way

@@ -19,11 +19,8 @@ func TestContent(t *testing.T) {
 		strings.Replace(record, `"ip":"3"`, `"ip":"4"`, 1), strings.Replace(record, "17000", "17001", 1),
 		strings.Replace(record, `"id":"m1",`, "", 1), strings.Replace(record, "17,", "0.17,", 1),
 	}
-	write := func(record string) string {
-		c := content{sets: []string{`"ipAddresses"`}}
-		c.of(Raw(record))
-		return string(c.bytes)
-	}
+	m := newContentMapper(t, Settings{Sets: []string{"ipAddresses"}})
+	write := m.write
 	want := write(record)
 	for _, text := range same {
 		if !Raw(text).IsValid() {
@@ -43,8 +40,75 @@ func TestContent(t *testing.T) {
 		"100000000000000000000": "100000000000000000000", "1e20": "100000000000000000000", "1000000000000000000000": "1e21",
 		"12345678901234567890.5": "123456789012345678905e-1", "1e99999999999": "1e99999999999",
 	} {
-		if got := write(text); got != want {
+		if got := write(`{"a":` + text + `}`); got != `{,"a":`+want+`}` {
 			t.Errorf("%s is written as %s, want %s", text, got, want)
+		}
+	}
+}
+
+// contentMapper writes contents of records.
+type contentMapper struct {
+	testing.TB
+	*Envelope
+	known struct {
+		Addresses List  `json:"ipAddresses"`
+		A         Field `json:"a"`
+		B         Field `json:"b"`
+	}
+	records *Decoder
+}
+
+func newContentMapper(tb testing.TB, s Settings) *contentMapper {
+	m := &contentMapper{TB: tb, Envelope: NewEnvelope(s)}
+	m.records = m.Decoder("", &m.known)
+	return m
+}
+
+func (m *contentMapper) write(record string) string {
+	m.Start(Raw(record))
+	if err := m.records.Decode(Raw(record)); err != nil {
+		m.Fatal(err)
+	}
+	return string(m.contentOf().bytes)
+}
+
+// TestContentOfUnknownMembers: a member that an edition does not know is written
+// as one that it knows, or every record would be a new version after an upgrade.
+func TestContentOfUnknownMembers(t *testing.T) {
+	for _, record := range []string{
+		`{"a":17,"b":{"z":[{"d":1,"c":null},{"c":2.0}],"a":"\u0041"},"c":"","ipAddresses":[]}`,
+		`{"x":true,"b":[[{"b":1,"a":2}],{"a":1,"b":"-"}],"a":1e3,"\u0062c":"\/"}`,
+	} {
+		known := newContentMapper(t, Settings{}).write(record)
+		e := NewEnvelope(Settings{})
+		d := e.Decoder("", &struct{}{})
+		e.Start(Raw(record))
+		if err := d.Decode(Raw(record)); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(e.contentOf().bytes); got != known {
+			t.Errorf("%s is\n%s where its members are known, and\n%s where not", record, known, got)
+		}
+	}
+}
+
+// TestContentOfOtherShapes: what is remembered of one record changes nothing for
+// the next ones.
+func TestContentOfOtherShapes(t *testing.T) {
+	long := strings.Repeat("n", 20<<10)
+	records := []string{
+		`{"b":[{"b":{"y":1,"x":2},"a":1}],"ipAddresses":[{"b":2,"a":1},{"a":1}]}`,
+		`{"b":[{"a":1,"b":{"x":2,"y":1}},{"c":1,"b":2,"a":{"f":1,"e":[{"z":1,"a":0}]}}],"ipAddresses":{"b":2,"a":1}}`,
+		`{"b":{"` + long + `":1,"b":{"` + long + `":{"a":1}},"a":2}}`,
+		`{"b":[{},{"b":1},{"bb":1,"b":2},{"b":"\"","bb":"\\"}]}`,
+		`{"b":{"b":1,"a":1,"b":2}}`,
+	}
+	shared := newContentMapper(t, Settings{Sets: []string{"ipAddresses"}})
+	for i := range 3 * len(records) {
+		record := records[(i*7)%len(records)]
+		want := newContentMapper(t, Settings{Sets: []string{"ipAddresses"}}).write(record)
+		if got := shared.write(record); got != want {
+			t.Errorf("%.80s is %.200s after other records, want %.200s", record, got, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -46,6 +47,7 @@ type Decoder struct {
 	lone    *Field           // what a scalar in place of an object is; see OrScalar
 	fields  map[string]*slot // by member
 	all     []*slot
+	sorted  []*slot  // all, by their names
 	order   []*slot  // of the members of the last object
 	unknown []member // in the order of the record, no more than MaxUnknown
 	beyond  int      // how many more there are
@@ -56,6 +58,8 @@ type slot struct {
 	name  string // as written, with quotes
 	value *Raw
 	list  *List // nil for a Field
+	set   bool  // a list whose order tells nothing
+	shape shape // of objects in the value; see content
 }
 
 // noSlot is that of a member that is unknown: no name is written like that.
@@ -90,6 +94,7 @@ func newDecoder(place string, own func(string) string, target any) *Decoder {
 		d.fields[name] = s
 		d.all = append(d.all, s)
 	}
+	d.sorted = slices.SortedFunc(slices.Values(d.all), func(a, b *slot) int { return cmp.Compare(a.name, b.name) })
 	d.order = slices.Repeat([]*slot{noSlot}, len(d.all))
 	return d
 }
@@ -99,6 +104,15 @@ func newDecoder(place string, own func(string) string, target any) *Decoder {
 func (d *Decoder) OrScalar(lone *Field) *Decoder {
 	d.lone = lone
 	return d
+}
+
+// markSets tells which lists are sets.
+func (d *Decoder) markSets(names []string) {
+	for _, name := range names {
+		if s, ok := d.fields[name]; ok {
+			s.set = true
+		}
+	}
 }
 
 // Decode takes apart one object that is known to be well-formed, or a scalar

@@ -59,8 +59,9 @@ type Envelope struct {
 	tags     []ecs.Value
 	common   ecs.Mark // of the document with what every document has
 	ids      identifier
-	record   Raw     // the record being mapped
-	content  content // of that record
+	record   Raw      // the record being mapped
+	records  *Decoder // of it
+	content  content  // of it
 	faults   faults
 	// lossy tells of a document that some of the record is in the original alone,
 	// without being a fault.
@@ -85,9 +86,6 @@ func NewEnvelope(s Settings) *Envelope {
 	tags.Add(s.Tags...)
 	e := &Envelope{settings: s, ids: newIdentifier(s.DataStream.Dataset, s.Tenant)}
 	e.tags = e.Doc.Texts(tags...).Values()
-	for _, name := range s.Sets {
-		e.content.sets = append(e.content.sets, `"`+name+`"`)
-	}
 	e.setCommon()
 	return e
 }
@@ -99,7 +97,12 @@ func (e *Envelope) Decoder(place string, target any) *Decoder {
 	if e.settings.Vendor.Snake {
 		own = snake
 	}
-	return newDecoder(place, own, target)
+	d := newDecoder(place, own, target)
+	if place == "" {
+		d.markSets(e.settings.Sets)
+		e.records = d
+	}
+	return d
 }
 
 // setCommon sets what every document has.
@@ -146,7 +149,7 @@ func (e *Envelope) Start(record Raw) {
 // records are known by their bytes.
 func (e *Envelope) contentOf() *content {
 	if !e.content.written {
-		e.content.of(e.record)
+		e.content.of(e.record, e.records)
 	}
 	return &e.content
 }

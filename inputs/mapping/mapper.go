@@ -64,13 +64,13 @@ func (m *Mapper) Read(record Raw, unreadable error) (id string, updated time.Tim
 	return id, updated
 }
 
-// Content is what the record that was read says, in one writing, until the next
-// Read: see "Why a version is the content" in the package's doc.
+// Content stands for what the record that was read says, however it is written,
+// until the next Read: see "Why a version is the content" in the package's doc.
 func (m *Mapper) Content() []byte {
 	if m.unreadable != nil {
 		return m.record
 	}
-	return m.envelope.contentOf().bytes
+	return m.envelope.contentOf().sum[:]
 }
 
 // Documents maps the record that was read and calls emit for each of its
@@ -83,6 +83,7 @@ func (m *Mapper) Documents(emit func(*ecs.Document) error) (Outcome, error) {
 		m.envelope.quarantine(m.record, m.unreadable)
 		err = m.finished()
 	} else {
+		m.envelope.contentOf() // of the members as they were decoded: mapping may change them
 		err = m.records.Documents(m.each)
 	}
 	m.outcome.Unknown, m.envelope.unknown = m.envelope.unknown, 0
