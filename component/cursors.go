@@ -23,7 +23,7 @@ func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) 
 	case err == nil:
 		c.health.Checkpointed(value, time.Time{})
 	case !errors.Is(err, inputs.ErrNoCursor) && ctx.Err() == nil:
-		err = &health.CheckpointError{Op: "load", Err: err}
+		err = &health.CheckpointError{Op: health.OpLoad, Err: err}
 	}
 	return value, err
 }
@@ -34,7 +34,7 @@ func (c namedCursors) Save(ctx context.Context, key inputs.Key, value []byte) er
 	case err == nil:
 		c.health.Checkpointed(value, time.Now())
 	case ctx.Err() == nil:
-		err = &health.CheckpointError{Op: "save", Err: err}
+		err = &health.CheckpointError{Op: health.OpSave, Err: err}
 	}
 	return err
 }
