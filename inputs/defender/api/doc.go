@@ -53,6 +53,13 @@
 // is kept here, for all callers, so coming back early costs no call. Waiting
 // for our own pace has no such end: it is short, and part of normal work.
 //
+// # Why silence is told before it ends a call
+//
+// Who sets a timeout of minutes knows a service that answers late, so the call
+// goes on; that nothing was heard for a minute must show all the same. The token
+// service answers at once or not at all: it is never waited for longer than
+// half a minute.
+//
 // # Why the pace is not the client's
 //
 // The service counts the calls of a tenant and application. A client has a
