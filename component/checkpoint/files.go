@@ -94,7 +94,7 @@ func (f *Files) Close() error {
 func (f *Files) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	value, err := f.load(key)
 	former := key.Former()
-	if key == former || !errors.Is(err, inputs.ErrNoCursor) {
+	if key == former || former == (inputs.Key{}) || !errors.Is(err, inputs.ErrNoCursor) {
 		return value, err
 	}
 	if value, formerErr := f.load(former); formerErr == nil {

@@ -66,6 +66,16 @@
 // secret, a host and TLS settings beside those, and is replaced when one of them
 // changes; a pace of its own would start with a fresh quota then.
 //
+// # Why calls are saved before they are made
+//
+// A process that is started again and again would begin with a full burst each
+// time and overrun the quota of a minute. What was spent is therefore kept beside
+// the cursors. It is written for half a burst in advance, so a crash forgets no
+// call, counts some that were not made, and there is a write for every fifth call
+// and not for each. Where it cannot be loaded or saved calls are made all the
+// same: the service counts too. Holds after a 429 are not kept: one call
+// finds out whether they still last.
+//
 // # Why a throttled call lowers the limits
 //
 // We keep inside the service's limits, so a 429 means that somebody else uses up
