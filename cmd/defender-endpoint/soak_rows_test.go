@@ -26,7 +26,7 @@ const (
 
 func soakRows() []row {
 	var rows []row
-	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), elasticsearchRows(), shipperRows(), stateRows(), peerRows()} {
+	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), elasticsearchRows(), shipperRows(), stateRows(), peerRows(), hostileRows()} {
 		rows = append(rows, group...)
 	}
 	return rows
