@@ -11,7 +11,7 @@ import (
 
 // namedCursors tells trouble with checkpoints from other trouble of a stream,
 // and notes what is in the newest one for diagnostics, which must not wait for a
-// disk or a network.
+// disk or a network. What has a key without a stream is no stream's checkpoint.
 type namedCursors struct {
 	inputs.Cursors
 	health *health.Stream
@@ -20,10 +20,11 @@ type namedCursors struct {
 func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	value, err := c.Cursors.Load(ctx, key)
 	switch {
+	case key.Stream == "":
 	case err == nil:
 		c.health.Checkpointed(value, time.Time{})
 	case !errors.Is(err, inputs.ErrNoCursor) && ctx.Err() == nil:
-		err = &health.CheckpointError{Op: "load", Err: err}
+		err = &health.CheckpointError{Op: health.OpLoad, Err: err}
 	}
 	return value, err
 }
@@ -31,10 +32,11 @@ func (c namedCursors) Load(ctx context.Context, key inputs.Key) ([]byte, error) 
 func (c namedCursors) Save(ctx context.Context, key inputs.Key, value []byte) error {
 	err := c.Cursors.Save(ctx, key, value)
 	switch {
+	case key.Stream == "":
 	case err == nil:
 		c.health.Checkpointed(value, time.Now())
 	case ctx.Err() == nil:
-		err = &health.CheckpointError{Op: "save", Err: err}
+		err = &health.CheckpointError{Op: health.OpSave, Err: err}
 	}
 	return err
 }

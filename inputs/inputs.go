@@ -73,7 +73,8 @@ type Cursors interface {
 type Reporter interface {
 	// Report tells of the last attempt: nil after a full success, which heals.
 	// Anything else is what stopped or hurt it, which Input.Diagnose knows where
-	// the source is the cause.
+	// the source is the cause. An attempt that waits for long tells of it from
+	// another goroutine before it ends.
 	Report(err error)
 	// Count adds to the stream's counters.
 	Count(c Counts)

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -166,6 +167,19 @@ var collectingCases = []faultCase{
 				f.Fatal(err)
 			}
 			writeFile(f.T, filepath.Join(f.dir, "cursors"), nil)
+		},
+		heal: func(f *faultRig) {
+			if err := os.Remove(filepath.Join(f.dir, "cursors")); err != nil {
+				f.Fatal(err)
+			}
+		},
+	},
+	{
+		row: "checkpoint not readable", says: "too many levels of symbolic links",
+		spoil: func(f *faultRig) {
+			if err := errors.Join(os.MkdirAll(f.dir, 0o700), os.Symlink("cursors", filepath.Join(f.dir, "cursors"))); err != nil {
+				f.Fatal(err)
+			}
 		},
 		heal: func(f *faultRig) {
 			if err := os.Remove(filepath.Join(f.dir, "cursors")); err != nil {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"flag"
@@ -48,7 +49,10 @@ type row struct {
 	// resends says that documents may be sent again without a kill, because an
 	// answer or the state was lost.
 	resends bool
-	run     func(*soak)
+	// unserved says that one alert, id "poison", cannot be served: a document
+	// stands for it, which is more than is asked for of the others.
+	unserved bool
+	run      func(*soak)
 }
 
 // soak is a row that runs.
@@ -348,12 +352,18 @@ func (s *soak) compare() (missing, twice int) {
 		if original == "" {
 			original = bareOf(truth, ecs.Unquote(document.Error.Message))
 		}
+		if s.unserved && original == "" && bytes.Contains(d, []byte("poison")) {
+			continue
+		}
 		if err != nil || original == "" {
 			s.Fatalf("a document without an original: %v\n%s", err, d)
 		}
 		stored[original]++
 	}
 	for record := range truth {
+		if s.unserved && strings.Contains(record, `"id":"poison"`) {
+			continue
+		}
 		missing += max(documentsOf(record)-stored[record], 0)
 	}
 	for record, n := range stored {

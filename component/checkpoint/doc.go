@@ -29,6 +29,14 @@
 // included. The key stands inside the file, where it is checked. A file that a
 // former edition named by the ids of input and stream is found once, and moved.
 //
+// # Why a checkpoint ends after 180 days
+//
+// A removed input leaves its checkpoints: the same may be read under another id
+// already, and whoever comes back continues. Those that no stream asked for in
+// half a year are removed, a day after the start at the earliest and once a day:
+// the service keeps alerts for no longer, so they would be of no use. In
+// Elasticsearch they stay: they belong to an agentless deployment and go with it.
+//
 // # Why a directory that cannot be written does not end the process
 //
 // The agent would start it again and again, and a data disk that is full would

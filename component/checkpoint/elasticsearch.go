@@ -72,7 +72,7 @@ func (e *Elasticsearch) Use(client Client) {
 func (e *Elasticsearch) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	value, err := e.load(ctx, key)
 	former := key.Former()
-	if key == former || err != inputs.ErrNoCursor { //nolint:errorlint // an unusable one is not missing
+	if key == former || former == (inputs.Key{}) || err != inputs.ErrNoCursor { //nolint:errorlint // an unusable one is not missing
 		return value, err
 	}
 	value, err = e.load(ctx, former)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/elastic/elastic-agent-libs/file"
 
@@ -32,14 +33,28 @@ type Files struct {
 
 	mu   sync.Mutex
 	lock *os.File // nil until the directory could be made and locked
+
+	now     func() time.Time
+	used    map[string]bool // files that a stream of this process asked for
+	expired time.Time       // when old files were last looked for, or the start
 }
+
+// The ends of the names of checkpoints, and of those put aside.
+const (
+	suffix   = ".json"
+	unusable = ".unusable"
+)
 
 // Open makes or opens the cursors directory under the component's data path
 // and locks it. The error is ErrLocked where another process has it. A
 // directory that cannot be made is no error here but of every Save, which
 // tries again: collecting goes on meanwhile.
 func Open(dataPath string) (*Files, error) {
-	f := &Files{dir: filepath.Join(dataPath, "cursors")}
+	return openAt(dataPath, time.Now)
+}
+
+func openAt(dataPath string, now func() time.Time) (*Files, error) {
+	f := &Files{dir: filepath.Join(dataPath, "cursors"), now: now, used: map[string]bool{}, expired: now()}
 	if err := f.own(); errors.Is(err, ErrLocked) {
 		return nil, err
 	}
@@ -94,7 +109,7 @@ func (f *Files) Close() error {
 func (f *Files) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	value, err := f.load(key)
 	former := key.Former()
-	if key == former || !errors.Is(err, inputs.ErrNoCursor) {
+	if key == former || former == (inputs.Key{}) || !errors.Is(err, inputs.ErrNoCursor) {
 		return value, err
 	}
 	if value, formerErr := f.load(former); formerErr == nil {
@@ -109,6 +124,7 @@ func (f *Files) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 
 func (f *Files) load(key inputs.Key) ([]byte, error) {
 	path := f.path(key)
+	f.use(path)
 	b, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -119,11 +135,12 @@ func (f *Files) load(key inputs.Key) ([]byte, error) {
 	default:
 		var value []byte
 		if value, err = decode(key, b); err == nil {
+			_ = os.Chtimes(path, f.now(), f.now()) // as old as when it was last asked for
 			return value, nil
 		}
 	}
 	// Kept for whoever wants to know; the next save makes a new one.
-	_ = os.Rename(path, path+".unusable")
+	_ = os.Rename(path, path+unusable)
 	return nil, &inputs.UnusableCursor{Cause: err}
 }
 
@@ -150,7 +167,9 @@ func (f *Files) Save(_ context.Context, key inputs.Key, value []byte) error {
 	if err != nil {
 		return err
 	}
+	f.expire(f.now())
 	path := f.path(key)
+	f.use(path)
 	temp := path + ".new"
 	if info, err := os.Lstat(temp); err == nil && !info.Mode().IsRegular() {
 		_ = os.RemoveAll(temp) // opening a pipe would wait for ever
@@ -191,7 +210,7 @@ func openIn(dir, name string, flag int) (*os.File, error) {
 
 // Delete implements inputs.Cursors.
 func (f *Files) Delete(_ context.Context, input string) error {
-	paths, err := filepath.Glob(filepath.Join(f.dir, "*.json"))
+	paths, err := filepath.Glob(filepath.Join(f.dir, "*"+suffix))
 	if err != nil {
 		return fmt.Errorf("delete checkpoints: %w", err)
 	}
@@ -215,7 +234,7 @@ func (f *Files) path(key inputs.Key) string {
 		name = key.Input + "\x00" + key.Stream + "\x00" + key.Dataset
 	}
 	h := sha256.Sum256([]byte(name))
-	return filepath.Join(f.dir, hex.EncodeToString(h[:16])+".json")
+	return filepath.Join(f.dir, hex.EncodeToString(h[:16])+suffix)
 }
 
 var _ inputs.Cursors = (*Files)(nil)

@@ -209,7 +209,7 @@ func TestLagGrowingShowsAndClears(t *testing.T) {
 }
 
 func TestCheckpointTroubleHidesThePath(t *testing.T) {
-	err := &CheckpointError{"save", &fs.PathError{Op: "open", Path: "/var/lib/agent/run/x", Err: errors.New("no space left on device")}}
+	err := &CheckpointError{OpSave, &fs.PathError{Op: "open", Path: "/var/lib/agent/run/x", Err: errors.New("no space left on device")}}
 	c := toy.show(fmt.Errorf("save cursor: %w", err))
 	if c.row != checkpointFails || strings.Contains(c.text, "/var") || !strings.Contains(c.text, "no space left") {
 		t.Errorf("%s: %q", c.row.Name, c.text)

@@ -66,6 +66,11 @@ var (
 		Message: "checkpoint cannot be kept: {cause}; check the state directory's space and permissions; nothing is lost, but a restart reads again",
 		Clears:  "with the first full poll after a checkpoint could be saved",
 	}
+	checkpointUnread = &inputs.Condition{
+		Name:    "checkpoint not readable",
+		Message: "checkpoint cannot be loaded: {cause}; nothing is collected until it can, so that nothing is skipped or stored again; check the state directory and its disk, or the output where cursors are kept in Elasticsearch",
+		Clears:  "with the first full poll after the checkpoint could be loaded",
+	}
 	otherTrouble = &inputs.Condition{Name: "other trouble", Message: "{cause}", Clears: byItself}
 )
 
@@ -85,7 +90,7 @@ func Rows(input []*inputs.Condition, kinds []output.Kind) []Row {
 	add(OnStream, badSetting)
 	add(OnInput, noStreams)
 	add(OnStream, input...)
-	add(OnStream, quarantined, fallingBehind, checkpointFails, otherTrouble)
+	add(OnStream, quarantined, fallingBehind, checkpointFails, checkpointUnread, otherTrouble)
 	add(OnOutput, badOutput)
 	for _, k := range kinds {
 		add(OnOutput, k.Conditions...)

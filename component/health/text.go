@@ -108,7 +108,11 @@ func (diagnose Diagnose) Explain(err error) string { return diagnose.show(err).t
 
 func (diagnose Diagnose) show(err error) shown {
 	if e, ok := errors.AsType[*CheckpointError](err); ok {
-		return show(inputs.Diagnosis{Condition: checkpointFails, Cause: e.reason()})
+		condition := checkpointFails
+		if e.Op == OpLoad {
+			condition = checkpointUnread
+		}
+		return show(inputs.Diagnosis{Condition: condition, Cause: e.reason()})
 	}
 	if d := diagnose(err); d.Condition != nil {
 		return show(d)
@@ -127,9 +131,16 @@ func showOutput(kind *output.Kind, err error) shown {
 	return show(kind.Diagnose(e))
 }
 
+// What may be in trouble with a checkpoint. One that cannot be loaded stops its
+// stream, one that cannot be saved does not.
+const (
+	OpLoad = "load"
+	OpSave = "save"
+)
+
 // CheckpointError is trouble with a stream's checkpoint.
 type CheckpointError struct {
-	Op  string // load or save
+	Op  string // OpLoad or OpSave
 	Err error
 }
 

@@ -3,6 +3,7 @@ package defender_test
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,13 @@ func slow() []hostile {
 			},
 		})
 	}
-	return rows
+	patient := slices.Clone(rows)
+	for i := range patient {
+		patient[i].name += ", http_client_timeout of five minutes"
+		patient[i].settings = map[string]any{"http_client_timeout": "5m"}
+		patient[i].twin = !strings.Contains(rows[i].name, "silent")
+	}
+	return append(rows, patient...)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -33,12 +33,22 @@ func sourceOf(c Config, tenant string) string {
 	if r == nil {
 		return ""
 	}
+	target := inputs.Target{DataStream: inputs.DataStream(c.DataStream), Index: c.Index}
+	return strings.Join([]string{Type, tenantOf(c, tenant), r.name, target.Name()}, "|")
+}
+
+func tenantOf(c Config, tenant string) string {
 	cloud := c.LoginURL
 	if u, err := url.Parse(c.LoginURL); err == nil {
 		cloud = u.Host
 	}
-	target := inputs.Target{DataStream: inputs.DataStream(c.DataStream), Index: c.Index}
-	return strings.Join([]string{Type, strings.ToLower(cloud + "/" + tenant), r.name, target.Name()}, "|")
+	return strings.ToLower(cloud + "/" + tenant)
+}
+
+// callsKey is where it is kept how many calls were made as a tenant and
+// application, whatever streams there are.
+func callsKey(c Config) inputs.Key {
+	return inputs.Key{Source: strings.Join([]string{Type, tenantOf(c, c.TenantID), "calls", strings.ToLower(c.ClientID)}, "|")}
 }
 
 // identity finds out what a stream reads, and that no other one does.

@@ -132,6 +132,7 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 				return err
 			}
 			defer release()
+			in.paceOf(c).Keep(env.Cursors, callsKey(c))
 			env = w.attach(client, env)
 			defer w.detach()
 			id := &identity{input: in, key: key, config: c, client: client}
@@ -178,6 +179,13 @@ func (in *Input) pace(c Config) *api.Pace {
 	}
 	p.SetLimit(limit)
 	return p
+}
+
+// paceOf is pace for whoever does not hold the lock.
+func (in *Input) paceOf(c Config) *api.Pace {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.pace(c)
 }
 
 func (in *Input) release(s *shared) {

@@ -34,7 +34,7 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 		},
 		Priority:  int(r.priority),
 		Interval:  c.Interval,
-		Source:    &list{client: id.client, resource: r, mapper: mapper},
+		Source:    &list{client: id.client, resource: r, mapper: mapper, silent: env.Reporter.Report},
 		Strategy:  r.pager(paging),
 		Mapper:    loopMapper{mapper},
 		Retention: retention,
@@ -70,6 +70,7 @@ type list struct {
 	client   *api.Client
 	resource *resource
 	mapper   *mapping.Mapper
+	silent   func(error) // told of a call that waits for long
 }
 
 // Open implements collect.Source. A backlog gives way to what is new of its own
@@ -86,7 +87,7 @@ func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error
 	}
 	answer, err := l.client.Open(ctx, api.Request{
 		Path: l.resource.path, Query: r.Query, Priority: priority, Limit: l.resource.limit,
-		Roles: []string{l.resource.permission},
+		Roles: []string{l.resource.permission}, Silent: l.silent,
 	})
 	if err != nil {
 		return nil, missing(ctx, l.client, l.resource, err)

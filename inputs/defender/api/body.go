@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -16,31 +17,77 @@ var (
 	errTooLarge = errors.New("more than allowed")
 )
 
-// watchdog ends a request when the other side stays silent for too long. It
+// barkAfter is how often a silence is told that does not end its request yet.
+const barkAfter = 30 * time.Second
+
+// watchdog ends a request when the other side stays silent for too long, and
+// tells of silence before that where too long is longer than barkAfter. It
 // counts only while armed, so the time a caller takes between two reads is
 // nobody's fault.
 type watchdog struct {
-	timer  *time.Timer
 	limit  time.Duration
 	cancel context.CancelCauseFunc
+	bark   func() // may be nil
+
+	mu    sync.Mutex
+	timer *time.Timer
+	heard time.Time // since when it is silent; zero while disarmed
 }
 
 // newWatchdog is armed from the start. The context it returns ends with
 // errSilent when the watchdog bites.
-func newWatchdog(ctx context.Context, limit time.Duration) (context.Context, *watchdog) {
+func newWatchdog(ctx context.Context, limit time.Duration, bark func()) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &watchdog{
-		timer: time.AfterFunc(limit, func() { cancel(errSilent) }),
-		limit: limit, cancel: cancel,
-	}
+	w := &watchdog{limit: limit, cancel: cancel, bark: bark, heard: time.Now()}
+	w.mu.Lock() // until the timer is set
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(w.step(limit), w.rise)
+	return ctx, w
 }
 
-func (w *watchdog) arm()    { w.timer.Reset(w.limit) }
-func (w *watchdog) disarm() { w.timer.Stop() }
+// step is how long the timer runs where so much of the limit is left.
+func (w *watchdog) step(left time.Duration) time.Duration {
+	if w.bark == nil {
+		return left
+	}
+	return min(left, barkAfter)
+}
+
+// rise bites or barks. A timer that ran out while it was disarmed does neither.
+func (w *watchdog) rise() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.heard.IsZero() {
+		return
+	}
+	left := w.limit - time.Since(w.heard)
+	if left <= 0 {
+		w.cancel(errSilent)
+		return
+	}
+	if w.limit-left >= barkAfter && w.bark != nil {
+		w.bark()
+	}
+	w.timer.Reset(w.step(left))
+}
+
+func (w *watchdog) arm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard = time.Now()
+	w.timer.Reset(w.step(w.limit))
+}
+
+func (w *watchdog) disarm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard = time.Time{}
+	w.timer.Stop()
+}
 
 // release ends the request and frees what it held.
 func (w *watchdog) release() {
-	w.timer.Stop()
+	w.disarm()
 	w.cancel(nil)
 }
 

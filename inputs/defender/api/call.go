@@ -20,6 +20,18 @@ type Request struct {
 	// Roles are the application roles any one of which the call needs. They
 	// are shown to an operator when the API refuses without naming its own.
 	Roles []string
+	// Silent, if set, is told every half minute that the call waits for the other
+	// side and hears nothing, while Config.Timeout lets it wait longer. It is
+	// called from another goroutine and must not block.
+	Silent func(error)
+}
+
+// tellSilent tells of silence as a call would that ended because of it.
+func (r Request) tellSilent(op string) func() {
+	if r.Silent == nil {
+		return nil
+	}
+	return func() { r.Silent(silence(op)) }
 }
 
 // Open sends a request and returns the answer, read up to its first record.
@@ -86,7 +98,7 @@ func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t t
 		return nil, err
 	}
 	began := time.Now()
-	limited, dog := newWatchdog(ctx, c.timeout)
+	limited, dog := newWatchdog(ctx, c.timeout, r.tellSilent(op))
 	x := &exchange{op: op, caller: ctx, request: limited, dog: dog, observe: c.observe,
 		call: Call{Method: http.MethodGet, Path: u.Path}}
 	request, err := http.NewRequestWithContext(limited, http.MethodGet, u.String(), nil)

@@ -53,11 +53,28 @@
 // is kept here, for all callers, so coming back early costs no call. Waiting
 // for our own pace has no such end: it is short, and part of normal work.
 //
+// # Why silence is told before it ends a call
+//
+// Who sets a timeout of minutes knows a service that answers late, so the call
+// goes on; that nothing was heard for a minute must show all the same. The token
+// service answers at once or not at all: it is never waited for longer than
+// half a minute.
+//
 // # Why the pace is not the client's
 //
 // The service counts the calls of a tenant and application. A client has a
 // secret, a host and TLS settings beside those, and is replaced when one of them
 // changes; a pace of its own would start with a fresh quota then.
+//
+// # Why calls are saved before they are made
+//
+// A process that is started again and again would begin with a full burst each
+// time and overrun the quota of a minute. What was spent is therefore kept beside
+// the cursors. It is written for half a burst in advance, so a crash forgets no
+// call, counts some that were not made, and there is a write for every fifth call
+// and not for each. Where it cannot be loaded or saved calls are made all the
+// same: the service counts too. Holds after a 429 are not kept: one call
+// finds out whether they still last.
 //
 // # Why a throttled call lowers the limits
 //

@@ -36,7 +36,7 @@ func broken(caller, request context.Context, op string, err error) error {
 	e := &Error{Op: op, Kind: Transient}
 	switch {
 	case errors.Is(context.Cause(request), errSilent):
-		e.Message, e.Hint = "no answer in time", hintNetwork
+		return silence(op)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "the answer was cut short"
 	case isUntrusted(err):
@@ -46,6 +46,11 @@ func broken(caller, request context.Context, op string, err error) error {
 		e.Message, e.Hint = clean(innermost(err), messageLimit), hintNetwork
 	}
 	return e
+}
+
+// silence is the error of a call that heard nothing for too long.
+func silence(op string) *Error {
+	return &Error{Op: op, Kind: Transient, Message: "no answer in time", Hint: hintNetwork}
 }
 
 // proxyRefusal is a proxy's answer to CONNECT that is not a success.

@@ -47,11 +47,14 @@ type Pace struct {
 	held   time.Time // when anything was last throttled
 	share  float64   // of the limits that is used; the rest seems to be somebody else's
 	raised time.Time
+
+	saved  map[string][]spentBudget // of the process before, of paths not asked yet
+	ledger ledger
 }
 
 // NewPace makes a pace whose whole limit is left.
 func NewPace(l Limit) *Pace {
-	return &Pace{all: newBudgets(l), own: map[string]budgets{}, holds: map[string]*hold{}, share: 1}
+	return &Pace{all: newBudgets(l), own: map[string]budgets{}, holds: map[string]*hold{}, share: 1, ledger: ledger{ahead: map[string]int{}}}
 }
 
 // hold is what the API asked for one path. It says of no other: those are held
@@ -82,6 +85,7 @@ type call struct {
 // waited out only up to throttlePatience: a longer one is an error of
 // Throttled that says how long it lasts.
 func (p *Pace) wait(ctx context.Context, c call) error {
+	p.recall(ctx)
 	began := time.Now()
 	for {
 		if ctx.Err() != nil {
@@ -92,6 +96,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 		aged.priority -= Priority(now.Sub(began) / aging)
 		d, held := p.take(now, aged)
 		if d <= 0 {
+			p.account(ctx, c)
 			return nil
 		}
 		if held && d > throttlePatience {
@@ -137,6 +142,8 @@ func (p *Pace) ofPath(now time.Time, c call) budgets {
 	if !ok {
 		own = newBudgets(c.limit)
 		own.scale(now, p.share)
+		own.thaw(now, p.saved[c.path])
+		delete(p.saved, c.path)
 		p.own[c.path] = own
 	}
 	return own

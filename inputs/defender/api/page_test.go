@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -294,6 +295,25 @@ func TestServerSilence(t *testing.T) {
 			_, _, err := read(t.Context(), newClient(t, config(f)))
 			wantError(t, err, api.Transient, "get /api/alerts: no answer in time")
 			wantCounts(t, f, 1, 1) // a second one would be as silent, and nobody would know yet
+		})
+	})
+	t.Run("long, and told of before", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{list: func(_ int, r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}}
+			c := config(f)
+			c.Timeout = 2 * time.Minute
+			began, told := time.Now(), []time.Duration{}
+			_, err := newClient(t, c).Open(t.Context(), api.Request{Path: "/api/alerts", Silent: func(err error) {
+				wantError(t, err, api.Transient, "no answer in time")
+				told = append(told, time.Since(began))
+			}})
+			wantError(t, err, api.Transient, "no answer in time")
+			if want := []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}; !slices.Equal(told, want) {
+				t.Errorf("told after %v, want %v", told, want)
+			}
 		})
 	})
 	t.Run("the caller leaves", func(t *testing.T) {

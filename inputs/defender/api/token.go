@@ -71,6 +71,10 @@ func (t token) claims() (c claims) {
 	return c
 }
 
+// tokenPatience bounds the request for a token, whatever the timeout of the API's
+// calls is: its answer is short.
+const tokenPatience = 30 * time.Second
+
 // tokens gets and keeps the one token that all callers share.
 type tokens struct {
 	config  clientcredentials.Config // without the secret, so that it can be printed
@@ -105,7 +109,7 @@ func newTokens(c Config, login *url.URL, rt http.RoundTripper, observe func(Call
 			Transport:     &whole{RoundTripper: rt, observe: observe},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		timeout: c.Timeout,
+		timeout: min(c.Timeout, tokenPatience),
 		secrets: hide(c),
 		turn:    make(chan struct{}, 1),
 	}

@@ -291,8 +291,14 @@ func TestTokenEndpointSilent(t *testing.T) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}}
-		_, _, err := read(t.Context(), newClient(t, config(f)))
+		c := config(f)
+		c.Timeout = 5 * time.Minute // of lists, which may take long
+		began := time.Now()
+		_, _, err := read(t.Context(), newClient(t, c))
 		wantError(t, err, api.Transient, "get a token: no answer in time", "login_url")
+		if waited := time.Since(began); waited > time.Minute {
+			t.Errorf("waited for %v", waited)
+		}
 	})
 }
 

@@ -1,0 +1,238 @@
+package main_test
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+
+	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+)
+
+// hostileRounds is how often the program is killed in each row of a server that
+// misbehaves: 300 times and more in the long form.
+func hostileRounds() int {
+	if *long {
+		return 12
+	}
+	return 1
+}
+
+// hostileRows are servers that refuse, ignore or mislead, clocks, late records
+// and versions. Each is as it is while the program is killed and started again,
+// and everything must be stored before it heals: then nothing stands still.
+func hostileRows() []row {
+	rows := slices.Concat(refusedRows(), misleadingRows(), largePageRows(), waitingRows(), timeRows(), versionRows(), poisonRows())
+	kinds := map[byte]bool{}
+	for i := range rows { // the short form has the first row of each kind
+		rows[i].long = kinds[rows[i].name[0]]
+		kinds[rows[i].name[0]] = true
+	}
+	return rows
+}
+
+// against is a server that breaks these rules throughout.
+func against(name string, rules ...defendertest.Rule) row {
+	return row{name: name, run: func(s *soak) {
+		s.tenant.Fail(rules...)
+		s.killedOften()
+		s.waitDrained()
+	}}
+}
+
+// killedOften kills at random points while records change, and starts again.
+func (s *soak) killedOften() {
+	for range hostileRounds() {
+		s.change(3)
+		s.start()
+		s.until(time.Duration(300+s.random.IntN(900))*time.Millisecond, func() bool { return false })
+		s.kill()
+	}
+	s.start()
+}
+
+func refusedRows() []row {
+	var rows []row
+	for _, wording := range []string{"BadRequest", "ODataError", ""} {
+		said := " refused with no code"
+		if wording != "" {
+			said = " refused with " + wording
+		}
+		refuse := func(name string, r defendertest.Rule) {
+			r.Status, r.Body = http.StatusBadRequest, defendertest.APIError(wording, "No.")
+			if r.Path == "" {
+				r.Path = "/api/"
+			}
+			rows = append(rows, against("k: "+name+said, r))
+		}
+		refuse("$orderby", defendertest.Rule{With: defendertest.OrderBy})
+		refuse("$top above 20", defendertest.Rule{TopAbove: 20})
+		refuse("$skip above 60", defendertest.Rule{SkipAbove: 60})
+		refuse("machines behind an id", defendertest.Rule{Path: machinesPath, With: defendertest.IDAfter})
+		refuse("update time of actions", defendertest.Rule{Path: actionsPath, FilterBy: "lastUpdateDateTimeUtc"})
+	}
+	return rows
+}
+
+func misleadingRows() []row {
+	return []row{
+		against("l: sorted within the page", defendertest.Rule{Path: "/api/", SortPage: true}),
+		against("l: sorted by nothing", defendertest.Rule{Path: "/api/", Sort: defendertest.Shuffled}),
+		against("l: filter ignored", defendertest.Rule{Path: "/api/", Ignore: defendertest.Filter}),
+		against("l: $orderby ignored", defendertest.Rule{Path: "/api/", Ignore: defendertest.OrderBy}),
+		against("l: $top ignored", defendertest.Rule{Path: "/api/", Ignore: defendertest.Top}),
+		against("l: $skip ignored", defendertest.Rule{Path: "/api/", Ignore: defendertest.Skip}),
+		against("l: whole seconds", defendertest.Rule{Path: "/api/", WholeSeconds: true}),
+		against("l: pages that never end", defendertest.Rule{Path: machinesPath, Endless: true}),
+		against("l: 404 behind the first page", defendertest.Rule{Path: "/api/", Status: http.StatusNotFound, After: 2, Times: 3}),
+		against("l: an empty page behind the first", defendertest.Rule{Path: "/api/", EmptyPage: true, After: 2, Times: 3}),
+	}
+}
+
+func largePageRows() []row {
+	var rows []row
+	add := func(name string, r defendertest.Rule) {
+		r.Path, r.Holds = "/api/", 20
+		rows = append(rows, against("m: pages of more than 20 records, "+name, r))
+	}
+	add("504", defendertest.Rule{Status: http.StatusGatewayTimeout})
+	add("500", defendertest.Rule{Status: http.StatusInternalServerError})
+	add("400", defendertest.Rule{Status: http.StatusBadRequest, Body: defendertest.APIError("BadRequest", "The result set is too large.")})
+	add("cut", defendertest.Rule{CutAfter: 8_000})
+	return rows
+}
+
+// waitingRows are servers that are waited for. While nothing comes the unit tells.
+func waitingRows() []row {
+	tells := func(name string, rule defendertest.Rule) row {
+		return row{name: "n: " + name, settings: map[string]any{"http_client_timeout": "2s"}, run: func(s *soak) {
+			s.killedOften()
+			s.waitDrained()
+			s.tenant.Fail(rule)
+			s.change(5)
+			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
+			s.tenant.Heal()
+			s.waitDrained()
+		}}
+	}
+	hour := 10 * time.Minute
+	return []row{
+		tells("silence", defendertest.Rule{Path: "/api/", Silent: true}),
+		against("n: one 503 that asks for two seconds", defendertest.Rule{Path: "/api/", Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, After: 1, Times: 2}),
+		against("n: 429 with a date", defendertest.Rule{Path: "/api/", Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Second, RetryDate: true, After: 1, Times: 2}),
+		tells("503 that asks for minutes", defendertest.Rule{Path: alertsPath, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Minute, Times: 1000}),
+		{name: "n: 429 of machines alone", resends: true, run: func(s *soak) {
+			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: http.StatusTooManyRequests, RetryAfter: hour})
+			s.killedOften()
+			s.eventually("alerts are stored", func() bool { return s.es.Count(dataStream) >= s.want() })
+			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
+			s.kill() // a hold is kept in memory
+		}},
+	}
+}
+
+func timeRows() []row {
+	return []row{
+		{name: "o: late records while Elasticsearch is away", settings: map[string]any{"overlap": "5s"}, run: func(s *soak) {
+			s.killedOften()
+			s.settle()
+			s.es.Fault(elasticsearchtest.Fault{Status: http.StatusServiceUnavailable})
+			s.change(5)
+			for range 8 { // the poll lasts longer than the overlap
+				s.until(time.Second, func() bool { return false })
+				s.arrive(time.Now().Add(-4 * time.Second))
+			}
+			s.es.Heal()
+			s.waitDrained()
+		}},
+		{name: "o: an alert dated 2099", run: func(s *soak) {
+			s.arrive(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))
+			s.killedOften()
+			s.change(5)
+			s.waitDrained()
+		}},
+		{name: "o: the tenant's clock jumps two days on and back", run: func(s *soak) { s.jump(48 * time.Hour) }},
+		{name: "o: the tenant's clock jumps a month back and on", run: func(s *soak) { s.jump(-30 * 24 * time.Hour) }},
+	}
+}
+
+// jump moves the tenant's clock for some polls.
+func (s *soak) jump(d time.Duration) {
+	s.killedOften()
+	s.settle()
+	s.tenant.MoveClock(d)
+	s.until(4*time.Second, func() bool { return false })
+	s.tenant.MoveClock(-d)
+	s.change(10)
+	s.killedOften()
+	s.waitDrained()
+}
+
+func versionRows() []row {
+	rows := []row{
+		{name: "p: alerts and actions revised without a new time", options: defendertest.Options{Alerts: 60, Machines: 30, Actions: 30, Span: 5 * time.Minute}, run: func(s *soak) {
+			s.killedOften()
+			s.settle()
+			for _, resource := range []defendertest.Resource{defendertest.Alerts, defendertest.MachineActions} {
+				if err := s.tenant.Revise(resource, s.ids(resource, 20)...); err != nil {
+					s.Fatal(err)
+				}
+			}
+			s.waitDrained()
+		}},
+		{name: "p: a stream renamed, after a rollover", run: func(s *soak) {
+			s.killedOften()
+			s.settle()
+			s.rollover()
+			streams := s.policyStreams()
+			for _, stream := range streams {
+				stream.(map[string]any)["id"] = stream.(map[string]any)["id"].(string) + "-renamed"
+			}
+			s.apply(map[string]any{"streams": streams})
+			s.change(10)
+			s.waitDrained()
+		}},
+	}
+	for name, w := range map[string]defendertest.Writing{
+		"members reversed": defendertest.Reordered, "spaces": defendertest.Spaced, "one more null": defendertest.ExtraNull,
+		"numbers": defendertest.Numbers, "addresses": defendertest.Addresses,
+	} {
+		rows = append(rows, row{name: "p: written otherwise, " + name, run: func(s *soak) {
+			s.killedOften()
+			s.settle()
+			s.rollover()
+			stored := len(s.documents())
+			s.tenant.Fail(defendertest.Rule{Path: "/api/", Writing: w})
+			asked := len(s.tenant.Requests())
+			s.eventually("all is read again", func() bool { return len(s.tenant.Requests()) >= asked+30 })
+			if n := len(s.documents()); n != stored {
+				s.Errorf("%d documents more for the same content", n-stored)
+			}
+		}})
+	}
+	return rows
+}
+
+// poisonRows have one record that cannot be served. A document stands for it,
+// and the others are collected; it is counted when it is served again.
+func poisonRows() []row {
+	poison := func(name string, rule defendertest.Rule) row {
+		rule.Serves = "poison"
+		return row{name: "q: one record cannot be served, " + name, unserved: true, run: func(s *soak) {
+			at := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+			s.tenant.Add(defendertest.Alerts, `{"id":"poison","title":"by hand","alertCreationTime":"`+at+`","lastUpdateTime":"`+at+`","evidence":[]}`)
+			s.tenant.Fail(rule)
+			s.killedOften()
+			s.waitDrained()
+		}}
+	}
+	return []row{
+		poison("500", defendertest.Rule{Status: http.StatusInternalServerError}),
+		poison("cut", defendertest.Rule{Damage: defendertest.CutInside}),
+		poison("control character", defendertest.Rule{Damage: defendertest.ControlCharacter}),
+		poison("nesting", defendertest.Rule{Damage: defendertest.DeepNesting}),
+	}
+}
