@@ -16,8 +16,8 @@ func (e *evidence) namesUser() bool {
 
 func (m *alertMapper) setEvidenceUser(user *ecs.Object) {
 	e := &m.evidence
-	name, principal := m.Text(&e.AccountName), e.UserPrincipalName.Text()
-	local, _, isAddress := strings.Cut(principal, "@")
+	name := m.Text(&e.AccountName)
+	local, _, email := person(e.UserPrincipalName.Text())
 	if !name.Present() {
 		name = m.Short(local)
 	}
@@ -28,23 +28,19 @@ func (m *alertMapper) setEvidenceUser(user *ecs.Object) {
 		id = m.Text(&e.AADUserID)
 	}
 	user.Set("id", id)
-	if isAddress && local != "" {
-		user.Set("email", m.Text(&e.UserPrincipalName))
-	}
+	user.Set("email", ecs.Text(email))
 }
 
 // relatedUsers notes who the item names: the account, else what stands for it, and
 // the principal name.
 func (m *alertMapper) relatedUsers() {
 	e := &m.evidence
-	principal := e.UserPrincipalName.Text()
-	if account := e.AccountName.Text(); account != "" {
-		m.related.users.Add(account)
-	} else {
-		local, _, _ := strings.Cut(principal, "@")
-		m.related.users.Add(local)
+	principal, account := e.UserPrincipalName.Text(), e.AccountName.Text()
+	local, _, email := person(principal)
+	if account == "" {
+		account = local
 	}
-	m.related.users.Add(principal)
+	m.related.users.Add(account, principal, email)
 }
 
 func (m *alertMapper) setFile(file *ecs.Object) {
@@ -126,7 +122,7 @@ func (m *alertMapper) setProgram(process *ecs.Object) {
 func (m *alertMapper) setRegistry(registry *ecs.Object) {
 	e := &m.evidence
 	hive, key, name := registryHive(e.RegistryHive.Text()), m.keyOf(&e.RegistryKey), e.RegistryValueName.Text()
-	if m.hive != "" && (hive == "" || !isShortHive(hive)) {
+	if hive == "" {
 		hive = m.hive
 	}
 	registry.Set("hive", ecs.Text(hive))

@@ -28,9 +28,12 @@ func portalOf(c Config) portal {
 	return "https://security.microsoft.com"
 }
 
+// maxID is how long an id in a link may be, bytes: those of Defender have 40.
+const maxID = 256
+
 // page is the page of a thing of some kind, as seen in a tenant.
 func (p portal) page(kind, id, tenant string) ecs.Value {
-	if p == "" || id == "" || id == "0" {
+	if p == "" || id == "" || id == "0" || len(id) > maxID || len(tenant) > maxID {
 		return ecs.Value{}
 	}
 	id = url.PathEscape(id)

@@ -14,22 +14,18 @@ var hives = map[string]string{
 // kernelHives are the roots of the kernel's names for keys: \REGISTRY\MACHINE.
 var kernelHives = map[string]string{"MACHINE": "HKLM", "USER": "HKU"}
 
-// registryHive is a hive as ECS abbreviates it; one that is not known stays as it
-// is.
+// registryHive is a hive as ECS abbreviates it, "" where it is none: the vendor's
+// field has it then.
 func registryHive(hive string) string {
 	name := strings.ToUpper(strings.Trim(hive, `:\ `))
 	if short, ok := hives[name]; ok {
 		return short
 	}
 	if below, ok := strings.CutPrefix(name, `REGISTRY\`); ok {
-		if short, ok := kernelHives[below]; ok {
-			return short
-		}
+		return kernelHives[below]
 	}
-	return hive
+	return ""
 }
-
-func isShortHive(hive string) bool { return hives[hive] == hive }
 
 // splitRegistryKey cuts the hive off a key, whatever way that is written:
 // HKEY_LOCAL_MACHINE\SOFTWARE, HKLM:\SOFTWARE, Computer\HKLM\SOFTWARE,

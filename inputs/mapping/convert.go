@@ -204,8 +204,10 @@ func parseTime(v Raw) (time.Time, bool) {
 	if t.Year() == 1 {
 		return time.Time{}, true
 	}
-	t = t.UTC()
-	return t, plausible(t)
+	if t = t.UTC(); !plausible(t) {
+		return time.Time{}, false
+	}
+	return t, true
 }
 
 // plausible keeps out years that Elasticsearch's default date format refuses.

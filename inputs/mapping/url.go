@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -173,12 +174,12 @@ func IsHostName(s string) bool {
 	return label > 0
 }
 
-// unescape resolves %20 and its like; what cannot be stays.
+// unescape resolves %20 and its like; what cannot be, or would be no text, stays.
 func unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
 	}
-	if plain, err := url.PathUnescape(s); err == nil {
+	if plain, err := url.PathUnescape(s); err == nil && utf8.ValidString(plain) {
 		return plain
 	}
 	return s
