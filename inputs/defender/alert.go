@@ -1,7 +1,6 @@
 package defender
 
 import (
-	"strings"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
@@ -22,6 +21,7 @@ var alertResource = &resource{
 	tags:       []string{"microsoft-defender-endpoint", "forwarded"},
 	vendor:     mapping.Vendor{Path: [...]string{"microsoft", "defender_endpoint"}},
 	sets:       []string{"evidence"},
+	sentinels:  []string{"-", "N/A"},
 	newMapper:  newAlertMapper,
 }
 
@@ -111,16 +111,25 @@ type alertMapper struct {
 	event, vendor                      mapping.Table // of the alert
 	loggedOnFields, commentFields      mapping.Table // of the elements of its lists
 	evidenceFields                     mapping.Table // of an evidence item
+	foreignFields                      mapping.Table // of one of a type that is not this API's
 
-	techniqueIDs                        ecs.Value
-	id, part                            []byte
-	time                                time.Time // of all documents of the alert
-	relatedHash, relatedIP, relatedHost mapping.Union
-	categories, types                   mapping.Union
+	portal   portal
+	id, part []byte
+	time     time.Time // of all documents of the alert
+	related  related   // of the document
+	attack   techniques
+
+	hasUser bool   // the alert names a related user
+	person  bool   // the document's evidence names a user
+	hive    string // that the item's registry key begins with
+
+	categories, types mapping.Union
+	names             mapping.Union // of techniques
+	arguments         []string
 }
 
 func newAlertMapper(e *mapping.Envelope, c Config) mapping.RecordMapper {
-	m := &alertMapper{Envelope: e, whole: c.Evidence == "whole", updateIsFirst: c.TimestampSource == "update"}
+	m := &alertMapper{Envelope: e, whole: c.Evidence == "whole", updateIsFirst: c.TimestampSource == "update", portal: portalOf(c)}
 	m.alerts = e.Decoder("", &m.alert)
 	m.evidences = e.Decoder("evidence", &m.evidence)
 	m.users = e.Decoder("relatedUser", &m.user).OrScalar(&m.user.UserName)
@@ -138,9 +147,9 @@ func newAlertMapper(e *mapping.Envelope, c Config) mapping.RecordMapper {
 		mapping.Own(&m.comment.CreatedBy, m.Text),
 		mapping.Own(&m.comment.CreatedTime, m.Date),
 	}
-	m.evidenceFields = m.evidenceRest()
+	m.evidenceFields, m.foreignFields = m.evidenceRest(), m.evidenceWhole()
 	if m.whole {
-		m.evidenceFields = m.evidenceWhole()
+		m.evidenceFields = m.foreignFields
 	} else {
 		m.alert.Evidence.Most = maxItems
 	}
@@ -156,6 +165,7 @@ func (m *alertMapper) vendorFields() mapping.Table {
 		mapping.Own(&a.LastUpdateTime, m.Date),
 		mapping.Own(&a.ResolvedTime, m.Date),
 		mapping.Own(&a.AssignedTo, m.Text),
+		mapping.Own(&a.Severity, m.Text),
 		mapping.Own(&a.Status, m.Text),
 		mapping.Own(&a.Classification, m.Text),
 		mapping.Own(&a.Determination, m.Text),
@@ -174,7 +184,7 @@ func (m *alertMapper) vendorFields() mapping.Table {
 // Read implements mapping.RecordMapper.
 func (m *alertMapper) Read(record raw) (string, time.Time, error) {
 	m.Start(record)
-	if err := m.alerts.Decode(record); err != nil {
+	if err := m.Decode(m.alerts, record); err != nil {
 		return "", time.Time{}, err
 	}
 	updated, _ := m.alert.LastUpdateTime.Time()
@@ -182,7 +192,7 @@ func (m *alertMapper) Read(record raw) (string, time.Time, error) {
 }
 
 func (m *alertMapper) techniques(*mapping.Field) ecs.Value {
-	return m.alert.MITRETechniques.OneOrMany(m.techniqueIDs)
+	return m.alert.MITRETechniques.OneOrMany(m.attack.given)
 }
 
 func (m *alertMapper) techniqueID(element raw) ecs.Value {
@@ -190,6 +200,7 @@ func (m *alertMapper) techniqueID(element raw) ecs.Value {
 		return ecs.Value{}
 	}
 	m.Keep(m.attacks)
+	m.attack.add(m.technique.ID.Text())
 	return m.TextAs(m.alert.MITRETechniques.Name, m.technique.ID.Value)
 }
 
@@ -198,7 +209,7 @@ func (m *alertMapper) domainHost(element raw) ecs.Value {
 		return ecs.Value{}
 	}
 	m.Keep(m.domains)
-	m.relatedHost.Add(strings.ToLower(m.domain.Host.Text()))
+	m.related.host(m.domain.Host.Text())
 	return m.TextAs(m.alert.Domains.Name, m.domain.Host.Value)
 }
 
@@ -208,6 +219,7 @@ func (m *alertMapper) loggedOnUser(element raw) ecs.Value {
 	}
 	item := m.Doc.NewObject()
 	m.loggedOnFields.Fill(item.Object())
+	m.related.users.Add(m.loggedOn.AccountName.Text())
 	m.Keep(m.loggedOns)
 	return item
 }

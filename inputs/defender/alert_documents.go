@@ -50,28 +50,31 @@ func (m *alertMapper) Documents(emit func() error) error {
 func (m *alertMapper) shared() {
 	a := &m.alert
 	m.id, m.time = append(m.id[:0], a.ID.Text()...), m.timestamp()
+	m.related.reset()
 	root, event := m.Begin()
-	root.Object("cloud").Set("provider", ecs.Text("azure"))
 	event.Set("kind", ecs.Text("alert"))
 	event.Set("timezone", ecs.Text("UTC"))
 	event.Set("provider", ecs.Text("defender_endpoint"))
 	setObserver(root).Set("name", m.Text(&a.DetectionSource))
-	m.setEvent(event)
-	m.techniqueIDs = m.Map(&a.MITRETechniques, m.techniqueID)
+	m.attack.reset()
+	m.attack.given = m.Map(&a.MITRETechniques, m.techniqueID)
 	m.setThreat(root.Object("threat"))
 	m.setHost(root)
-	root.Set("message", m.Text(&a.Title))
-	root.Object("rule").Set("description", m.Text(&a.Description))
+	m.setEvent(event)
+	m.setRule(root)
 	m.vendor.Fill(m.Vendor())
+	m.Vendor().Set("incidentUrl", m.portal.page("incidents", a.IncidentID.Text(), m.tenant()))
 	m.Keep(m.alerts)
-	m.setUser(root.Object("user"))
+	m.readRelatedUser()
+	m.related.share()
 }
 
 // document makes one document of the alert with the given evidence; part and
 // number tell it from the alert's other documents.
 func (m *alertMapper) document(items []raw, part string, number int) {
 	root := m.Doc.Root()
-	m.relatedHash, m.relatedIP = m.relatedHash[:0], m.relatedIP[:0]
+	m.related.again()
+	m.person = false
 	m.types, m.categories = m.types[:0], append(m.categories[:0], "host")
 	if m.alert.Category.Is("malware") {
 		m.categories.Add("malware")
@@ -82,7 +85,8 @@ func (m *alertMapper) document(items []raw, part string, number int) {
 		m.splitEvidence(root, items[0])
 	}
 	m.setKind(root.Object("event"))
-	m.setRelated(root.Object("related"))
+	m.setUser(root.Object("user"))
+	m.related.set(&m.Doc, root.Object("related"))
 	m.part = strconv.AppendInt(append(m.part[:0], part...), int64(number), 10)
 	m.Finish(m.time, m.id, m.part)
 }

@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/attack"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// One function for each group of ECS fields, first those that all documents of an
-// alert share, then those of its evidence.
+// One function for each group of ECS fields that all documents of an alert share.
+// Those of its evidence stand in evidence_ecs.go.
 
 func (m *alertMapper) eventFields() mapping.Table {
 	a := &m.alert
@@ -18,19 +19,41 @@ func (m *alertMapper) eventFields() mapping.Table {
 		mapping.To("created", &a.CreationTime, m.Date),
 		mapping.To("start", &a.FirstEventTime, m.Date),
 		mapping.To("end", &a.LastEventTime, m.Date),
+		mapping.To("action", &a.Category, m.Text),
 	}
 }
 
 func (m *alertMapper) setEvent(event *ecs.Object) {
 	a := &m.alert
 	m.event.Fill(event)
-	start, ok := a.FirstEventTime.Time()
-	end, also := a.LastEventTime.Time()
-	if d := end.Sub(start); ok && also && d != math.MaxInt64 && d != math.MinInt64 {
-		event.Set("duration", ecs.Int(int64(d)))
+	if !event.Get("created").Present() {
+		event.Set("created", m.created())
 	}
+	event.Set("duration", duration(&a.FirstEventTime, &a.LastEventTime))
 	event.Set("severity", severity(&a.Severity))
-	event.Set("action", m.Text(&a.Category))
+	event.Set("url", m.portal.page("alerts", a.ID.Text(), m.tenant()))
+}
+
+// created is event.created of an alert that does not say when it was created:
+// Kibana's response actions need it on each alert.
+func (m *alertMapper) created() ecs.Value {
+	for _, f := range []*mapping.Field{&m.alert.FirstEventTime, &m.alert.LastUpdateTime} {
+		if _, ok := f.Time(); ok {
+			return m.Date(f)
+		}
+	}
+	return ecs.Time(m.time)
+}
+
+// duration is event.duration, in nanoseconds; there is none where the end is
+// before the start, or more than Go can say behind it.
+func duration(first, last *mapping.Field) ecs.Value {
+	start, ok := first.Time()
+	end, also := last.Time()
+	if d := end.Sub(start); ok && also && d >= 0 && d != math.MaxInt64 {
+		return ecs.Int(int64(d))
+	}
+	return ecs.Value{}
 }
 
 // severity is event.severity, as Kibana's rules have it.
@@ -61,111 +84,121 @@ func (m *alertMapper) setKind(event *ecs.Object) {
 	event.Set("type", m.Doc.Texts(m.types...))
 }
 
-func (m *alertMapper) setThreat(threat *ecs.Object) {
-	technique := threat.Object("technique")
-	if category := m.Text(&m.alert.Category); category.Present() {
-		threat.Set("framework", ecs.Text("MITRE ATT&CK"))
-		technique.Set("name", m.Doc.List(category))
-		threat.Object("tactic").Set("name", m.Doc.List(category))
+// setRule says which rule of Defender raised the alert. message is what Kibana
+// names its alerts by, so that there always is one.
+func (m *alertMapper) setRule(root *ecs.Object) {
+	a, rule := &m.alert, root.Object("rule")
+	title := m.Text(&a.Title)
+	rule.Set("name", title)
+	rule.Set("id", m.Text(&a.DetectorID))
+	rule.Set("description", m.Text(&a.Description))
+	for _, f := range []*mapping.Field{&a.Category, &a.ID} {
+		if !title.Present() {
+			title = m.Text(f)
+		}
 	}
-	technique.Set("id", m.techniqueIDs)
+	root.Set("message", title)
+}
+
+// techniques are an alert's: as they came, and apart.
+type techniques struct {
+	given     ecs.Value
+	ids, subs mapping.Union
+}
+
+func (t *techniques) reset() { *t = techniques{ids: t.ids[:0], subs: t.subs[:0]} }
+
+// add takes a technique's id. What is none stands under the vendor prefix alone.
+func (t *techniques) add(text string) {
+	technique, sub, _ := attack.ParseTechnique(text)
+	t.ids.Add(technique)
+	t.subs.Add(sub)
+}
+
+// setThreat maps the category and the techniques. threat.technique.name begins
+// with the category, where Elastic's package puts it.
+func (m *alertMapper) setThreat(threat *ecs.Object) {
+	category := m.Text(&m.alert.Category)
+	if !category.Present() && len(m.attack.ids) == 0 {
+		return
+	}
+	threat.Set("framework", ecs.Text("MITRE ATT&CK"))
+	if tactic, ok := attack.TacticOf(m.alert.Category.Text()); ok {
+		o := threat.Object("tactic")
+		o.Set("id", m.Doc.Texts(tactic.ID))
+		o.Set("name", m.Doc.Texts(tactic.Name))
+	}
+	technique := threat.Object("technique")
+	technique.Set("id", m.Doc.Texts(m.attack.ids...))
+	m.names = m.names[:0]
+	m.names.Add(m.alert.Category.Text())
+	technique.Set("name", m.techniqueNames(m.attack.ids))
+	if len(m.attack.subs) > 0 {
+		m.names = m.names[:0]
+		sub := technique.Object("subtechnique")
+		sub.Set("id", m.Doc.Texts(m.attack.subs...))
+		sub.Set("name", m.techniqueNames(m.attack.subs))
+	}
+}
+
+// techniqueNames are the names of techniques behind those in m.names. One that is
+// not known has none.
+func (m *alertMapper) techniqueNames(ids []string) ecs.Value {
+	for _, id := range ids {
+		if name := attack.TechniqueName(id); name != "" {
+			m.names = append(m.names, name)
+		}
+	}
+	return m.Doc.Texts(m.names...)
+}
+
+// tenant is the alert's, or that of the token where it does not say.
+func (m *alertMapper) tenant() string {
+	if id := m.alert.AADTenantID.Text(); id != "" {
+		return id
+	}
+	return m.Account()
 }
 
 func (m *alertMapper) setHost(root *ecs.Object) {
 	a := &m.alert
-	cloud, host := root.Object("cloud"), root.Object("host")
-	cloud.Object("account").Set("id", m.Text(&a.AADTenantID))
-	id := m.Text(&a.MachineID)
-	cloud.Object("instance").Set("id", id)
-	host.Set("id", id)
-	host.Set("hostname", m.Text(&a.ComputerDNSName))
-	name := strings.ToLower(a.ComputerDNSName.Text())
-	host.Set("name", ecs.Text(name))
-	m.relatedHost = m.relatedHost[:0]
-	m.relatedHost.Add(name)
+	m.Text(&a.AADTenantID) // a fault where it is none
+	setMachine(m.Envelope, root, &a.MachineID, &a.ComputerDNSName, m.tenant())
+	m.related.host(a.ComputerDNSName.Text())
 }
 
-func (m *alertMapper) setUser(user *ecs.Object) {
-	if !m.Object(m.users, m.alert.RelatedUser.Value) {
+// setMachine says in every stream alike which machine a document is about, so
+// that they can be joined and Kibana's response actions find it.
+func setMachine(e *mapping.Envelope, root *ecs.Object, id, name *mapping.Field, tenant string) {
+	cloud, host := root.Object("cloud"), root.Object("host")
+	cloud.Set("provider", ecs.Text("azure"))
+	cloud.Object("account").Set("id", e.Short(tenant))
+	machine := e.Text(id)
+	cloud.Object("instance").Set("id", machine)
+	host.Set("id", machine)
+	host.Set("hostname", e.Text(name))
+	host.Set("name", ecs.Text(strings.ToLower(name.Text())))
+}
+
+// readRelatedUser decodes the user that the alert names; see setUser.
+func (m *alertMapper) readRelatedUser() {
+	m.hasUser = m.Object(m.users, m.alert.RelatedUser.Value)
+	if !m.hasUser {
 		return
 	}
-	user.Set("name", m.Text(&m.user.UserName))
-	user.Set("domain", m.Text(&m.user.DomainName))
+	m.related.users.Add(m.user.UserName.Text())
+	m.Text(&m.user.UserName) // a fault where it is none
+	m.Text(&m.user.DomainName)
 	m.Keep(m.users)
 }
 
-// setEvidenceUser completes the user with what evidence tells.
-func (m *alertMapper) setEvidenceUser(user *ecs.Object) {
-	user.Set("id", m.Text(&m.evidence.UserSID))
-}
-
-func (m *alertMapper) setFile(file *ecs.Object) {
-	e := &m.evidence
-	file.Set("name", m.Text(&e.FileName))
-	// Upstream has the folder in file.path; ECS has a field for folders.
-	folder := m.Text(&e.FilePath)
-	file.Set("path", folder)
-	file.Set("directory", folder)
-	hash := file.Object("hash")
-	hash.Set("sha1", m.Text(&e.SHA1))
-	hash.Set("sha256", m.Text(&e.SHA256))
-}
-
-func (m *alertMapper) setProcess(process *ecs.Object) {
-	e := &m.evidence
-	pid := m.Long(&e.ProcessID)
-	process.Set("pid", pid)
-	process.Set("start", m.Date(&e.ProcessCreationTime))
-	process.Set("command_line", m.Text(&e.ProcessCommandLine))
-	program := mapping.Executable(e.ProcessCommandLine.Text())
-	process.Set("name", ecs.Text(mapping.BaseName(program)))
-	if mapping.BaseName(program) != program {
-		process.Set("executable", ecs.Text(program))
+// setUser maps one person: the one that the document's evidence names, else the
+// alert's related user.
+func (m *alertMapper) setUser(user *ecs.Object) {
+	if m.person {
+		m.setEvidenceUser(user)
+	} else if m.hasUser {
+		user.Set("name", m.Text(&m.user.UserName))
+		user.Set("domain", m.Text(&m.user.DomainName))
 	}
-	if e.EntityType.Is("process") {
-		process.Set("executable", m.JoinPath(&e.FilePath, &e.FileName))
-	}
-	parent := process.Object("parent")
-	parent.Set("name", m.Text(&e.ParentProcessFileName))
-	parent.Set("executable", m.JoinPath(&e.ParentProcessFilePath, &e.ParentProcessFileName))
-	parentPID := m.Long(&e.ParentProcessID)
-	parent.Set("pid", parentPID)
-	parent.Set("start", m.Date(&e.ParentProcessCreationTime))
-	if pid.Present() {
-		process.Set("entity_id", ecs.Text(pid.String()))
-	}
-	if parentPID.Present() {
-		parent.Set("entity_id", ecs.Text(parentPID.String()))
-	}
-}
-
-// setRegistry maps registry evidence; the vendor's fields keep it as it came.
-func (m *alertMapper) setRegistry(registry *ecs.Object) {
-	e := &m.evidence
-	hive, key, name := e.RegistryHive.Text(), e.RegistryKey.Text(), e.RegistryValueName.Text()
-	if short, ok := hives[strings.ToUpper(hive)]; ok {
-		hive = short
-	}
-	registry.Set("hive", ecs.Text(hive))
-	registry.Set("key", m.Text(&e.RegistryKey))
-	registry.Set("value", m.Text(&e.RegistryValueName))
-	data := registry.Object("data")
-	data.Set("type", m.Text(&e.RegistryValueType))
-	data.Set("strings", m.Doc.List(m.Text(&e.RegistryValue)))
-	if hive != "" && key != "" {
-		registry.Set("path", m.Short(strings.TrimRight(hive+`\`+key+`\`+name, `\`)))
-	}
-}
-
-// hives are the short names of ECS.
-var hives = map[string]string{
-	"HKEY_CLASSES_ROOT": "HKCR", "HKEY_CURRENT_CONFIG": "HKCC", "HKEY_CURRENT_USER": "HKCU",
-	"HKEY_LOCAL_MACHINE": "HKLM", "HKEY_USERS": "HKU",
-}
-
-func (m *alertMapper) setRelated(related *ecs.Object) {
-	related.Set("hash", m.Doc.Texts(m.relatedHash...))
-	related.Set("hosts", m.Doc.Texts(m.relatedHost...))
-	related.Set("ip", m.Doc.Texts(m.relatedIP...))
-	related.Set("user", m.Doc.List(m.Doc.Get("user.name")))
 }

@@ -39,7 +39,7 @@ func TestAlertTable(t *testing.T) {
 		{"status Resolved", `{"status":"Resolved","evidence":{"entityType":"User"}}`, "event.type", `["access","end"]`},
 		{"status other", `{"status":"InProgress"}`, "event.type", `null`},
 		{"severity", `{"severity":"medium"}`, "event.severity", `47`},
-		{"severity removed", `{"severity":"medium"}`, vendor + "severity", `null`},
+		{"severity stays", `{"severity":"medium"}`, vendor + "severity", `"medium"`},
 		{"aadTenantId", `{"aadTenantId":"t"}`, "cloud.account.id", `"t"`},
 		{"machineId to cloud", `{"machineId":"m"}`, "cloud.instance.id", `"m"`},
 		{"machineId to host", `{"machineId":"m"}`, "host.id", `"m"`},
@@ -53,8 +53,8 @@ func TestAlertTable(t *testing.T) {
 		{"accountName stays", `{"evidence":{"accountName":"a"}}`, vendor + "evidence.accountName", `"a"`},
 		{"fileName", `{"evidence":{"fileName":"f"}}`, "file.name", `"f"`},
 		{"filePath", `{"evidence":{"filePath":"C:\\x"}}`, "file.path", `"C:\\x"`},
-		{"sha1", `{"evidence":{"sha1":"a1"}}`, "file.hash.sha1", `"a1"`},
-		{"sha256", `{"evidence":{"sha256":"a2"}}`, "file.hash.sha256", `"a2"`},
+		{"sha1", `{"evidence":{"sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}}`, "file.hash.sha1", `"da39a3ee5e6b4b0d3255bfef95601890afd80709"`},
+		{"sha256", `{"evidence":{"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}`, "file.hash.sha256", `"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`},
 		{"processId", `{"evidence":{"processId":4780}}`, "process.pid", `4780`},
 		{"processId to entity_id", `{"evidence":{"processId":4780}}`, "process.entity_id", `"4780"`},
 		{"parentProcessId", `{"evidence":{"parentProcessId":668}}`, "process.parent.pid", `668`},
@@ -69,7 +69,7 @@ func TestAlertTable(t *testing.T) {
 		{"url extension", `{"evidence":{"url":"https://h.example:8443/p/f.exe?q=1#x"}}`, "url.extension", `"exe"`},
 		{"ipAddress to related", `{"evidence":{"ipAddress":"198.51.100.23"}}`, "related.ip", `["198.51.100.23"]`},
 		{"ipAddress stays", `{"evidence":{"ipAddress":"198.51.100.23"}}`, vendor + "evidence.ipAddress", `"198.51.100.23"`},
-		{"related.hash", `{"evidence":{"sha256":"a2","sha1":"a1"}}`, "related.hash", `["a1","a2"]`},
+		{"related.hash", `{"evidence":{"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}}`, "related.hash", `["da39a3ee5e6b4b0d3255bfef95601890afd80709","e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]`},
 		{"related.user", `{"relatedUser":{"userName":"u"}}`, "related.user", `["u"]`},
 		{"related.hosts", `{"computerDnsName":"TestServer4"}`, "related.hosts", `["testserver4"]`},
 		{"incidentId", `{"incidentId":1126093}`, vendor + "incidentId", `"1126093"`},
@@ -79,7 +79,7 @@ func TestAlertTable(t *testing.T) {
 		{"empty evidence", `{"evidence":[]}`, vendor + "evidence", `null`},
 		{"dash is nothing", `{"assignedTo":"-"}`, vendor + "assignedTo", `null`},
 		{"N/A is nothing", `{"evidence":{"fileName":"N/A"}}`, "file", `null`},
-		{"text null is kept", `{"category":"null"}`, "event.action", `"null"`},
+		{"text null is nothing", `{"category":"null"}`, "event.action", `null`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -34,7 +34,8 @@ func TestSeedTable(t *testing.T) {
 "machineId":"111e6dd8","title":"Suspicious script","severity":"High",
 "evidence":[{"entityType":"Process","fileName":"rundll32.exe","filePath":"C:\\Windows","processId":3276,"processCommandLine":"rundll32.exe x.dll",
 "processCreationTime":"2026-03-02T08:03:32.9581596Z","parentProcessId":8420,"parentProcessCreationTime":"2026-03-02T08:03:30Z",
-"sha1":"ff83","sha256":"a475","url":"https://bad.example/p?id=1"}]}`
+"sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709",
+"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","url":"https://bad.example/p?id=1"}]}`
 	rows := []struct {
 		source, target string
 		want           any
@@ -52,8 +53,8 @@ func TestSeedTable(t *testing.T) {
 		{"evidence.processCreationTime", "process.start", "2026-03-02T08:03:32.9581596Z"},
 		{"evidence.parentProcessId", "process.parent.pid", 8420.0},
 		{"evidence.parentProcessCreationTime", "process.parent.start", "2026-03-02T08:03:30Z"},
-		{"evidence.sha1", "file.hash.sha1", "ff83"},
-		{"evidence.sha256", "file.hash.sha256", "a475"},
+		{"evidence.sha1", "file.hash.sha1", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
+		{"evidence.sha256", "file.hash.sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
 		{"evidence.url", "url.full", "https://bad.example/p?id=1"},
 		{"firstEventTime", "event.start", "2026-03-02T08:03:32.9562661Z"},
 		{"id", "event.id", "da1_1"},

@@ -1,6 +1,8 @@
 package defender
 
 import (
+	"strings"
+
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
@@ -42,6 +44,8 @@ func (m *alertMapper) evidenceRest() mapping.Table {
 		mapping.Own(&e.EntityType, m.Text),
 		mapping.Own(&e.CreationTime, m.Date),
 		mapping.Own(&e.DetectionStatus, m.Text),
+		mapping.Own(&e.SHA1, m.noHash),
+		mapping.Own(&e.SHA256, m.noHash),
 		mapping.Own(&e.IPAddress, m.IP),
 		mapping.Own(&e.ParentProcessFileName, m.Text),
 		mapping.Own(&e.ParentProcessFilePath, m.Text),
@@ -100,9 +104,13 @@ func (m *alertMapper) splitEvidence(root *ecs.Object, item raw) {
 	m.setFile(root.Object("file"))
 	m.setProcess(root.Object("process"))
 	m.setRegistry(root.Object("registry"))
-	mapping.SetURL(root.Object("url"), m.Text(&m.evidence.URL))
-	m.setEvidenceUser(root.Object("user"))
-	m.evidenceFields.Fill(m.Vendor().Object("evidence"))
+	m.related.url(mapping.SetURL(root.Object("url"), m.Text(&m.evidence.URL)))
+	m.person = m.evidence.namesUser()
+	if m.evidence.isForeign() {
+		m.foreignFields.Fill(m.Vendor().Object("evidence"))
+	} else {
+		m.evidenceFields.Fill(m.Vendor().Object("evidence"))
+	}
 	m.Keep(m.evidences)
 }
 
@@ -110,6 +118,9 @@ func (m *alertMapper) splitEvidence(root *ecs.Object, item raw) {
 func (m *alertMapper) wholeEvidence(item raw) ecs.Value {
 	if !m.readEvidence(item) {
 		return ecs.Value{}
+	}
+	if u, ok := mapping.ParseURL(m.evidence.URL.Text()); ok {
+		m.related.url(u)
 	}
 	v := m.Doc.NewObject()
 	m.evidenceFields.Fill(v.Object())
@@ -129,9 +140,27 @@ func (m *alertMapper) readEvidence(item raw) bool {
 	case e.EntityType.Is("user"):
 		m.types.Add("access")
 	}
-	m.relatedHash.Add(e.SHA1.Text(), e.SHA256.Text())
-	if ip := m.IP(&e.IPAddress); ip.Present() {
-		m.relatedIP.Add(ip.String())
+	for _, f := range []*mapping.Field{&e.SHA1, &e.SHA256} {
+		_, hash := mapping.Hash(f.Text())
+		m.related.hashes.Add(hash)
+	}
+	m.related.ip(m.IP(&e.IPAddress))
+	m.relatedUsers()
+	return true
+}
+
+// isForeign tells an item of a type that is not this API's but that of another
+// product of Microsoft, such as MailMessage: all that it has is kept under the
+// vendor prefix, whatever ECS takes of it.
+func (e *evidence) isForeign() bool {
+	kind := e.EntityType.Text()
+	if len(kind) >= len("registry") && strings.EqualFold(kind[:len("registry")], "registry") {
+		return false // Registry, RegistryKey, RegistryValue
+	}
+	for _, known := range []string{"", "user", "process", "file", "ip", "url"} {
+		if strings.EqualFold(kind, known) {
+			return false
+		}
 	}
 	return true
 }

@@ -59,6 +59,7 @@ type identity struct {
 	client *api.Client
 
 	claimed string // source
+	tenant  string // the token's, where the configuration names a domain
 }
 
 // claim returns the stream's key. A tenant that is named by a domain is known by
@@ -70,7 +71,7 @@ func (id *identity) claim(ctx context.Context) (inputs.Key, error) {
 		if err != nil {
 			return id.key, err
 		}
-		if tenant != "" {
+		if id.tenant = tenant; tenant != "" {
 			id.key.Source = sourceOf(id.config, tenant)
 		}
 	}

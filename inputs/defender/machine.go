@@ -82,6 +82,7 @@ type machineVM struct {
 // machineMapper maps machines as MAPPING.md 4.2 says, one document each.
 type machineMapper struct {
 	*mapping.Envelope
+	portal  portal
 	machine machine
 	address machineAddress
 	vm      machineVM
@@ -90,11 +91,12 @@ type machineMapper struct {
 	identity, system         mapping.Table // of the vendor's object: duplicates of ECS fields
 	external, state          mapping.Table // of the vendor's object: a duplicate, and the rest
 	interfaces, instance     mapping.Table // of its parts
-	hosts, relatedIP, macs   mapping.Union
+	related                  related
+	macs                     mapping.Union
 }
 
-func newMachineMapper(e *mapping.Envelope, _ Config) mapping.RecordMapper {
-	m := &machineMapper{Envelope: e}
+func newMachineMapper(e *mapping.Envelope, c Config) mapping.RecordMapper {
+	m := &machineMapper{Envelope: e, portal: portalOf(c)}
 	m.machines = e.Decoder("", &m.machine)
 	m.addresses = e.Decoder("ipAddresses", &m.address).OrScalar(&m.address.IPAddress)
 	m.vms = e.Decoder("vmMetadata", &m.vm)
@@ -163,7 +165,7 @@ func (m *machineMapper) stateFields() mapping.Table {
 // Read implements mapping.RecordMapper.
 func (m *machineMapper) Read(record raw) (string, time.Time, error) {
 	m.Start(record)
-	if err := m.machines.Decode(record); err != nil {
+	if err := m.Decode(m.machines, record); err != nil {
 		return "", time.Time{}, err
 	}
 	seen, _ := m.machine.LastSeen.Time()
@@ -174,10 +176,14 @@ func (m *machineMapper) Read(record raw) (string, time.Time, error) {
 // own, and lastSeen does not move with every change: the id is made of the
 // whole record.
 func (m *machineMapper) Documents(emit func() error) error {
-	m.hosts, m.relatedIP, m.macs = m.hosts[:0], m.relatedIP[:0], m.macs[:0]
+	m.related.reset()
+	m.macs = m.macs[:0]
 	root, event := m.Begin()
 	vendor := m.setConstants(root, event)
 	m.setIdentity(root)
+	m.setTags()
+	event.Set("id", m.Text(&m.machine.ID))
+	event.Set("url", m.portal.page("machines", m.machine.ID.Text(), m.Account()))
 	m.identity.Fill(vendor)
 	m.setSystem(root.Object("host"))
 	m.system.Fill(vendor)
@@ -203,45 +209,45 @@ func (m *machineMapper) setConstants(root, event *ecs.Object) *ecs.Object {
 // setIdentity maps what names the machine and its group. host.name is in lower
 // case, as in alerts, so that the two can be joined.
 func (m *machineMapper) setIdentity(root *ecs.Object) {
-	a, host := &m.machine, root.Object("host")
-	host.Set("id", m.Text(&a.ID))
+	a := &m.machine
+	setMachine(m.Envelope, root, &a.ID, &a.ComputerDNSName, m.Account())
 	root.Object("device").Set("id", m.Text(&a.AADDeviceID))
-	host.Set("hostname", m.Text(&a.ComputerDNSName))
-	host.Set("name", ecs.Text(strings.ToLower(a.ComputerDNSName.Text())))
 	group := root.Object("group")
 	group.Set("id", m.Text(&a.RBACGroupID))
 	group.Set("name", m.Text(&a.RBACGroupName))
-	m.hosts.Add(a.AADDeviceID.Text(), a.ComputerDNSName.Text(), a.ID.Text())
-	root.Object("related").Set("hosts", m.Doc.Texts(m.hosts...))
+	for _, f := range []*mapping.Field{&a.AADDeviceID, &a.ComputerDNSName, &a.ID} {
+		m.related.host(f.Text())
+	}
+}
+
+// setTags marks machines that are no machines of their own, or not looked after:
+// they would count as entities.
+func (m *machineMapper) setTags() {
+	a := &m.machine
+	if a.MergedIntoMachineID.Text() != "" {
+		m.Tag("machine_merged")
+	}
+	if a.IsExcluded.Is("true") {
+		m.Tag("machine_excluded")
+	}
+	if a.IsPotentialDuplication.Is("true") {
+		m.Tag("machine_possible_duplicate")
+	}
 }
 
 // setSystem maps the operating system and the risk.
 func (m *machineMapper) setSystem(host *ecs.Object) {
 	a := &m.machine
 	platform, version := m.Text(&a.OSPlatform), m.Text(&a.Version)
-	host.Set("architecture", m.Text(&a.OSProcessor))
+	host.Set("architecture", m.architecture(&a.OSProcessor))
 	host.Object("risk").Set("calculated_level", m.Text(&a.RiskScore))
 	system := host.Object("os")
 	system.Set("platform", platform)
-	system.Set("type", ecs.Text(machineOSType(a.OSPlatform.Text())))
+	system.Set("type", ecs.Text(osType(a.OSPlatform.Text())))
 	system.Set("version", version)
 	if platform.Present() && version.Present() {
 		system.Set("name", m.Short(a.OSPlatform.Text()+" "+a.Version.Text()))
 	}
-}
-
-// machineOSType is host.os.type (MAPPING.md 4.0 rule 9).
-func machineOSType(platform string) string {
-	platform = strings.ToLower(platform)
-	for _, known := range []string{"linux", "macos", "unix", "windows", "ios", "android"} {
-		if strings.Contains(platform, known) {
-			return known
-		}
-	}
-	if strings.Contains(platform, "centos") || strings.Contains(platform, "ubuntu") {
-		return "linux"
-	}
-	return ""
 }
 
 // setInterfaces maps the addresses of the machine's network interfaces.
@@ -287,7 +293,7 @@ func (m *machineMapper) setAddresses(root, vendor *ecs.Object) {
 	external := m.ip(&m.machine.LastExternalIPAddress)
 	last := m.ip(&m.machine.LastIPAddress)
 	root.Object("host").Set("ip", m.Doc.List(external))
-	root.Object("related").Set("ip", m.Doc.Texts(m.relatedIP...))
+	m.related.set(&m.Doc, root.Object("related"))
 	m.external.Fill(vendor)
 	vendor.Set(m.machine.LastIPAddress.Own, last)
 }
@@ -295,9 +301,7 @@ func (m *machineMapper) setAddresses(root, vendor *ecs.Object) {
 // ip takes an IP address and notes it for related.ip.
 func (m *machineMapper) ip(f *mapping.Field) ecs.Value {
 	ip := m.IP(f)
-	if ip.Present() {
-		m.relatedIP.Add(ip.String())
-	}
+	m.related.ip(ip)
 	return ip
 }
 

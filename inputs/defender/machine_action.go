@@ -63,16 +63,20 @@ type actionFile struct {
 // document per version of an action.
 type machineActionMapper struct {
 	*mapping.Envelope
-	action machineAction
-	file   actionFile
+	portal  portal
+	action  machineAction
+	file    actionFile
+	related related
+	// keepsRequestor: the vendor's field repeats what ECS has.
+	keepsRequestor bool
 
 	actions, files *mapping.Decoder
 	times, parties mapping.Table // of the vendor's object: duplicates of ECS fields
-	rest, related  mapping.Table // what ECS has no field for, and that of the related file
+	rest, about    mapping.Table // what ECS has no field for, and that of the related file
 }
 
-func newMachineActionMapper(e *mapping.Envelope, _ Config) mapping.RecordMapper {
-	m := &machineActionMapper{Envelope: e}
+func newMachineActionMapper(e *mapping.Envelope, c Config) mapping.RecordMapper {
+	m := &machineActionMapper{Envelope: e, portal: portalOf(c), keepsRequestor: c.PreserveDuplicateCustomFields}
 	a := &m.action
 	m.actions = e.Decoder("", a)
 	m.files = e.Decoder("relatedFileInfo", &m.file)
@@ -84,10 +88,9 @@ func newMachineActionMapper(e *mapping.Envelope, _ Config) mapping.RecordMapper 
 	m.parties = e.Duplicates(mapping.Table{
 		mapping.Own(&a.MachineID, m.Text),
 		mapping.Own(&a.ComputerDNSName, m.Text),
-		mapping.Own(&a.Requestor, m.Text),
 	})
 	m.rest = m.restFields()
-	m.related = mapping.Table{
+	m.about = mapping.Table{
 		mapping.Own(&m.file.Identifier, m.Text),
 		mapping.Own(&m.file.IdentifierType, m.Text),
 	}
@@ -122,7 +125,7 @@ func (m *machineActionMapper) commands(*mapping.Field) ecs.Value {
 // Read implements mapping.RecordMapper.
 func (m *machineActionMapper) Read(record raw) (string, time.Time, error) {
 	m.Start(record)
-	if err := m.actions.Decode(record); err != nil {
+	if err := m.Decode(m.actions, record); err != nil {
 		return "", time.Time{}, err
 	}
 	a := &m.action
@@ -135,19 +138,22 @@ func (m *machineActionMapper) Read(record raw) (string, time.Time, error) {
 // Documents implements mapping.RecordMapper.
 func (m *machineActionMapper) Documents(emit func() error) error {
 	a := &m.action
+	m.related.reset()
 	root, event := m.Begin()
 	event.Set("kind", ecs.Text("event"))
 	setObserver(root)
 	vendor := m.Vendor()
 	m.setEvent(event, vendor)
-	m.setHost(root.Object("host"))
+	m.setTimes(event)
+	setMachine(m.Envelope, root, &a.MachineID, &a.ComputerDNSName, m.Account())
 	m.parties.Fill(vendor)
-	m.setUser(root.Object("user"))
+	m.setUser(root.Object("user"), vendor)
 	m.rest.Fill(vendor)
 	m.setFile(root, vendor)
 	m.Keep(m.actions)
-	m.setRelated(root)
-
+	m.related.host(a.ComputerDNSName.Text())
+	m.related.host(a.MachineID.Text())
+	m.related.set(&m.Doc, root.Object("related"))
 	m.Finish(m.FirstTime(&a.LastUpdateDateTime, &a.CreationTime), []byte(a.ID.Text()))
 	return emit()
 }
@@ -166,6 +172,37 @@ func (m *machineActionMapper) setEvent(event, vendor *ecs.Object) {
 	event.Set("type", m.Doc.Texts(kind))
 	vendor.Set(a.Status.Own, m.Text(&a.Status))
 	event.Set("outcome", ecs.Text(actionOutcome(a.Status.Text())))
+	// An action has no page of its own; the machine's has its actions.
+	event.Set("url", m.portal.page("machines", a.MachineID.Text(), m.Account()))
+	vendor.Set("kibana_action_id", ecs.Text(kibanaAction(a.RequestorComment.Text())))
+}
+
+// setTimes says how long the action took, once it has come to an end: what has an
+// outcome.
+func (m *machineActionMapper) setTimes(event *ecs.Object) {
+	a := &m.action
+	event.Set("start", m.Milliseconds(&a.CreationTime))
+	if actionOutcome(a.Status.Text()) == "" {
+		return
+	}
+	event.Set("end", m.Milliseconds(&a.LastUpdateDateTime))
+	event.Set("duration", duration(&a.CreationTime, &a.LastUpdateDateTime))
+}
+
+// kibanaAction is the id that Kibana's response actions write into the comment of
+// an action, whatever language the rest is in: (action id: UUID).
+func kibanaAction(comment string) string {
+	const mark, length = "(action id: ", len("00000000-0000-0000-0000-000000000000")
+	for {
+		_, after, found := strings.Cut(comment, mark)
+		if !found {
+			return ""
+		}
+		if len(after) > length && after[length] == ')' && isTenantID(after[:length]) {
+			return after[:length]
+		}
+		comment = after
+	}
 }
 
 // actionCategory is event.category and event.type of a type of action. A type
@@ -206,63 +243,37 @@ func actionOutcome(status string) string {
 	}
 }
 
-// setHost: host.name is lower case as in the other streams, so that they can be
-// joined by it.
-func (m *machineActionMapper) setHost(host *ecs.Object) {
+// setUser maps the requestor: a user's principal name, which is taken apart, an
+// application with its owner's address, or an id. The vendor's field repeats it
+// where ECS does not have it whole.
+func (m *machineActionMapper) setUser(user, vendor *ecs.Object) {
 	a := &m.action
-	host.Set("id", m.Text(&a.MachineID))
-	host.Set("hostname", m.Text(&a.ComputerDNSName))
-	host.Set("name", ecs.Text(strings.ToLower(a.ComputerDNSName.Text())))
-}
-
-// setUser maps the requestor: a user's principal name, which is taken apart, or
-// an id.
-func (m *machineActionMapper) setUser(user *ecs.Object) {
-	whole := m.Text(&m.action.Requestor)
-	name, domain, ok := strings.Cut(m.action.Requestor.Text(), "@")
-	if !ok || name == "" {
-		user.Set("name", whole)
-		return
-	}
+	whole := m.Text(&a.Requestor)
+	name, domain, email := person(a.Requestor.Text())
 	user.Set("name", ecs.Text(name))
 	user.Set("domain", ecs.Text(domain))
-	user.Set("email", whole)
+	user.Set("email", ecs.Text(email))
+	if m.keepsRequestor || name == "" {
+		vendor.Set(a.Requestor.Own, whole)
+	}
+	cancelled, _, address := person(a.CancellationRequestor.Text())
+	if address != "" {
+		cancelled = address
+	}
+	m.related.users.Add(cancelled, name, email)
 }
 
-// setFile maps relatedFileInfo. The hash is filed by its type; one of another
-// type stands in related.hash alone.
+// setFile maps relatedFileInfo. The form of the hash tells which it is; what is no
+// hash stands under the vendor prefix alone.
 func (m *machineActionMapper) setFile(root, vendor *ecs.Object) {
 	f := &m.action.RelatedFileInfo
 	if !m.Object(m.files, f.Value) {
 		return
 	}
-	m.related.Fill(vendor.Object(f.Own))
+	m.about.Fill(vendor.Object(f.Own))
 	m.Keep(m.files)
-	hash := m.Text(&m.file.Identifier)
-	if !hash.Present() {
-		return
+	if algorithm, hash := mapping.Hash(m.file.Identifier.Text()); hash != "" {
+		m.related.hashes.Add(hash)
+		root.Object("file").Object("hash").Set(algorithm, ecs.Text(hash))
 	}
-	root.Object("related").Set("hash", m.Doc.List(hash))
-	kind := strings.ToLower(m.file.IdentifierType.Text())
-	for _, algorithm := range []string{"sha1", "md5", "sha256"} {
-		if strings.Contains(kind, algorithm) {
-			root.Object("file").Object("hash").Set(algorithm, hash)
-			return
-		}
-	}
-}
-
-func (m *machineActionMapper) setRelated(root *ecs.Object) {
-	a, user := &m.action, root.Object("user")
-	hosts, users := mapping.Union{}, mapping.Union{}
-	hosts.Add(strings.ToLower(a.ComputerDNSName.Text()), a.MachineID.Text())
-	users.Add(a.CancellationRequestor.Text(), a.ExternalID.Text())
-	for _, name := range []string{"name", "email"} {
-		if v := user.Get(name); v.Present() {
-			users.Add(v.String())
-		}
-	}
-	related := root.Object("related")
-	related.Set("hosts", m.Doc.Texts(hosts...))
-	related.Set("user", m.Doc.Texts(users...))
 }

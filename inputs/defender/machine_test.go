@@ -57,14 +57,14 @@ var machineRows = []struct {
 	{"computerDnsName", "host.hostname", "WS-042.Corp.example"},
 	{"computerDnsName", "host.name", "ws-042.corp.example"},
 	{"computerDnsName", ".computer_dns_name", "WS-042.Corp.example"},
-	{"names", "related.hosts", []any{"80fe", "WS-042.Corp.example", "0e23"}},
+	{"names", "related.hosts", []any{"80fe", "ws-042.corp.example", "0e23"}},
 	{"osPlatform", "host.os.platform", "Windows11"},
 	{"osPlatform", "host.os.type", "windows"},
 	{"osPlatform", ".os_platform", "Windows11"},
 	{"version", "host.os.version", "23H2"},
 	{"version", "host.os.name", "Windows11 23H2"},
 	{"version", ".version", "23H2"},
-	{"osProcessor", "host.architecture", "x64"},
+	{"osProcessor", "host.architecture", "x86_64"},
 	{"osProcessor", ".os_processor", "x64"},
 	{"rbacGroupId", "group.id", "140"},
 	{"rbacGroupId", ".rbac_group_id", "140"},
@@ -109,7 +109,7 @@ var machineRows = []struct {
 	{"constant", "event.category", []any{"host"}},
 	{"constant", "event.type", []any{"info"}},
 	{"constant", "event.dataset", "microsoft_defender_endpoint.machine"},
-	{"none", "event.id", nil},
+	{"id", "event.id", "0e23"},
 	{"none", "event.created", nil},
 	{"none", "host.geo", nil},
 	{"none", "error", nil},
@@ -192,7 +192,7 @@ func TestMachineVMMetadataIsReadUnderItsRealName(t *testing.T) {
 
 func TestMachineHostNameIsLowerCase(t *testing.T) {
 	document := machineDocument(t, `{"id":"a","computerDnsName":"WS-042.Corp"}`, false)
-	for path, want := range map[string]any{"host.name": "ws-042.corp", "host.hostname": "WS-042.Corp", "related.hosts": []any{"WS-042.Corp", "a"}} {
+	for path, want := range map[string]any{"host.name": "ws-042.corp", "host.hostname": "WS-042.Corp", "related.hosts": []any{"ws-042.corp", "a"}} {
 		if got := machineField(t, document, path); !equal(got, want) {
 			t.Errorf("%s is %v, want %v", path, got, want)
 		}
@@ -292,29 +292,28 @@ func TestMachineTolerantTypes(t *testing.T) {
 // original kept, the rest mapped.
 func TestMachineMalformedValues(t *testing.T) {
 	for members, fault := range map[string]string{
-		`"aadDeviceId":{}`:                          "aadDeviceId: want text, got an object",
-		`"computerDnsName":["a"]`:                   "computerDnsName: want text, got a list",
-		`"osPlatform":{"a":1}`:                      "osPlatform: want text, got an object",
-		`"rbacGroupId":[0]`:                         "rbacGroupId: want text, got a list",
-		`"firstSeen":"yesterday"`:                   "firstSeen: want a date, got text",
-		`"lastSeen":20260302`:                       "lastSeen: want a date, got a number",
-		`"isExcluded":"perhaps"`:                    "isExcluded: want a boolean, got text",
-		`"isAadJoined":1`:                           "isAadJoined: want a boolean, got a number",
-		`"isPotentialDuplication":{}`:               "isPotentialDuplication: want a boolean, got an object",
-		`"osBuild":"many"`:                          "osBuild: want a whole number, got text",
-		`"osBuild":1e300`:                           "osBuild: want a whole number, got a number",
-		`"osBuild":1.5`:                             "osBuild: want a whole number, got a number",
-		`"lastIpAddress":"10.20.30"`:                "lastIpAddress: not an IP address",
-		`"lastExternalIpAddress":7`:                 "lastExternalIpAddress: want an IP address, got a number",
-		`"ipAddresses":[["10.0.0.1"]]`:              "ipAddresses: want an object, got a list",
-		`"ipAddresses":[[]]`:                        "ipAddresses: want an object, got a list",
-		`"ipAddresses":[{"ipAddress":"fe80::1%1"}]`: "ipAddresses.ipAddress: not an IP address",
-		`"ipAddresses":[{"macAddress":"0000"}]`:     "ipAddresses.macAddress: not a MAC address",
-		`"ipAddresses":[{"macAddress":{}}]`:         "ipAddresses.macAddress: want text, got an object",
-		`"ipAddresses":[{"type":[]}]`:               "ipAddresses.type: want text, got a list",
-		`"machineTags":[{"a":1}]`:                   "machineTags: want text, got an object",
-		`"vmMetadata":"Azure"`:                      "vmMetadata: want an object, got text",
-		`"vmMetadata":{"vmId":[1]}`:                 "vmMetadata.vmId: want text, got a list",
+		`"aadDeviceId":{}`:                      "aadDeviceId: want text, got an object",
+		`"computerDnsName":["a"]`:               "computerDnsName: want text, got a list",
+		`"osPlatform":{"a":1}`:                  "osPlatform: want text, got an object",
+		`"rbacGroupId":[0]`:                     "rbacGroupId: want text, got a list",
+		`"firstSeen":"yesterday"`:               "firstSeen: want a date, got text",
+		`"lastSeen":20260302`:                   "lastSeen: want a date, got a number",
+		`"isExcluded":"perhaps"`:                "isExcluded: want a boolean, got text",
+		`"isAadJoined":1`:                       "isAadJoined: want a boolean, got a number",
+		`"isPotentialDuplication":{}`:           "isPotentialDuplication: want a boolean, got an object",
+		`"osBuild":"many"`:                      "osBuild: want a whole number, got text",
+		`"osBuild":1e300`:                       "osBuild: want a whole number, got a number",
+		`"osBuild":1.5`:                         "osBuild: want a whole number, got a number",
+		`"lastIpAddress":"10.20.30"`:            "lastIpAddress: not an IP address",
+		`"lastExternalIpAddress":7`:             "lastExternalIpAddress: want an IP address, got a number",
+		`"ipAddresses":[["10.0.0.1"]]`:          "ipAddresses: want an object, got a list",
+		`"ipAddresses":[[]]`:                    "ipAddresses: want an object, got a list",
+		`"ipAddresses":[{"macAddress":"0000"}]`: "ipAddresses.macAddress: not a MAC address",
+		`"ipAddresses":[{"macAddress":{}}]`:     "ipAddresses.macAddress: want text, got an object",
+		`"ipAddresses":[{"type":[]}]`:           "ipAddresses.type: want text, got a list",
+		`"machineTags":[{"a":1}]`:               "machineTags: want text, got an object",
+		`"vmMetadata":"Azure"`:                  "vmMetadata: want an object, got text",
+		`"vmMetadata":{"vmId":[1]}`:             "vmMetadata.vmId: want text, got a list",
 	} {
 		t.Run(members, func(t *testing.T) {
 			record := `{"id":"a","riskScore":"Low",` + members + `}`

@@ -45,6 +45,9 @@ type resource struct {
 	tags     []string      // default of the setting
 	vendor   mapping.Vendor
 	sets     []string // members that are lists whose order tells nothing
+	// sentinels are texts by which the API says "nothing" in this resource, beside
+	// those of all (mapping.Blank).
+	sentinels []string
 	// newMapper makes a mapper for one stream, which makes its documents with the
 	// envelope.
 	newMapper func(*mapping.Envelope, Config) mapping.RecordMapper

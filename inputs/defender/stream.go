@@ -25,7 +25,13 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 	retention.Refresh = c.FullInterval
 	return collect.New(collect.Config{
 		Resource: r.name,
-		Identify: id.claim,
+		Identify: func(ctx context.Context) (inputs.Key, error) {
+			key, err := id.claim(ctx)
+			if id.tenant != "" {
+				mapper.Account(id.tenant)
+			}
+			return key, err
+		},
 		Target: inputs.Target{
 			InputID: id.key.Input, StreamID: id.key.Stream,
 			DataStream: inputs.DataStream(c.DataStream),
@@ -122,13 +128,17 @@ func (p page) Next() (raw, error) {
 // golden test have no other way from a record to its documents.
 func newMapper(r *resource, c Config, agent inputs.Agent, now func() time.Time, drift *mapping.Drift) *mapping.Mapper {
 	e := newEnvelope(r, c, agent, now, drift)
-	return mapping.NewMapper(e, r.newMapper(e, c))
+	m := mapping.NewMapper(e, r.newMapper(e, c))
+	if isTenantID(c.TenantID) {
+		m.Account(c.TenantID)
+	}
+	return m
 }
 
 func newEnvelope(r *resource, c Config, agent inputs.Agent, now func() time.Time, drift *mapping.Drift) *mapping.Envelope {
 	return mapping.NewEnvelope(mapping.Settings{
 		Vendor: r.vendor, Module: module, Input: Type,
-		DataStream: inputs.DataStream(c.DataStream), Tenant: c.TenantID, Sets: r.sets, Tags: c.Tags, Agent: agent,
+		DataStream: inputs.DataStream(c.DataStream), Tenant: c.TenantID, Sets: r.sets, Sentinels: r.sentinels, Tags: c.Tags, Agent: agent,
 		PreserveOriginal: c.PreserveOriginalEvent, PreserveDuplicates: c.PreserveDuplicateCustomFields,
 		Process: c.processors().Run, Drift: drift, Now: now,
 	})

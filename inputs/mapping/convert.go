@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"math"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -94,7 +93,7 @@ func (e *Envelope) Object(d *Decoder, v Raw) bool { return !Blank(v) && e.Elemen
 
 // Element is Object where null is no object either.
 func (e *Envelope) Element(d *Decoder, v Raw) bool {
-	if err := d.Decode(v); err != nil {
+	if err := e.Decode(d, v); err != nil {
 		e.faults.add(d.place, "an object", v)
 		return false
 	}
@@ -123,9 +122,12 @@ func (e *Envelope) Date(f *Field) ecs.Value {
 	if Blank(f.Value) {
 		return ecs.Value{}
 	}
-	t, ok := f.Time()
+	t, ok := parseTime(f.Value)
 	if !ok {
 		e.faults.add(f.Name, "a date", f.Value)
+		return ecs.Value{}
+	}
+	if t.IsZero() {
 		return ecs.Value{}
 	}
 	if !strictTime(ecs.Unquote(f.Value)) {
@@ -155,11 +157,11 @@ func (e *Envelope) Milliseconds(f *Field) ecs.Value {
 	if Blank(f.Value) {
 		return ecs.Value{}
 	}
-	t, ok := f.Time()
+	t, ok := parseTime(f.Value)
 	if !ok {
 		e.faults.add(f.Name, "a date", f.Value)
 	}
-	return ecs.Time(t)
+	return ecs.Time(t) // nothing where the time is zero
 }
 
 // Boolean takes true and false, also as text.
@@ -175,45 +177,37 @@ func (e *Envelope) Boolean(f *Field) ecs.Value {
 	return ecs.Value{}
 }
 
-// IP takes an IP address.
-func (e *Envelope) IP(f *Field) ecs.Value {
-	if Blank(f.Value) {
-		return ecs.Value{}
-	}
-	if f.Value.Kind() != '"' {
-		e.faults.add(f.Name, "an IP address", f.Value)
-		return ecs.Value{}
-	}
-	if addr, err := netip.ParseAddr(ecs.Unquote(f.Value)); err != nil || addr.Zone() != "" {
-		e.Note(f, "not an IP address")
-		return ecs.Value{}
-	}
-	return ecs.Scalar(f.Value)
-}
-
 // FirstTime is the first time that there is, or now.
 func (e *Envelope) FirstTime(fields ...*Field) time.Time {
 	for _, f := range fields {
-		if t, ok := f.Time(); ok && !t.IsZero() {
+		if t, ok := f.Time(); ok {
 			return t
 		}
 	}
 	return e.settings.Now()
 }
 
-// parseTime reads a timestamp: RFC 3339, with any digits of a second. One without a zone is taken as UTC.
+// parseTime reads a timestamp: RFC 3339, with any digits of a second. One without
+// a zone is taken as UTC. The zero time is one of the year 1, which stands for a
+// time that is not set.
 func parseTime(v Raw) (time.Time, bool) {
 	if v.Kind() != '"' {
 		return time.Time{}, false
 	}
 	s := ecs.Unquote(v)
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && plausible(t.UTC()) {
-		return t.UTC(), true
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		if t, err = time.Parse("2006-01-02T15:04:05.999999999", s); err != nil {
+			return time.Time{}, false
+		}
 	}
-	if t, err := time.Parse("2006-01-02T15:04:05.999999999", s); err == nil && plausible(t) {
-		return t, true
+	if t.Year() == 1 {
+		return time.Time{}, true
 	}
-	return time.Time{}, false
+	if t = t.UTC(); !plausible(t) {
+		return time.Time{}, false
+	}
+	return t, true
 }
 
 // plausible keeps out years that Elasticsearch's default date format refuses.

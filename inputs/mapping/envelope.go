@@ -26,9 +26,12 @@ type Settings struct {
 	Tenant     string // part of every id, so that two tenants' records never share one
 	// Sets are the record's members that are lists whose order tells nothing: two
 	// records that differ in it alone are one version.
-	Sets  []string
-	Tags  []string
-	Agent inputs.Agent
+	Sets []string
+	// Sentinels are the texts by which the source says "nothing", beside those that
+	// are Blank.
+	Sentinels []string
+	Tags      []string
+	Agent     inputs.Agent
 	// PreserveOriginal keeps every record in event.original, and
 	// PreserveDuplicates vendor fields whose value also stands in an ECS field.
 	PreserveOriginal, PreserveDuplicates bool
@@ -55,14 +58,17 @@ type Envelope struct {
 	// Doc is the document being made, from Begin to Finish.
 	Doc ecs.Document
 
-	settings Settings
-	tags     []ecs.Value
-	common   ecs.Mark // of the document with what every document has
-	ids      identifier
-	record   Raw      // the record being mapped
-	records  *Decoder // of it
-	content  content  // of it
-	faults   faults
+	settings  Settings
+	account   string   // see Mapper.Account
+	sentinels []string // as they stand in a record
+	tags      []ecs.Value
+	more      []string // tags of the document alone
+	common    ecs.Mark // of the document with what every document has
+	ids       identifier
+	record    Raw      // the record being mapped
+	records   *Decoder // of it
+	content   content  // of it
+	faults    faults
 	// lossy tells of a document that some of the record is in the original alone,
 	// without being a fault.
 	lossy   bool
@@ -86,6 +92,9 @@ func NewEnvelope(s Settings) *Envelope {
 	tags.Add(s.Tags...)
 	e := &Envelope{settings: s, ids: newIdentifier(s.DataStream.Dataset, s.Tenant)}
 	e.tags = e.Doc.Texts(tags...).Values()
+	for _, text := range s.Sentinels {
+		e.sentinels = append(e.sentinels, `"`+text+`"`)
+	}
 	e.setCommon()
 	return e
 }
@@ -170,7 +179,7 @@ func (e *Envelope) Begin() (root, event *ecs.Object) {
 
 func (e *Envelope) begin() (root, event *ecs.Object) {
 	e.Doc.Rewind(e.common)
-	e.lossy, e.kept = false, 0
+	e.lossy, e.kept, e.more = false, 0, e.more[:0]
 	root = e.Doc.Root()
 	event = root.Object("event")
 	if e.settings.PreserveOriginal {
@@ -208,6 +217,7 @@ func (e *Envelope) Share() Layer { return Layer{e.Doc.Keep(), len(e.faults), e.k
 // Again starts the next document that shares the layer.
 func (e *Envelope) Again(l Layer) {
 	e.Doc.Rewind(l.mark)
+	e.more = e.more[:0]
 	e.faults, e.kept, e.lossy = e.faults[:l.faults], l.kept, l.lossy
 }
 
@@ -225,7 +235,10 @@ func (e *Envelope) Finish(timestamp time.Time, parts ...[]byte) {
 	d.ID = e.ids.of(parts, e.contentOf().sum[:])
 	d.Timestamp = timestamp
 	if e.partial != "" {
-		d.Root().Set("tags", e.withTags(e.partial))
+		e.Tag(e.partial)
+	}
+	if len(e.more) > 0 {
+		d.Root().Set("tags", e.withTags(e.more...))
 	}
 	if len(e.faults) == 0 && !e.lossy {
 		return
@@ -237,8 +250,15 @@ func (e *Envelope) Finish(timestamp time.Time, parts ...[]byte) {
 		event.Set("kind", ecs.Text("pipeline_error"))
 	}
 	event.Set("original", e.originalText())
-	root.Set("tags", e.withTags(TagOriginal, e.partial))
+	e.Tag(TagOriginal)
+	root.Set("tags", e.withTags(e.more...))
 }
+
+// Tag gives the document a tag beside the stream's.
+func (e *Envelope) Tag(tag string) { e.more = append(e.more, tag) }
+
+// Account is the source's account that the records are of: see Mapper.Account.
+func (e *Envelope) Account() string { return e.account }
 
 // withTags are the stream's tags and more; an empty one is none.
 func (e *Envelope) withTags(more ...string) ecs.Value {

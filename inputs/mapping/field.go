@@ -37,8 +37,11 @@ func (f *Field) Text() string { return TextOf(f.Value) }
 // Is compares text without regard to case.
 func (f *Field) Is(word string) bool { return strings.EqualFold(f.Text(), word) }
 
-// Time is the value as a time, if it is one.
-func (f *Field) Time() (time.Time, bool) { return parseTime(f.Value) }
+// Time is the value as a time, if it is one and set: one of the year 1 is not.
+func (f *Field) Time() (time.Time, bool) {
+	t, ok := parseTime(f.Value)
+	return t, ok && !t.IsZero()
+}
 
 // Default takes the value of another member where this one is blank: an API has
 // several spellings of one.
@@ -70,16 +73,6 @@ func (l *List) OneOrMany(mapped ecs.Value) ecs.Value {
 		return values[0]
 	}
 	return mapped
-}
-
-// Blank reports whether a value counts as not set: absent, null, or one of the
-// strings by which the API says "nothing".
-func Blank(v Raw) bool {
-	switch string(v) {
-	case "", "null", `""`, `"-"`, `"N/A"`:
-		return true
-	}
-	return false
 }
 
 // TextOf is Field.Text of a value without a field.

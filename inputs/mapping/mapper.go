@@ -52,6 +52,10 @@ func (m *Mapper) Begin(epoch []byte) { m.envelope.ids.epoch = epoch }
 // source served the records in part; an empty one ends that.
 func (m *Mapper) Partial(tag string) { m.envelope.partial = tag }
 
+// Account says whose the records to come are that do not say it themselves, such
+// as a tenant's id.
+func (m *Mapper) Account(id string) { m.envelope.account = id }
+
 // Read decodes a record and returns its id and update time, zero where there is
 // none; the id is valid until the next Read. With unreadable the record, or the
 // beginning of one, is only to be kept.

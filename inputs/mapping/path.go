@@ -9,11 +9,15 @@ import (
 // BaseName is the last part of a Windows or Unix path.
 func BaseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
 
-// JoinPath is the path of a file in a folder, absent unless both are known.
+// JoinPath is the path of a file in a folder, absent unless both are known. A
+// folder that ends with the file's name is the path already.
 func (e *Envelope) JoinPath(folder, name *Field) ecs.Value {
-	dir, file := folder.Text(), name.Text()
+	dir, file := folder.Text(), BaseName(name.Text())
 	if dir == "" || file == "" {
 		return ecs.Value{}
+	}
+	if strings.ContainsAny(dir, `/\`) && strings.EqualFold(BaseName(dir), file) && isProgram(file) {
+		return e.Short(dir)
 	}
 	separator := `\`
 	if strings.HasPrefix(dir, "/") {
@@ -22,14 +26,127 @@ func (e *Envelope) JoinPath(folder, name *Field) ecs.Value {
 	return e.Short(strings.TrimRight(dir, `/\`) + separator + file)
 }
 
-// Executable is the program of a command line: the first word, or what stands
-// between the quotes it begins with.
-func Executable(commandLine string) string {
-	s := strings.TrimSpace(commandLine)
-	if quoted, ok := strings.CutPrefix(s, `"`); ok {
-		program, _, _ := strings.Cut(quoted, `"`)
-		return program
+// programs are the extensions of what Windows runs.
+var programs = []string{".exe", ".com", ".bat", ".cmd", ".scr", ".ps1", ".vbs", ".js", ".msi", ".dll", ".sys"}
+
+// isProgram tells a file that Windows runs by its name.
+func isProgram(name string) bool {
+	for _, extension := range programs {
+		if i := len(name) - len(extension); i > 0 && strings.EqualFold(name[i:], extension) {
+			return true
+		}
 	}
-	program, _, _ := strings.Cut(s, " ")
-	return strings.ReplaceAll(program, `"`, "")
+	return false
+}
+
+// Executable is the program of a command line: what stands between the quotes it
+// begins with, a Windows path to the end of a program's name though there are
+// blanks in it, or the first word.
+func Executable(commandLine string) string {
+	program, _ := cutProgram(commandLine)
+	return program
+}
+
+func cutProgram(commandLine string) (program, rest string) {
+	s := strings.TrimLeft(commandLine, blanks)
+	if s == "" {
+		return "", ""
+	}
+	if quote := s[0]; quote == '"' || quote == '\'' {
+		if program, rest, found := strings.Cut(s[1:], s[:1]); found || quote == '"' {
+			return strings.Trim(program, blanks), rest
+		}
+	}
+	first := s
+	if i := strings.IndexAny(s, blanks); i >= 0 {
+		first = s[:i]
+	}
+	if len(first) > 2 && (first[1] == ':' && first[2] == '\\' || strings.HasPrefix(first, `\`)) {
+		first = windowsPath(s, first)
+	}
+	return strings.ReplaceAll(first, `"`, ""), s[len(first):]
+}
+
+// windowsPath is the shortest beginning of a command line, in whole words, that
+// ends as the name of a program does; else its first word. The line up to an
+// option is looked at, as an argument may be a program too.
+func windowsPath(s, first string) string {
+	for end := len(first); ; {
+		if isProgram(s[:end]) {
+			return s[:end]
+		}
+		if end == len(s) {
+			return first
+		}
+		next := strings.IndexAny(s[end+1:], blanks)
+		word := s[end+1:]
+		if next >= 0 {
+			word = word[:next]
+		}
+		if strings.HasPrefix(word, "-") || strings.HasPrefix(word, "/") || strings.ContainsAny(word, `":`) {
+			return first
+		}
+		end += 1 + len(word)
+	}
+}
+
+// blanks stand between the words of a command line.
+const blanks = " \t\r\n"
+
+// AppendArguments appends the words of a command line, of which the first is the
+// program. Quotes keep blanks in a word and are taken off; one behind a backslash
+// is a character of the word.
+func AppendArguments(words []string, commandLine string) []string {
+	program, rest := cutProgram(commandLine)
+	if program == "" {
+		return words
+	}
+	words = append(words, program)
+	for rest != "" {
+		rest = strings.TrimLeft(rest, blanks)
+		end, quotes := wordEnd(rest)
+		word := rest[:end]
+		switch {
+		case quotes == 2 && len(word) > 1 && word[0] == '"' && word[len(word)-1] == '"':
+			word = word[1 : len(word)-1]
+		case quotes > 0:
+			word = unquoteWord(word)
+		}
+		if word != "" {
+			words = append(words, word)
+		}
+		rest = rest[end:]
+	}
+	return words
+}
+
+// wordEnd is where the first word of a command line ends, and how many quotes it
+// has.
+func wordEnd(s string) (end, quotes int) {
+	inside := false
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"':
+			quotes++
+			if i == 0 || s[i-1] != '\\' {
+				inside = !inside
+			}
+		case !inside && strings.IndexByte(blanks, c) >= 0:
+			return i, quotes
+		}
+	}
+	return len(s), quotes
+}
+
+func unquoteWord(word string) string {
+	var b strings.Builder
+	for i := range len(word) {
+		switch c := word[i]; {
+		case c == '\\' && i+1 < len(word) && word[i+1] == '"':
+		case c == '"' && (i == 0 || word[i-1] != '\\'):
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }

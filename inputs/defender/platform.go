@@ -1,0 +1,62 @@
+package defender
+
+import (
+	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
+)
+
+// osWords tell the families of operating systems by words of osPlatform, in lower
+// case. Linux comes first: one of its words in a name decides.
+var osWords = []struct {
+	family string
+	words  []string
+}{
+	{"linux", []string{
+		"linux", "ubuntu", "debian", "centos", "redhat", "rhel", "fedora", "mariner", "rocky", "suse", "sles", "amazonlinux", "alpine",
+		"opensuse", "raspbian", "scientific", "cloudlinux", "photon", "flatcar", "gentoo",
+	}},
+	{"macos", []string{"macos", "mac os", "osx", "os x"}},
+	{"windows", []string{"windows"}},
+	{"android", []string{"android"}},
+	{"unix", []string{"unix", "solaris", "freebsd", "openbsd", "netbsd", "hp-ux", "hpux"}},
+}
+
+// osType is host.os.type of a platform (API.md 3.4), "" where it is none that ECS
+// knows. iOS is also what makers of network devices call theirs.
+func osType(platform string) string {
+	platform = strings.ToLower(strings.TrimSpace(platform))
+	switch platform {
+	case "ios", "ipados":
+		return "ios"
+	case "aix":
+		return "unix"
+	case "mac":
+		return "macos"
+	case "almalinux", "alma", "oracle":
+		return "linux"
+	}
+	for _, os := range osWords {
+		for _, word := range os.words {
+			if strings.Contains(platform, word) {
+				return os.family
+			}
+		}
+	}
+	return ""
+}
+
+// architecture is host.architecture as other sources write it.
+func (m *machineMapper) architecture(f *mapping.Field) ecs.Value {
+	switch {
+	case f.Is("x64"), f.Is("amd64"), f.Is("x86_64"):
+		return ecs.Text("x86_64")
+	case f.Is("x86"):
+		return ecs.Text("x86")
+	case f.Is("arm64"):
+		return ecs.Text("arm64")
+	default:
+		return m.Text(f)
+	}
+}
