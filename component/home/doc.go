@@ -20,14 +20,14 @@
 //     spec beside the running binary.
 //
 // It must not know units, inputs, outputs or the vendor: it knows files, the agent's
-// layout, and three commands of the agent (restart, status, and none else).
+// layout, and two commands of the agent (status and restart).
 //
 // Why the component carries itself: an agent unpacks an upgrade with Elastic's own
 // components only and has no hook. A timer or a service beside it would be one more
 // thing to install and to watch; the component runs exactly as long as its input
 // is in the policy, which is when an upgrade needs it.
 //
-// Why polling: one folder is read every half second, which costs less than a
+// Why polling: one folder is read four times a second, which costs far less than a
 // millisecond. Notifications (fsnotify) would have to follow three levels of folders that
 // come and go, differ on three systems, and still need a poll for what they miss.
 //

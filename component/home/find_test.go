@@ -80,6 +80,16 @@ func TestFindPackaged(t *testing.T) {
 		t.Errorf("%v:\n%s", err, said)
 	}
 	tr.expect(newHome, "1.2.3")
+	// What apply-flavor does in an upgrade, and the drop-in of the docs before the start.
+	os.Remove(tr.binary(newHome))
+	os.Remove(tr.spec(newHome))
+	if said, err := tr.do(Install, tr.component("1.2.3"), noRestart, func(o *Options) { o.Top, o.places = "", p }); err != nil {
+		t.Errorf("%v:\n%s", err, said)
+	}
+	tr.expect(newHome, "1.2.3")
+	if asked := tr.asked(); asked != "" {
+		t.Errorf("an agent that is about to start was asked %q", asked)
+	}
 }
 
 // TestVersionOfAgent: from its file, else from the folder's name.

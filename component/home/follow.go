@@ -15,7 +15,7 @@ import (
 const Switch = "DEFENDER_ENDPOINT_FOLLOW_UPGRADES"
 
 const (
-	followPeriod = 500 * time.Millisecond // the other half of a second is the copy's
+	followPeriod = 250 * time.Millisecond // the rest of a second is for the copy
 	failedPause  = 5 * time.Second        // the agent's watcher looks after 30 s
 )
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -139,6 +140,32 @@ func TestFollowLeavesReadOnlyAlone(t *testing.T) {
 	}
 	f.look(t.Context())
 	tr.expect(newHome, "1.2.3")
+}
+
+// TestFollowTogether: an agent with several outputs runs several processes of the
+// component, and all see the new home.
+func TestFollowTogether(t *testing.T) {
+	tr := newTree(t)
+	var all []*follower
+	for range 4 {
+		f, _ := newFollower(tr, "1.2.3")
+		all = append(all, f)
+	}
+	for range 10 {
+		tr.home(newHome)
+		var looking sync.WaitGroup
+		for _, f := range all {
+			looking.Go(func() { f.look(t.Context()) })
+		}
+		looking.Wait()
+		tr.expect(newHome, "1.2.3")
+		if err := os.RemoveAll(filepath.Join(tr.top, "data", newHome)); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all {
+			f.look(t.Context())
+		}
+	}
 }
 
 // hurry makes the next look try again what failed.

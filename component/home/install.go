@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -56,7 +57,10 @@ func Install(ctx context.Context, c Component, o Options) error {
 		o.say("nothing was changed (--dry-run)")
 		return nil
 	}
-	before, _ := a.ask(ctx) // an agent that is not running has no process of ours
+	var before report
+	if !o.NoRestart {
+		before, _ = a.ask(ctx) // an agent that is not running has no process of ours
+	}
 	if err := c.place(dir); err != nil {
 		return remedy(fmt.Errorf("place %s in %s: %w", c.Name, dir, err))
 	}
@@ -140,19 +144,24 @@ func Uninstall(ctx context.Context, c Component, o Options) error {
 	}
 	// The home in use first: Follow carries nothing once its spec is gone. Windows keeps a
 	// binary that runs, which goes when the agent was restarted.
-	first := c.removeAll(with)
-	if !o.NoRestart {
+	err = c.removeAll(with)
+	if !o.NoRestart && !c.specLeft(with) {
 		if err := a.restart(ctx); err != nil {
-			return errors.Join(first, fmt.Errorf("the component is removed, but the agent was not restarted: %w", err))
+			return fmt.Errorf("the spec is removed, but the agent was not restarted: %w", err)
 		}
 		o.say("restarted the agent")
-		first = c.removeUntil(ctx, a)
+		err = c.removeUntil(ctx, a)
 	}
-	if first != nil {
-		return remedy(fmt.Errorf("remove %s: %w", c.Name, first))
+	if err != nil {
+		return remedy(fmt.Errorf("remove %s: %w", c.Name, err))
 	}
 	o.say("removed; an input of type %s in the policy is now reported as not supported", c.Input)
 	return nil
+}
+
+// specLeft reports whether an agent would still load the component.
+func (c Component) specLeft(homes []home) bool {
+	return slices.ContainsFunc(homes, func(h home) bool { return c.in(h.components()).spec != nil })
 }
 
 // with are the homes that hold any of the component, the one in use first.
@@ -166,12 +175,14 @@ func (a agent) with(c Component) []home {
 	return with
 }
 
-func (c Component) removeAll(homes []home) error {
-	var all error
+// removeAll goes through all homes and returns the first error.
+func (c Component) removeAll(homes []home) (first error) {
 	for _, h := range homes {
-		all = errors.Join(all, c.remove(h.components()))
+		if err := c.remove(h.components()); first == nil {
+			first = err
+		}
 	}
-	return all
+	return first
 }
 
 // goneWithin is how long a process may keep its file after the agent was told to

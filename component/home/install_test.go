@@ -76,43 +76,65 @@ func TestInstallTellsTrouble(t *testing.T) {
 	}
 }
 
-// TestInstallDry: nothing is touched and nobody asked.
-func TestInstallDry(t *testing.T) {
-	tr := newTree(t)
-	for what, f := range map[string]func(context.Context, Component, Options) error{"install": Install, "uninstall": Uninstall} {
-		if what == "uninstall" {
-			tr.put(oldHome, "1.2.2")
-		}
-		said, err := tr.do(f, tr.component("1.2.3"), func(o *Options) { o.DryRun = true })
-		if err != nil || !strings.Contains(said, "nothing was changed") || !strings.Contains(said, tr.spec(oldHome)) {
-			t.Errorf("%s: %v:\n%s", what, err, said)
-		}
-		if what == "install" {
-			tr.expect(oldHome, "")
-		} else {
-			tr.expect(oldHome, "1.2.2")
-		}
-	}
-	if asked := tr.asked(); asked != "" {
-		t.Errorf("the agent was asked %q", asked)
+// TestDryRun: nothing is touched and nobody asked.
+func TestDryRun(t *testing.T) {
+	for what, c := range map[string]struct {
+		do    func(context.Context, Component, Options) error
+		there string
+	}{"install": {Install, ""}, "install over another": {Install, "1.2.2"}, "uninstall": {Uninstall, "1.2.2"}} {
+		t.Run(what, func(t *testing.T) {
+			tr := newTree(t)
+			if c.there != "" {
+				tr.put(oldHome, c.there)
+			}
+			said, err := tr.do(c.do, tr.component("1.2.3"), func(o *Options) { o.DryRun = true })
+			if err != nil || !strings.Contains(said, "nothing was changed") || !strings.Contains(said, tr.spec(oldHome)) {
+				t.Errorf("%v:\n%s", err, said)
+			}
+			tr.expect(oldHome, c.there)
+			if asked := tr.asked(); asked != "" {
+				t.Errorf("the agent was asked %q", asked)
+			}
+		})
 	}
 }
 
-// TestInstallLeavesNoHalf: where the spec cannot be written, no binary stays.
+// TestInstallLeavesNoHalf: where one file cannot be written, the other does not stay.
 func TestInstallLeavesNoHalf(t *testing.T) {
+	for what, path := range map[string]func(tree, string) string{"binary": tree.binary, "spec": tree.spec} {
+		t.Run(what, func(t *testing.T) {
+			tr := newTree(t)
+			if err := os.MkdirAll(filepath.Join(path(tr, oldHome), "in the way"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tr.do(Install, tr.component("1.2.3")); err == nil {
+				t.Fatal("no error")
+			}
+			entries, err := os.ReadDir(tr.components(oldHome))
+			if err != nil || len(entries) != 2 { // filebeat, and what is in the way
+				t.Errorf("%v, %v", entries, err)
+			}
+			if asked := tr.asked(); strings.Contains(asked, "restart") {
+				t.Errorf("the agent was asked %q", asked)
+			}
+		})
+	}
+}
+
+// TestUninstallTakesTheSpecFirst: a binary that cannot be removed keeps no agent from
+// starting.
+func TestUninstallTakesTheSpecFirst(t *testing.T) {
 	tr := newTree(t)
-	if err := os.MkdirAll(filepath.Join(tr.spec(oldHome), "in the way"), 0o755); err != nil {
+	tr.put(oldHome, "1.2.3")
+	os.Remove(tr.binary(oldHome))
+	if err := os.MkdirAll(filepath.Join(tr.binary(oldHome), "in the way"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tr.do(Install, tr.component("1.2.3")); err == nil {
-		t.Fatal("no error")
+	if _, err := tr.do(Uninstall, tr.component("1.2.3"), noRestart); err == nil || !strings.Contains(err.Error(), tr.binary(oldHome)) {
+		t.Errorf("error %v", err)
 	}
-	entries, err := os.ReadDir(tr.components(oldHome))
-	if err != nil || len(entries) != 2 { // filebeat, and what is in the way
-		t.Errorf("%v, %v", entries, err)
-	}
-	if asked := tr.asked(); strings.Contains(asked, "restart") {
-		t.Errorf("the agent was asked %q", asked)
+	if _, err := os.Stat(tr.spec(oldHome)); err == nil {
+		t.Error("the spec is still there")
 	}
 }
 
@@ -147,8 +169,8 @@ func TestInstallErrors(t *testing.T) {
 	}
 }
 
-// TestInstallNeedsRights names the remedy.
-func TestInstallNeedsRights(t *testing.T) {
+// TestRights: who may not write learns the remedy, and the agent is left alone.
+func TestRights(t *testing.T) {
 	if os.Geteuid() == 0 {
 		asUser(t)
 		return
@@ -160,9 +182,23 @@ func TestInstallNeedsRights(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
 	if _, err := tr.do(Install, tr.component("1.2.3")); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "run it as root") {
-		t.Errorf("error %v", err)
+		t.Errorf("install: %v", err)
 	}
 	tr.expect(oldHome, "")
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tr.put(oldHome, "1.2.3")
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.do(Uninstall, tr.component("1.2.3")); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "run it as root") {
+		t.Errorf("uninstall: %v", err)
+	}
+	tr.expect(oldHome, "1.2.3")
+	if asked := tr.asked(); strings.Contains(asked, "restart") {
+		t.Errorf("the agent was asked %q", asked)
+	}
 }
 
 // TestUninstall leaves nothing in any home, and Elastic's components alone.
