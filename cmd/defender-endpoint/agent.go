@@ -53,6 +53,7 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	})
 	log.Info("started", "version", version)
 	defer log.Info("stopped")
+	defer followUpgrades(ctx, log)()
 	return component.RunUnderAgent(ctx, v2, c)
 }
 

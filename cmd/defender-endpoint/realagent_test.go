@@ -61,7 +61,12 @@ func newRealAgent(t *testing.T, r *rig, policy string, extra ...string) *realAge
 	if executable == "" {
 		t.Skip("ELASTIC_AGENT_BINARY is not set; see CONTRIBUTING.md")
 	}
-	a := &realAgent{rig: r, home: layHome(t, executable, policy, extra...), ended: make(chan error, 1)}
+	return startRealAgent(t, r, layHome(t, executable, policy, extra...))
+}
+
+func startRealAgent(t *testing.T, r *rig, home string) *realAgent {
+	t.Helper()
+	a := &realAgent{rig: r, home: home, ended: make(chan error, 1)}
 	a.executable = filepath.Join(a.home, "elastic-agent")
 	a.cmd = exec.CommandContext(r.ctx, a.executable, "run", "-e", "-c", filepath.Join(a.home, "elastic-agent.yml"))
 	a.cmd.Stdout, a.cmd.Stderr, a.cmd.Dir = &a.log, &a.log, a.home
@@ -78,6 +83,26 @@ func newRealAgent(t *testing.T, r *rig, policy string, extra ...string) *realAge
 		}
 	})
 	return a
+}
+
+// newRealAgentWithout starts an agent that does not have the component.
+func newRealAgentWithout(t *testing.T, r *rig, policy string) *realAgent {
+	t.Helper()
+	executable := os.Getenv("ELASTIC_AGENT_BINARY")
+	if executable == "" {
+		t.Skip("ELASTIC_AGENT_BINARY is not set; see CONTRIBUTING.md")
+	}
+	home := layHome(t, executable, policy)
+	placed, err := filepath.Glob(filepath.Join(home, "data", "*", "components", "defender-endpoint*"))
+	if err != nil || len(placed) != 2 {
+		t.Fatalf("%v, %v", placed, err)
+	}
+	for _, path := range placed {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return startRealAgent(t, r, home)
 }
 
 // status asks the agent; the zero value stands for no answer yet.
