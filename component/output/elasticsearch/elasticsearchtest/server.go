@@ -25,6 +25,10 @@ type Options struct {
 	// look-up of privileges tells; NoPrivileges refuses the look-up itself.
 	Denied       []string
 	NoPrivileges bool
+	// Owned are data streams that Fleet knows, for those who ask by name; NoOwners
+	// refuses such questions.
+	Owned    map[string]Owned
+	NoOwners bool
 	// CountOnly keeps ids only and no documents.
 	CountOnly bool
 	// OnRequest is called for every request, before anything else.
@@ -219,6 +223,7 @@ func (e *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.privileges(w, r)
 	case strings.HasPrefix(r.URL.Path, "/"+stateIndices):
 		e.index(w, r)
+	case read && e.owner(w, r):
 	default:
 		refuse(w, http.StatusNotFound)
 	}
