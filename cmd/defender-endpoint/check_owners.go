@@ -31,7 +31,7 @@ func printOwners(out io.Writer, found component.OutputTrial) {
 		}
 	}
 	if !found.OwnersKnown {
-		fmt.Fprintln(out, "not known whose package the data streams belong to: the key lacks view_index_metadata or manage_index_templates")
+		fmt.Fprintln(out, "not known of all data streams whether they exist and whose they are: the key lacks view_index_metadata there, or monitor of the cluster")
 	}
 }
 

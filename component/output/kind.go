@@ -43,7 +43,8 @@ type Finding struct {
 	Known  bool
 	Denied []string // targets that the credentials may not write to
 	// Owners are whose those targets are that exist or have a template of their
-	// own. OwnersKnown tells that all of them could be asked for.
+	// own, as far as the credentials may look; OwnersKnown tells that they may look
+	// at all of it.
 	Owners      []Owner
 	OwnersKnown bool
 }

@@ -68,7 +68,11 @@ func TestCheckNamesOwners(t *testing.T) {
 		known   bool
 	}{
 		"nothing there": {known: true},
-		"may not look":  {options: elasticsearchtest.Options{NoOwners: true}},
+		"may not look":  {options: elasticsearchtest.Options{NoOwners: true, NoTemplates: true}},
+		"may look at templates only": {
+			options: elasticsearchtest.Options{NoOwners: true, Owned: map[string]elasticsearchtest.Owned{target: {Package: "p", Pipeline: set + "-1.2.3"}}},
+			owners:  []output.Owner{{Target: target, Package: "p", Pipeline: set + "-1.2.3"}},
+		},
 		"a live one": {
 			options: elasticsearchtest.Options{Owned: map[string]elasticsearchtest.Owned{target: {Package: "p", Pipeline: set + "-1.2.3"}}},
 			owners:  []output.Owner{{Target: target, Live: true, Package: "p", Pipeline: set + "-1.2.3"}}, known: true,

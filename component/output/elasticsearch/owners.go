@@ -14,23 +14,22 @@ const opOwners = "look up data streams"
 
 // owners finds which of Fleet's packages the targets belong to: of a data stream
 // that exists by its own metadata, else of the index template that would make it.
-// It takes the privilege view_index_metadata, and for templates
-// manage_index_templates, which Fleet's keys do not have; known is false where one
-// of them is missing.
+// The first takes the privilege view_index_metadata, which Fleet's keys do not
+// have, the second only monitor of the cluster, which they have. known is false
+// where one of them is missing.
 func (k *checker) owners(ctx context.Context, targets []string) (found []output.Owner, known bool, err error) {
 	known = true
 	for _, target := range targets {
-		o, status, err := k.live(ctx, target)
-		if err == nil && status == http.StatusNotFound {
-			o, status, err = k.planned(ctx, target)
-		}
-		switch {
-		case err != nil:
-			return nil, false, err
-		case status == http.StatusOK:
-			found = append(found, o)
-		case status != http.StatusNotFound:
-			known = false
+		for _, look := range []func(context.Context, string) (output.Owner, int, error){k.live, k.planned} {
+			o, status, err := look(ctx, target)
+			if err != nil {
+				return nil, false, err
+			}
+			if status == http.StatusOK {
+				found = append(found, o)
+				break
+			}
+			known = known && status == http.StatusNotFound
 		}
 	}
 	return found, known, nil
@@ -82,14 +81,14 @@ func (k *checker) pipeline(ctx context.Context, target string) (name string, sta
 	return answer[slices.Max(indices)].Settings[setting], status, nil
 }
 
-// planned is the owner of the index template with the name that Fleet gives it,
-// for a data stream that does not exist.
+// planned is the owner of the index template with the name that Fleet gives it.
 func (k *checker) planned(ctx context.Context, target string) (o output.Owner, status int, err error) {
 	o = output.Owner{Target: target}
 	end := strings.LastIndexByte(target, '-')
 	if end < 0 {
 		return o, http.StatusNotFound, nil
 	}
+	name := url.PathEscape(target[:end])
 	var answer struct {
 		Templates []struct {
 			Template struct {
@@ -97,12 +96,39 @@ func (k *checker) planned(ctx context.Context, target string) (o output.Owner, s
 			} `json:"index_template"`
 		} `json:"index_templates"`
 	}
-	status, err = k.call(ctx, opOwners, http.MethodGet, "/_index_template/"+url.PathEscape(target[:end])+
+	status, err = k.call(ctx, opOwners, http.MethodGet, "/_index_template/"+name+
 		"?filter_path=index_templates.name,index_templates.index_template._meta.package.name", nil, &answer)
-	if err == nil && status == http.StatusOK && len(answer.Templates) == 0 {
-		status = http.StatusNotFound
-	} else if len(answer.Templates) > 0 {
-		o.Package = answer.Templates[0].Template.Meta.Package.Name
+	if err != nil || status != http.StatusOK {
+		return o, status, err
 	}
+	if len(answer.Templates) == 0 {
+		return o, http.StatusNotFound, nil
+	}
+	o.Package = answer.Templates[0].Template.Meta.Package.Name
+	o.Pipeline, err = k.plannedPipeline(ctx, name)
 	return o, status, err
+}
+
+// plannedPipeline is the ingest pipeline that the package's component template
+// sets; empty where it sets none or cannot be read.
+func (k *checker) plannedPipeline(ctx context.Context, template string) (string, error) {
+	var answer struct {
+		Templates []struct {
+			Component struct {
+				Template struct {
+					Settings struct {
+						Index struct {
+							Pipeline string `json:"default_pipeline"`
+						} `json:"index"`
+					} `json:"settings"`
+				} `json:"template"`
+			} `json:"component_template"`
+		} `json:"component_templates"`
+	}
+	_, err := k.call(ctx, opOwners, http.MethodGet, "/_component_template/"+template+"@package"+
+		"?filter_path=component_templates.component_template.template.settings.index.default_pipeline", nil, &answer)
+	if err != nil || len(answer.Templates) == 0 {
+		return "", err
+	}
+	return answer.Templates[0].Component.Template.Settings.Index.Pipeline, nil
 }

@@ -19,10 +19,11 @@ type Owned struct {
 // whether the request was one.
 func (e *Server) owner(w http.ResponseWriter, r *http.Request) bool {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if len(parts) < 2 || parts[0] != "_data_stream" && parts[0] != "_index_template" && parts[1] != "_settings" {
+	ofTemplates := parts[0] == "_index_template" || parts[0] == "_component_template"
+	if len(parts) < 2 || !ofTemplates && parts[0] != "_data_stream" && parts[1] != "_settings" {
 		return false
 	}
-	if e.options.NoOwners {
+	if e.options.NoTemplates && ofTemplates || e.options.NoOwners && !ofTemplates {
 		refuse(w, http.StatusForbidden)
 		return true
 	}
@@ -34,6 +35,9 @@ func (e *Server) owner(w http.ResponseWriter, r *http.Request) bool {
 			answer = map[string]any{"data_streams": []any{meta}}
 		case parts[0] == "_index_template" && strings.HasPrefix(name, parts[1]+"-"):
 			answer = map[string]any{"index_templates": []any{map[string]any{"name": parts[1], "index_template": meta}}}
+		case parts[0] == "_component_template" && strings.HasPrefix(name, strings.TrimSuffix(parts[1], "@package")+"-"):
+			settings := map[string]any{"index": map[string]string{"default_pipeline": o.Pipeline}}
+			answer = map[string]any{"component_templates": []any{map[string]any{"name": parts[1], "component_template": map[string]any{"template": map[string]any{"settings": settings}}}}}
 		case parts[0] == name && path.Base(r.URL.Path) == "index.default_pipeline" && !o.Planned:
 			settings := func(pipeline string) any {
 				return map[string]any{"settings": map[string]string{"index.default_pipeline": pipeline}}

@@ -26,9 +26,10 @@ type Options struct {
 	Denied       []string
 	NoPrivileges bool
 	// Owned are data streams that Fleet knows, for those who ask by name; NoOwners
-	// refuses such questions.
-	Owned    map[string]Owned
-	NoOwners bool
+	// refuses questions for data streams, NoTemplates those for templates.
+	Owned       map[string]Owned
+	NoOwners    bool
+	NoTemplates bool
 	// CountOnly keeps ids only and no documents.
 	CountOnly bool
 	// OnRequest is called for every request, before anything else.
