@@ -224,9 +224,10 @@ func (e *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.privileges(w, r)
 	case strings.HasPrefix(r.URL.Path, "/"+stateIndices):
 		e.index(w, r)
-	case read && e.owner(w, r):
 	default:
-		refuse(w, http.StatusNotFound)
+		if !read || !e.owner(w, r) {
+			refuse(w, http.StatusNotFound)
+		}
 	}
 }
 
