@@ -247,7 +247,7 @@ func CrossBuild() error {
 }
 
 // Package makes what is handed out, in build: the component's archive for each
-// platform (binary, spec, licence, notice, readme) and the zip of the Fleet
+// platform (binary, spec, licence, notice, readme) and the zips of the Fleet
 // package, whose derived files are made anew.
 func Package() error {
 	mg.Deps(CrossBuild)

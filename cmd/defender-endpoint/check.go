@@ -78,6 +78,7 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	}
 	found := component.TryOutput(ctx, output, targets)
 	printOutput(out, output.Type, found)
+	printOwners(out, found)
 	if found.Problem != "" {
 		faults = append(faults, fmt.Errorf("output: %s", found.Problem))
 	}

@@ -19,6 +19,7 @@ func TestEngineSecurity(t *testing.T) {
 	t.Run("keys", func(t *testing.T) { testEngineKeys(t, e, p) })
 	t.Run("one stream", func(t *testing.T) { testEngineOneStream(t, e, p) })
 	t.Run("failure store", func(t *testing.T) { testEngineFailureStore(t, e, p) })
+	t.Run("owners", func(t *testing.T) { testEngineOwners(t, e) })
 }
 
 // fleetPrivileges are those of a key that Fleet makes for an integration.

@@ -42,6 +42,19 @@ type Finding struct {
 	// security, and a key that may not, leave them unknown.
 	Known  bool
 	Denied []string // targets that the credentials may not write to
+	// Owners are whose those targets are that exist or have a template of their
+	// own, as far as the credentials may look; OwnersKnown tells that they may look
+	// at all of it.
+	Owners      []Owner
+	OwnersKnown bool
+}
+
+// Owner is whose a target is.
+type Owner struct {
+	Target   string
+	Live     bool   // the target exists; else a template for it does
+	Package  string // of Fleet, by its metadata; empty where no package made it
+	Pipeline string // the ingest pipeline of a live target; normally one of the package
 }
 
 // What rows of outputs say of their end.

@@ -17,7 +17,8 @@ import (
 )
 
 // Config is one stream's configuration. Every setting may stand on the input
-// or on the stream; the stream's wins. Names are those of Elastic's package.
+// or on the stream; the stream's wins. Names are those of Elastic's package; what
+// its alerts alone call otherwise is in former.go.
 type Config struct {
 	// TenantID is the Entra tenant: a GUID or a verified domain. Required.
 	TenantID string `config:"tenant_id"`
@@ -156,13 +157,14 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	return c, r.Err()
 }
 
-// plain are the settings that the library may decode. It would read dots in
-// fields and processors as its own.
+// plain are the settings that the library may decode, under their present names.
+// It would read dots in fields and processors as its own.
 func plain(source map[string]any) map[string]any {
 	kept := maps.Clone(source)
 	for _, name := range []string{"streams", "fields", "processors"} {
 		delete(kept, name)
 	}
+	takeFormer(kept)
 	return kept
 }
 

@@ -104,9 +104,19 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 			streams = append(streams, inputs.Stream{Key: key, Fault: err})
 			continue
 		}
-		streams = append(streams, in.stream(key, c))
+		stream := in.stream(key, c)
+		stream.Notice = joined(stream.Notice, goneNotice(u.Source, source))
+		streams = append(streams, stream)
 	}
 	return streams, nil
+}
+
+// joined is two notices, either of which may be empty.
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
 }
 
 // withNamespace puts the unit's namespace where a stream may overrule it.

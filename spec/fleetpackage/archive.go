@@ -2,31 +2,32 @@ package main
 
 import (
 	"archive/zip"
+	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
 )
 
-// archive writes the package as Kibana takes it into a folder and returns the
-// file's path. Beside the source, references to ECS are resolved, the parts of
-// dashboards that Kibana keeps as text are text, and _dev is left out.
-func archive(dir string) (name string, err error) {
+// archive writes an edition as Kibana takes it into a folder and returns the
+// file's path.
+func archive(ctx context.Context, dir string, e *edition) (name string, err error) {
 	p, err := readManifests(packageDir)
 	if err != nil {
 		return "", err
 	}
-	c, err := readCatalogue("fields.csv")
+	files, err := e.contents(ctx)
 	if err != nil {
 		return "", err
 	}
-	base := p.Name + "-" + p.Version
+	base := e.Name + "-" + e.version(p.Version)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", err
 	}
@@ -41,36 +42,33 @@ func archive(dir string) (name string, err error) {
 		}
 	}()
 	w := zip.NewWriter(f)
-	source := os.DirFS(packageDir)
-	err = fs.WalkDir(source, ".", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || file == "." {
-			return err
-		}
-		if entry.IsDir() {
-			if entry.Name() == "_dev" {
-				return fs.SkipDir
-			}
-			_, err := w.CreateHeader(member(base, file+"/"))
-			return err
-		}
-		content, err := fs.ReadFile(source, file)
-		if err != nil {
-			return err
-		}
-		if content, err = c.built(file, content); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+	folders := map[string]bool{".": true}
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		if err := addFolders(w, base, path.Dir(file), folders); err != nil {
+			return "", err
 		}
 		to, err := w.CreateHeader(member(base, file))
 		if err != nil {
-			return err
+			return "", err
 		}
-		_, err = to.Write(content)
-		return err
-	})
-	if err != nil {
-		return "", err
+		if _, err := to.Write(files[file]); err != nil {
+			return "", err
+		}
 	}
 	return name, w.Close()
+}
+
+// addFolders adds a folder and those above it, unless they are there.
+func addFolders(w *zip.Writer, base, dir string, there map[string]bool) error {
+	if there[dir] {
+		return nil
+	}
+	there[dir] = true
+	if err := addFolders(w, base, path.Dir(dir), there); err != nil {
+		return err
+	}
+	_, err := w.CreateHeader(member(base, dir+"/"))
+	return err
 }
 
 // member is a file in the zip. Its time is fixed, so that equal packages are

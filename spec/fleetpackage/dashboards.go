@@ -5,7 +5,8 @@ package main
 type dashboard struct {
 	name, title, description string
 	// upstream is the id of the dashboard of Elastic's package that this one takes
-	// the place of, without the package's name: links and bookmarks keep working.
+	// the place of, without the package's name: under that name links and bookmarks
+	// keep working.
 	upstream string
 	// scope are the conditions that every panel's documents fulfil.
 	scope    []condition

@@ -1,5 +1,6 @@
 // Command fleetpackage makes the Fleet integration package in ../package: what
-// can be derived is derived, and the result is validated and zipped.
+// can be derived is derived, and the result is validated and zipped, once for each
+// edition.
 //
 //	go run . [-o DIR]
 //
@@ -20,6 +21,22 @@
 // Everything derived is committed, because Kibana's and Elastic's own tools read
 // the package as it stands; TestNothingIsStale fails when a file differs from
 // what would be written today.
+//
+// # Why there are two editions
+//
+// Since 8.19.22, 9.4 and 9.5 Kibana refuses an uploaded package whose name is in
+// Elastic's registry (validate_package_upload.ts of its Fleet plugin), so the
+// package has a name of its own, and each data stream states its dataset: Elastic's
+// rules and dashboards and Kibana's response actions read those. Older Kibana, one
+// that is air-gapped and one with another registry take the edition under the name
+// of Elastic's package too, which keeps links and bookmarks. Both are made of one
+// source; edition.go puts the name into manifest, saved objects, references and
+// pages. TestUpload holds both zips against Kibana's rules.
+//
+// # Why the input's template sets the runtime
+//
+// An agent can be told to run all inputs in its collector (AGENT.md 6). It finds no receiver
+// for ours and fails as a whole. The input's own setting wins over the agent's.
 //
 // # Why templates are derived
 //

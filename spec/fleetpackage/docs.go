@@ -13,8 +13,9 @@ import (
 )
 
 // renderDocs renders every page of _dev/build/docs. The directives are those of
-// Elastic's own tool, so that the pages can be rendered with either.
-func renderDocs(files map[string][]byte, c catalogue) error {
+// Elastic's own tool, so that the pages can be rendered with either, but for
+// {{.Name}} and {{.Title}} of the edition.
+func renderDocs(files map[string][]byte, c catalogue, e *edition) error {
 	sources, err := filepath.Glob(filepath.Join(packageDir, "_dev/build/docs/*.md"))
 	if err != nil {
 		return err
@@ -32,7 +33,7 @@ func renderDocs(files map[string][]byte, c catalogue) error {
 			return err
 		}
 		var b bytes.Buffer
-		if err := page.Execute(&b, nil); err != nil {
+		if err := page.Execute(&b, e); err != nil {
 			return err
 		}
 		files["docs/"+filepath.Base(path)] = b.Bytes()

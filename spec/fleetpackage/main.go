@@ -24,7 +24,7 @@ const (
 var transforms = map[string]string{"latest_action": "machine_action", "latest_alert": "log"}
 
 func main() {
-	out := flag.String("o", "", "also write the package's zip into this `folder`")
+	out := flag.String("o", "", "also write the zip of each edition into this `folder`")
 	flag.Parse()
 	if err := run(context.Background(), *out); err != nil {
 		fmt.Fprintln(os.Stderr, "fleetpackage:", err)
@@ -33,7 +33,7 @@ func main() {
 }
 
 func run(ctx context.Context, out string) error {
-	files, err := derived(ctx)
+	files, err := derived(ctx, &ownName)
 	if err != nil {
 		return err
 	}
@@ -46,20 +46,22 @@ func run(ctx context.Context, out string) error {
 	if out == "" {
 		return nil
 	}
-	path, err := archive(out)
-	if err != nil {
-		return err
+	for _, e := range editions {
+		path, err := archive(ctx, out, e)
+		if err != nil {
+			return err
+		}
+		if err := validator.ValidateFromZip(path); err != nil {
+			return fmt.Errorf("%s is not valid: %w", path, err)
+		}
+		fmt.Println(path)
 	}
-	if err := validator.ValidateFromZip(path); err != nil {
-		return fmt.Errorf("%s is not valid: %w", path, err)
-	}
-	fmt.Println(path)
 	return nil
 }
 
-// derived are the files that are made from others, by their path below
-// packageDir.
-func derived(ctx context.Context) (map[string][]byte, error) {
+// derived are the files of an edition that are made from others, by their path
+// below packageDir.
+func derived(ctx context.Context, e *edition) (map[string][]byte, error) {
 	p, err := readManifests(packageDir)
 	if err != nil {
 		return nil, err
@@ -90,13 +92,13 @@ func derived(ctx context.Context) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	if err := ruleFiles(files); err != nil {
+	if err := ruleFiles(files, e); err != nil {
 		return nil, err
 	}
-	if err := dashboardFiles(ctx, files); err != nil {
+	if err := dashboardFiles(ctx, files, e); err != nil {
 		return nil, err
 	}
-	return files, renderDocs(files, c)
+	return files, renderDocs(files, c, e)
 }
 
 // write writes the files that differ from what is there.

@@ -53,3 +53,66 @@ func TestResponsePageNamesTheContract(t *testing.T) {
 		}
 	}
 }
+
+// TestPackagesPageSaysWhichAndHow: the page names both zips, Kibana's versions,
+// what the first edition of its checks refuses, old settings and the helper; and
+// the pages that lead to an installation lead to it.
+func TestPackagesPageSaysWhichAndHow(t *testing.T) {
+	text := page(t, packageDir+"/docs/packages.md")
+	want := []string{
+		"8.19.22", "9.4", "9.5", "`m365_defender`", "xpack.fleet.isAirGapped: true", "xpack.fleet.registryUrl", "_reindex", "DELETE _data_stream/", "## The way back",
+		"`request_url`", "`scopes`", "`azure_resource`", "`token_url`", "`check` says so", "`view_index_metadata`", "`monitor`",
+	}
+	for _, e := range editions {
+		want = append(want, "`"+e.Name+"-<version>.zip`", e.version("1.0.0")+" and above")
+	}
+	for name := range transforms {
+		tr := loadTransform(t, name)
+		want = append(want, "`"+name+"`", tr.Dest.Index)
+	}
+	for _, has := range want {
+		if !strings.Contains(text, has) {
+			t.Errorf("the page does not say %s", has)
+		}
+	}
+	for _, file := range []string{"README.md", "deployment.md", "response.md", "troubleshooting.md"} {
+		if !strings.Contains(page(t, packageDir+"/docs/"+file), "`docs/packages.md`") {
+			t.Errorf("%s does not lead to docs/packages.md", file)
+		}
+	}
+	for _, s := range load(t).streams {
+		if !strings.Contains(text, "`"+s.name+"`") {
+			t.Errorf("the page does not name the data stream %s", s.name)
+		}
+	}
+}
+
+// TestPagesNameTheirEdition: what to search for is the title that Kibana shows.
+func TestPagesNameTheirEdition(t *testing.T) {
+	for _, e := range editions {
+		readme := string(upload(t, e).files["docs/README.md"])
+		for _, has := range []string{"This package is `" + e.Name + "`;", "search for **" + e.Title + "**"} {
+			if !strings.Contains(readme, has) {
+				t.Errorf("%s: README does not say %s", e.Name, has)
+			}
+		}
+	}
+}
+
+// TestAgentlessBeginsWithTheImage: without the component in the image the mode
+// does nothing, and Elastic's organization and team do not answer for it.
+func TestAgentlessBeginsWithTheImage(t *testing.T) {
+	for file, heading := range map[string]string{"README.md": "### Agentless-enabled integration\n\n", "deployment.md": "## Agentless\n\n"} {
+		_, section, ok := strings.Cut(page(t, packageDir+"/docs/"+file), heading)
+		line, _, _ := strings.Cut(section, "\n")
+		if !ok || !strings.Contains(line, "image") || !strings.Contains(line, "must hold the component") {
+			t.Errorf("%s begins with %q", file, line)
+		}
+	}
+	manifest := page(t, packageDir+"/manifest.yml")
+	for _, has := range []string{"organization: defender-endpoint\n", "team: defender-endpoint\n"} {
+		if !strings.Contains(manifest, has) {
+			t.Errorf("the manifest does not say %s", has)
+		}
+	}
+}

@@ -11,11 +11,15 @@ const ruleSource = "rule.yml"
 
 // ruleFiles adds the rule as Kibana takes it. Its id is rule_id and version,
 // since Kibana 9.4.0 shows no rule whose id is anything else
-// (elastic/kibana#272095).
-func ruleFiles(files map[string][]byte) error {
+// (elastic/kibana#272095). The integration it belongs to is the edition.
+func ruleFiles(files map[string][]byte, e *edition) error {
 	var attributes object
 	if err := readYAML(ruleSource, &attributes); err != nil {
 		return err
+	}
+	for _, of := range attributes["related_integrations"].([]any) {
+		of := of.(object)
+		of["package"], of["version"] = e.Name, e.version(of["version"].(string))
 	}
 	id := fmt.Sprintf("%v_%v", attributes["rule_id"], attributes["version"])
 	b, err := indented(object{"attributes": attributes, "id": id, "type": "security-rule"})

@@ -6,8 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
-
-	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
 // object is a JSON object of a saved object; encoding/json sorts its members.
@@ -35,12 +33,12 @@ func uuid(name string) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", h[0:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }
 
-// id is the dashboard's id in Kibana.
-func (d *dashboard) id() string {
-	return defender.Type + "-" + cmp.Or(d.upstream, uuid("dashboard/"+d.name))
+// id is the dashboard's id in Kibana, which begins with the package's name.
+func (d *dashboard) id(e *edition) string {
+	return e.Name + "-" + cmp.Or(d.upstream, uuid("dashboard/"+d.name))
 }
 
-func dashboardFiles(ctx context.Context, files map[string][]byte) error {
+func dashboardFiles(ctx context.Context, files map[string][]byte, e *edition) error {
 	documents, err := simulated(ctx)
 	if err != nil {
 		return err
@@ -54,11 +52,11 @@ func dashboardFiles(ctx context.Context, files map[string][]byte) error {
 		if d.faults {
 			shown = append(faults, documents...)
 		}
-		b, err := indented(d.savedObject())
+		b, err := indented(d.savedObject(e))
 		if err != nil {
 			return err
 		}
-		files["kibana/dashboard/"+d.id()+".json"] = b
+		files["kibana/dashboard/"+d.id(e)+".json"] = b
 		files["img/preview-"+d.name+".svg"] = d.preview(shown)
 	}
 	return nil
@@ -68,8 +66,8 @@ func indexPattern(name string) object {
 	return object{"id": dataView, "name": name, "type": "index-pattern"}
 }
 
-func (d *dashboard) savedObject() object {
-	navigation, references := d.navigation()
+func (d *dashboard) savedObject(e *edition) object {
+	navigation, references := d.navigation(e)
 	panels := []any{navigation}
 	for i := range d.panels {
 		p := &d.panels[i]
@@ -99,7 +97,7 @@ func (d *dashboard) savedObject() object {
 		references = append(references, indexPattern("controlGroup_"+id+":optionsListDataView"))
 	}
 	return object{
-		"id": d.id(), "type": "dashboard", "coreMigrationVersion": coreVersion, "typeMigrationVersion": dashboardVersion,
+		"id": d.id(e), "type": "dashboard", "coreMigrationVersion": coreVersion, "typeMigrationVersion": dashboardVersion,
 		"references": references,
 		"attributes": object{
 			"title": d.title, "description": d.description, "timeRestore": false, "version": 1,
@@ -173,7 +171,7 @@ func latestView() object {
 // navigation is the panel at the top that leads to every dashboard, and the
 // references of its links. Links in Markdown break where a dashboard is shown
 // inside the security solution (elastic/integrations#11199).
-func (d *dashboard) navigation() (panel object, references []any) {
+func (d *dashboard) navigation(e *edition) (panel object, references []any) {
 	id := uuid(d.name + "/navigation")
 	var links []any
 	for i := range dashboards {
@@ -184,7 +182,7 @@ func (d *dashboard) navigation() (panel object, references []any) {
 			"type": "dashboardLink", "id": link, "order": i, "label": to.label(), "destinationRefName": name,
 			"options": object{"openInNewTab": false, "useCurrentDateRange": true, "useCurrentFilters": false},
 		})
-		references = append(references, object{"id": to.id(), "name": id + ":" + name, "type": "dashboard"})
+		references = append(references, object{"id": to.id(e), "name": id + ":" + name, "type": "dashboard"})
 	}
 	return object{
 		"type": "links", "panelIndex": id, "gridData": object{"i": id, "x": 0, "y": 0, "w": 48, "h": navigationHeight},

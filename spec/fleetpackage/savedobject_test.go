@@ -172,7 +172,7 @@ func TestDashboardIDsAreUpstreams(t *testing.T) {
 		"alerts": "65402c30-ca6a-11ea-9d4d-9737a63aaa55", "machines": "c89734ca-ab7f-419d-b665-50076cceee60", "actions": "6a043fee-1e3d-454b-96d1-159e6efce215",
 	} {
 		at := slices.IndexFunc(dashboards, func(d dashboard) bool { return d.name == name })
-		if at < 0 || dashboards[at].id() != "microsoft_defender_endpoint-"+id {
+		if at < 0 || dashboards[at].id(&elasticName) != "microsoft_defender_endpoint-"+id {
 			t.Errorf("dashboard %s is not %s", name, id)
 		}
 	}

@@ -44,7 +44,10 @@ func Check(ctx context.Context, source map[string]any, targets []string) (output
 	if f.Version, err = k.version(ctx); err != nil {
 		return f, err
 	}
-	f.Known, f.Denied, err = k.denied(ctx, targets)
+	if f.Known, f.Denied, err = k.denied(ctx, targets); err != nil {
+		return f, err
+	}
+	f.Owners, f.OwnersKnown, err = k.owners(ctx, targets)
 	return f, err
 }
 

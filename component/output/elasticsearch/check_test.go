@@ -59,6 +59,44 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckNamesOwners: whose the data streams are, as far as the key may see.
+func TestCheckNamesOwners(t *testing.T) {
+	const set, target = "logs-a.log", "logs-a.log-default"
+	for name, c := range map[string]struct {
+		options elasticsearchtest.Options
+		owners  []output.Owner
+		known   bool
+	}{
+		"nothing there": {known: true},
+		"may not look":  {options: elasticsearchtest.Options{NoOwners: true, NoTemplates: true}},
+		"may look at templates only": {
+			options: elasticsearchtest.Options{NoOwners: true, Owned: map[string]elasticsearchtest.Owned{target: {Package: "p", Pipeline: set + "-1.2.3"}}},
+			owners:  []output.Owner{{Target: target, Package: "p", Pipeline: set + "-1.2.3"}},
+		},
+		"a live one": {
+			options: elasticsearchtest.Options{Owned: map[string]elasticsearchtest.Owned{target: {Package: "p", Pipeline: set + "-1.2.3"}}},
+			owners:  []output.Owner{{Target: target, Live: true, Package: "p", Pipeline: set + "-1.2.3"}}, known: true,
+		},
+		"a live one of nobody": {
+			options: elasticsearchtest.Options{Owned: map[string]elasticsearchtest.Owned{target: {}}},
+			owners:  []output.Owner{{Target: target, Live: true}}, known: true,
+		},
+		"a template": {
+			options: elasticsearchtest.Options{Owned: map[string]elasticsearchtest.Owned{target: {Planned: true, Package: "p"}}},
+			owners:  []output.Owner{{Target: target, Package: "p"}}, known: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(elasticsearchtest.New(c.options))
+			defer server.Close()
+			found, err := elasticsearch.Check(t.Context(), map[string]any{"hosts": []any{server.URL}}, []string{target, "nodashes"})
+			if err != nil || !slices.Equal(found.Owners, c.owners) || found.OwnersKnown != c.known {
+				t.Errorf("got %+v, %v", found, err)
+			}
+		})
+	}
+}
+
 func TestCheckOfAnUnreachableHost(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	url := server.URL

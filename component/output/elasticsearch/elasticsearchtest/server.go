@@ -25,6 +25,11 @@ type Options struct {
 	// look-up of privileges tells; NoPrivileges refuses the look-up itself.
 	Denied       []string
 	NoPrivileges bool
+	// Owned are data streams that Fleet knows, for those who ask by name; NoOwners
+	// refuses questions for data streams, NoTemplates those for templates.
+	Owned       map[string]Owned
+	NoOwners    bool
+	NoTemplates bool
 	// CountOnly keeps ids only and no documents.
 	CountOnly bool
 	// OnRequest is called for every request, before anything else.
@@ -220,7 +225,9 @@ func (e *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/"+stateIndices):
 		e.index(w, r)
 	default:
-		refuse(w, http.StatusNotFound)
+		if !read || !e.owner(w, r) {
+			refuse(w, http.StatusNotFound)
+		}
 	}
 }
 

@@ -1,0 +1,68 @@
+package defender
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Settings that only the alerts of Elastic's package have, up to its version 4,
+// whose other names are those of Config.
+
+// formerNames are settings that have another name here, with what to make of
+// their values.
+var formerNames = []struct {
+	former, name string
+	value        func(any) any
+}{
+	{"request_url", "url", apiHost},
+	{"scopes", "token_scopes", func(v any) any { return v }},
+}
+
+// goneSettings are not used any more, each with what does its work.
+var goneSettings = []struct{ name, instead string }{
+	{"azure_resource", "token_scopes has the scopes of the token"},
+	{"token_url", "login_url names the token service"},
+}
+
+// apiHost is the base of the API for the URL of its alerts.
+func apiHost(v any) any {
+	text, ok := v.(string)
+	if !ok {
+		return v
+	}
+	return strings.TrimSuffix(strings.TrimRight(text, "/"), "/api/alerts")
+}
+
+// takeFormer puts settings with former names under their names, where those are
+// not set beside them.
+func takeFormer(source map[string]any) {
+	for _, f := range formerNames {
+		if v := source[f.former]; isSet(v) && !isSet(source[f.name]) {
+			source[f.name] = f.value(v)
+		}
+	}
+}
+
+// isSet tells a value from what a form leaves for an empty field.
+func isSet(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case string:
+		return v != ""
+	case []any:
+		return len(v) > 0
+	}
+	return true
+}
+
+// goneNotice names the settings of a stream and its input that do nothing.
+func goneNotice(input, stream map[string]any) string {
+	var notices []string
+	for _, g := range goneSettings {
+		if isSet(input[g.name]) || isSet(stream[g.name]) {
+			notices = append(notices, fmt.Sprintf("%s is no longer used: %s", g.name, g.instead))
+		}
+	}
+	return strings.Join(notices, "; ")
+}
