@@ -16,7 +16,9 @@ type Retention struct {
 	// published again although nothing changed.
 	Refresh time.Duration
 	// Limit is the number of records above which those with the oldest times are
-	// forgotten, at 12 bytes each. 0 means 1<<20, a tenant of a million machines.
+	// forgotten. Each takes 12 bytes in the saved set, as much in memory while a
+	// snapshot is under way, and 32 in the cache of contents. 0 means 1<<20, a
+	// tenant of a million machines.
 	Limit int
 }
 
@@ -33,10 +35,10 @@ const (
 type seenSet struct {
 	retention Retention
 	now       func() time.Time
-	seed      uint64 // of the fingerprints, drawn with the state
+	seed      uint64 // of the fingerprints, drawn with the first checkpoint
 	hash      xxhash.Digest
 
-	writings writings
+	contents contentCache
 	kept     fingerprints      // published; this is what is saved
 	pending  map[uint64]uint32 // met, and not merged yet: published or in the batch
 	met      fingerprints      // by the snapshot under way, as kept
@@ -50,30 +52,32 @@ func newSeenSet(r Retention, now func() time.Time) *seenSet {
 	return &seenSet{retention: r, now: now, pending: map[uint64]uint32{}}
 }
 
-// fingerprint tells records apart, with a seed that nobody outside knows.
-func (s *seenSet) fingerprint(record []byte) uint64 {
+// fingerprint tells records, or contents, apart, with a seed that nobody outside
+// knows.
+func (s *seenSet) fingerprint(of []byte) uint64 {
 	s.hash.ResetWithSeed(s.seed)
-	_, _ = s.hash.Write(record) // never fails
+	_, _ = s.hash.Write(of) // never fails
 	return s.hash.Sum64()
 }
 
 // meet returns the fingerprint of a record's content, and what find says of it.
-// The content is asked for only where the record's bytes are not known. Former
-// editions kept the fingerprints of bytes: they count until they are forgotten.
-func (s *seenSet) meet(written uint64, content func() []byte) (sum uint64, entry uint32, met bool) {
-	sum, known := s.writings.find(written)
+// record is the fingerprint of its bytes; the content is asked for only where those
+// are not known. Earlier versions saved the fingerprints of bytes: they count until
+// they are forgotten.
+func (s *seenSet) meet(record uint64, content func() []byte) (sum uint64, entry uint32, met bool) {
+	sum, known := s.contents.find(record)
 	if !known {
 		sum = s.fingerprint(content())
 	}
-	s.writings.note(written, sum, s.mostWritings())
+	s.contents.add(record, sum, s.cacheLimit())
 	if entry, met = s.find(sum); !met && !known {
-		entry, met = s.find(written)
+		entry, met = s.find(record)
 	}
 	return sum, entry, met
 }
 
-// mostWritings are as many as a sweep can meet again.
-func (s *seenSet) mostWritings() int {
+// cacheLimit is as many records as a sweep can meet again.
+func (s *seenSet) cacheLimit() int {
 	return max(minPending, 2*(len(s.kept.sums)+len(s.pending)))
 }
 
@@ -125,14 +129,14 @@ func (s *seenSet) discard() { clear(s.pending) }
 // begin starts a sweep.
 func (s *seenSet) begin() {
 	s.met.reset()
-	s.writings.begin()
+	s.contents.begin()
 }
 
 // complete ends a snapshot: what it did not meet is forgotten. One that was
 // empty tells nothing of the records that were there before.
 func (s *seenSet) complete() {
 	s.merge()
-	s.writings.complete()
+	s.contents.complete()
 	if s.retention.Snapshot && len(s.met.sums) > 0 {
 		s.kept, s.met = s.met, s.kept
 	}
