@@ -7,16 +7,9 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 )
 
-// maxBare is how many records in a row come without $expand only, before the
+// maxWithoutExpand is how many records in a row come without $expand only, before the
 // server counts as one that refuses it.
-const maxBare = 2
-
-// bares counts a record that came without $expand only, and reports whether there
-// are too many of them to be exceptions.
-func (t *timeline) bares() bool {
-	t.bare++
-	return t.bare > maxBare
-}
+const maxWithoutExpand = 2
 
 // around lets a window begin behind the gap that it would begin in, and end
 // before the next one.
@@ -38,8 +31,8 @@ func (w *window) around(gaps []gap) {
 
 // enter begins to read a window from a time on.
 func (p *byTime) enter(from time.Time) {
-	p.open(from, p.can.window)
-	p.around(p.line.gaps)
+	p.open(from, p.caps.window)
+	p.around(p.timeline.gaps)
 	p.restart()
 }
 
@@ -52,15 +45,15 @@ func (t *timeline) renew(g gap, from time.Time) {
 	}
 }
 
-// lacks notes from where on records come without evidence, and asks for all of
-// it again once the refusal is forgotten.
+// lacks notes from where on records come without what $expand brings, and asks
+// for all of them again once the refusal is forgotten.
 func (t *timeline) lacks(before bool) {
-	switch now := t.can.takes(expand); {
+	switch now := t.caps.takes(expand); {
 	case before && !now:
-		t.bareFrom = t.lookback()
-	case !before && now && !t.bareFrom.IsZero() && t.cursor.After(t.bareFrom):
-		t.gaps = append(t.gaps, gap{From: t.bareFrom, To: t.cursor.Add(tick), Since: t.Now().UTC()})
-		t.bareFrom = time.Time{}
+		t.withoutExpandFrom = t.lookback()
+	case !before && now && !t.withoutExpandFrom.IsZero() && t.cursor.After(t.withoutExpandFrom):
+		t.gaps = append(t.gaps, gap{From: t.withoutExpandFrom, To: t.cursor.Add(tick), Since: t.Now().UTC()})
+		t.withoutExpandFrom = time.Time{}
 	}
 }
 

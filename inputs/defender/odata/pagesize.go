@@ -41,8 +41,8 @@ func (s *pageSize) probe() bool {
 	return true
 }
 
-// acquit ends a probe that was refused too: the size is not to blame.
-func (s *pageSize) acquit() {
+// endProbe ends a probe that was refused too: the size is not to blame.
+func (s *pageSize) endProbe() {
 	if s.probing {
 		s.top, s.failed, s.probing = s.failed, 0, false
 	}
