@@ -1,5 +1,11 @@
-// Package checkpoint keeps cursors durably: in files under the component's
+// Package checkpoint keeps checkpoints durably: in files under the component's
 // data directory, or in Elasticsearch where there is no disk.
+//
+// A stream saves through inputs.Cursors. KeepUnsaved (unsaved.go) remembers what
+// could not be saved; under it Files (files.go) writes a file for each stream, or
+// Elasticsearch (elasticsearch.go) a document. Both wrap the value with its key and
+// a checksum (content.go), and refuse what does not fit when it is loaded. Start
+// reading with Files.Save.
 //
 // # Invariants
 //
@@ -27,7 +33,7 @@
 //
 // What a stream reads comes from a policy and may hold anything, a slash
 // included. The key stands inside the file, where it is checked. A file that a
-// former edition named by the ids of input and stream is found once, and moved.
+// earlier version named by the ids of input and stream is found once, and moved.
 //
 // # Why a directory that cannot be written does not end the process
 //

@@ -5,6 +5,13 @@
 // decoder acknowledges what it must not (see below), and is not decoded twice:
 // that costs 12.2 allocations a document instead of 8.1 (BenchmarkPublish).
 //
+// A unit's settings become a config (config.go), and New (elasticsearch.go) makes
+// client and sender of it. A request goes from sender.Send (sender.go), which fills
+// an indexer, through exchange.Perform (exchange.go), which reads the answer whole,
+// to answer.go, which decodes it, and judge (verdict.go), which gives each document
+// its verdict. Start reading with sender.Send. kind.go has the rows of the health
+// table, check.go what the check command asks.
+//
 // # Invariants
 //
 //   - A document is counted only by what the answer says of it. An answer
