@@ -16,8 +16,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// try finds out whether a stream can collect: a token, then one call for the
-// newest record.
+// try finds out whether a stream can collect: a token, a call for the
+// newest record, and queries of a poll until the API takes one.
 func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 	r := resourceOf(c.DataStream.Dataset)
 	target := inputs.Target{DataStream: inputs.DataStream(c.DataStream), Index: c.Index}
