@@ -148,7 +148,7 @@ type Stream struct {
 	// restarted; with others, or with nil, it polls at once.
 	Reads any
 	// Run collects until ctx ends, then publishes the batch in hand, saves and
-	// returns nil. It returns an error only where going on makes no sense.
+	// returns nil. It returns an error only where it makes no sense to continue.
 	Run func(ctx context.Context, env Env) error
 
 	// Interval is the time from one poll to the next.

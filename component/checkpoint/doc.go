@@ -18,7 +18,7 @@
 //     a stream and never yields another stream's cursor.
 //   - While Elasticsearch is away nothing is reported as missing: a stream waits
 //     instead of starting afresh. Only a 403 lets it: a key that may not read is
-//     not mended by waiting, and alerts must not wait for that.
+//     not repaired by waiting, and alerts must not wait for that.
 //   - Files have mode 0600 in a directory of mode 0700.
 //   - One process owns a directory: a second one is refused. A directory that
 //     vanishes is made again, and owned again.
@@ -38,7 +38,7 @@
 // # Why a directory that cannot be written does not end the process
 //
 // The agent would start it again and again, and a data disk that is full would
-// stop alerts. The streams go on and say so; each save tries again.
+// stop alerts. The streams continue and say so; each save tries again.
 //
 // # Why unsaved values are remembered beside the stores
 //
@@ -49,7 +49,7 @@
 // # Why there is no optimistic locking in Elasticsearch
 //
 // An agentless input runs in one pod at a time. Two of them for a moment, while
-// one replaces the other, save cursors that are both acknowledged.
+// one replaces the other, save checkpoints that are both acknowledged.
 //
 // What the values mean, this package must not know.
 package checkpoint

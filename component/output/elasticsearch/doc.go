@@ -32,7 +32,7 @@
 // # Why a 403 of one item is not the end of the document
 //
 // It means that the key lacks the privilege for that data stream, which a
-// person mends in the policy. The document stays in its batch, is sent again
+// person repairs in the policy. The document stays in its batch, is sent again
 // with the longest wait, and the output unit says what is missing. Dropping
 // it would lose data to a typing error. 401 of an item is the same.
 //
@@ -73,7 +73,7 @@
 //
 // # Why an indexer may be thrown away
 //
-// A request's body is the indexer's own buffer, and net/http may go on
+// A request's body is the indexer's own buffer, and net/http may continue
 // reading it after a server answered early. Such an indexer is left to the
 // garbage collector instead of being filled again.
 //

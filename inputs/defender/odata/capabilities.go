@@ -19,7 +19,7 @@ const (
 	expand                        // $expand
 	timeFilter                    // $filter by the update time
 	idFilter                      // $filter by ids from one on
-	anyFilter                     // $filter by whatever property
+	anyFilter                     // $filter by any property
 )
 
 var optionNames = map[option]string{

@@ -245,7 +245,7 @@ func refused(page collect.PageStats) bool {
 	return ok && !page.Opened && refused.Status == http.StatusBadRequest && !refused.IsToken()
 }
 
-// exhausted is the error of a server that refuses whatever it is asked. The next
+// exhausted is the error of a server that refuses all that it is asked. The next
 // sweep begins with the best way: it was not the options.
 func (c *capabilities) exhausted(why error) error {
 	c.reset()

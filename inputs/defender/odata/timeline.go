@@ -162,7 +162,7 @@ func (t *timeline) complete() (collect.Pager, error) {
 type window struct {
 	now  func() time.Time
 	from time.Time // inclusive
-	to   time.Time // exclusive; zero = the present and whatever comes
+	to   time.Time // exclusive; zero = the present and what comes meanwhile
 	stretch
 	checked bool // see timeline.begin
 }
