@@ -41,13 +41,13 @@ func (k Key) Checkpoint() Key {
 func (k Key) Former() Key { return Key{Input: k.Input, Stream: k.Stream, Dataset: k.Dataset} }
 
 // ErrNoCursor means that nothing usable was saved under a key.
-var ErrNoCursor = errors.New("no cursor saved")
+var ErrNoCursor = errors.New("no checkpoint saved")
 
 // UnusableCursor is an ErrNoCursor: something was saved under a key, but it is
 // torn, foreign or of another version.
 type UnusableCursor struct{ Cause error }
 
-func (u *UnusableCursor) Error() string { return "saved cursor: " + u.Cause.Error() }
+func (u *UnusableCursor) Error() string { return "saved checkpoint: " + u.Cause.Error() }
 
 // Unwrap makes it an ErrNoCursor.
 func (u *UnusableCursor) Unwrap() []error { return []error{ErrNoCursor, u.Cause} }
