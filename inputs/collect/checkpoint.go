@@ -87,7 +87,7 @@ func (l *Loop) restore(ctx context.Context) error {
 	var unusable *inputs.UnusableCursor
 	switch {
 	case err == nil:
-		l.seen.seed, l.seen.kept, l.saved = c.Seed, *c.Seen, c.Place
+		l.seen.seed, l.seen.published, l.saved = c.Seed, *c.Seen, c.Place
 	case errors.As(err, &unusable) || errors.Is(err, inputs.ErrNoCursor):
 		if err := l.Strategy.Restore(nil); err != nil {
 			return fmt.Errorf("first place: %w", err)
@@ -121,7 +121,7 @@ func (l *Loop) rewind() {
 // package's doc); the poll's error tells of it, and the next poll tries again.
 func (l *Loop) save() {
 	l.seen.merge()
-	c := checkpoint{Resource: l.Resource, Place: l.Strategy.Place().JSON, Seed: l.seen.seed, Seen: &l.seen.kept}
+	c := checkpoint{Resource: l.Resource, Place: l.Strategy.Place().JSON, Seed: l.seen.seed, Seen: &l.seen.published}
 	l.saved = c.Place
 	b, err := c.marshal()
 	if err == nil {

@@ -24,7 +24,7 @@ func setOf(n int) *seenSet {
 }
 
 func stateOf(s *seenSet) *checkpoint {
-	return &checkpoint{Resource: "thing", Place: jsontext.Value(somePlace), Seen: &s.kept}
+	return &checkpoint{Resource: "thing", Place: jsontext.Value(somePlace), Seen: &s.published}
 }
 
 // TestStateIsSmall: the promised bounds of a checkpoint and of the time to
@@ -58,11 +58,11 @@ func TestSeenSetIsBounded(t *testing.T) {
 	const limit = 50_000
 	s := setOf(limit + 1000)
 	s.retention.Limit = limit
-	for i, sum := range s.kept.sums {
-		s.kept.times[i] -= uint32(sum % 100_000)
+	for i, sum := range s.published.sums {
+		s.published.times[i] -= uint32(sum % 100_000)
 	}
 	s.merge()
-	if n := len(s.kept.sums); n > limit+100 || n < limit-1000 {
+	if n := len(s.published.sums); n > limit+100 || n < limit-1000 {
 		t.Errorf("%d records kept, want about %d", n, limit)
 	}
 }
@@ -93,7 +93,7 @@ func BenchmarkSeen(b *testing.B) {
 					if met {
 						b.Fatal("met")
 					}
-					s.keep(sum, entry, met, time.Unix(int64(record), 0), time.Time{})
+					s.remember(sum, entry, met, time.Unix(int64(record), 0), time.Time{})
 					record++
 				}
 				s.forget(time.Unix(int64(max(0, record-size)), 0))

@@ -120,7 +120,7 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 			return err
 		}
 	}
-	l.seen.keep(content, entry, met, updated, page.from)
+	l.seen.remember(content, entry, met, updated, page.from)
 	if l.seen.crowded() { // a page may have any number of records
 		return l.acknowledge()
 	}

@@ -38,11 +38,11 @@ type seenSet struct {
 	seed      uint64 // of the fingerprints, drawn with the first checkpoint
 	hash      xxhash.Digest
 
-	contents contentCache
-	kept     fingerprints      // published; this is what is saved
-	pending  map[uint64]uint32 // met, and not merged yet: published or in the batch
-	met      fingerprints      // by the snapshot under way, as kept
-	changed  bool              // a record was published since the set was saved
+	contents  contentCache
+	published fingerprints      // this is what is saved
+	pending   map[uint64]uint32 // met, and not merged yet: published or in the batch
+	met       fingerprints      // by the snapshot under way, as published
+	changed   bool              // a record was published since the set was saved
 }
 
 func newSeenSet(r Retention, now func() time.Time) *seenSet {
@@ -78,24 +78,24 @@ func (s *seenSet) meet(record uint64, content func() []byte) (sum uint64, entry 
 
 // cacheLimit is as many records as a sweep can meet again.
 func (s *seenSet) cacheLimit() int {
-	return max(minPending, 2*(len(s.kept.sums)+len(s.pending)))
+	return max(minPending, 2*(len(s.published.sums)+len(s.pending)))
 }
 
-// find reports whether a record need not be published. The time is for keep.
+// find reports whether a record need not be published. The time is for remember.
 func (s *seenSet) find(fingerprint uint64) (entry uint32, met bool) {
 	if entry, met = s.pending[fingerprint]; met {
 		return entry, true
 	}
-	entry, met = s.kept.find(fingerprint)
+	entry, met = s.published.find(fingerprint)
 	if met && s.retention.Snapshot {
 		met = s.now().Sub(time.Unix(int64(entry), 0)) < s.retention.Refresh
 	}
 	return entry, met
 }
 
-// keep remembers a record after find gave entry and met. Its time is zero where
+// remember adds a record after find gave entry and met. Its time is zero where
 // it has none; it is met again for as long as from is asked for.
-func (s *seenSet) keep(fingerprint uint64, entry uint32, met bool, updated, from time.Time) {
+func (s *seenSet) remember(fingerprint uint64, entry uint32, met bool, updated, from time.Time) {
 	switch {
 	case s.retention.Snapshot && met: // since it was published
 	case s.retention.Snapshot, updated.IsZero(): // without a time it can be met again for as long
@@ -110,16 +110,16 @@ func (s *seenSet) keep(fingerprint uint64, entry uint32, met bool, updated, from
 // crowded bounds what is pending, by what it costs to merge it: that grows with
 // the set.
 func (s *seenSet) crowded() bool {
-	return len(s.pending) >= max(minPending, len(s.kept.sums)/32)
+	return len(s.pending) >= max(minPending, len(s.published.sums)/32)
 }
 
 // merge puts what is pending into the set: all of its documents are published.
 func (s *seenSet) merge() {
-	s.kept.add(s.pending)
+	s.published.add(s.pending)
 	if s.retention.Snapshot {
 		s.met.add(s.pending)
 	}
-	s.kept.prune(0, s.retention.Limit)
+	s.published.prune(0, s.retention.Limit)
 	clear(s.pending)
 }
 
@@ -138,7 +138,7 @@ func (s *seenSet) complete() {
 	s.merge()
 	s.contents.complete()
 	if s.retention.Snapshot && len(s.met.sums) > 0 {
-		s.kept, s.met = s.met, s.kept
+		s.published, s.met = s.met, s.published
 	}
 }
 
@@ -146,7 +146,7 @@ func (s *seenSet) complete() {
 func (s *seenSet) forget(before time.Time) {
 	if !s.retention.Snapshot {
 		s.merge()
-		s.kept.prune(unix32(before), s.retention.Limit)
+		s.published.prune(unix32(before), s.retention.Limit)
 	}
 }
 
@@ -157,7 +157,7 @@ func (s *seenSet) rewind(from time.Time) {
 	if s.retention.Snapshot {
 		from = time.Time{}
 	}
-	s.kept.truncate(unix32(from))
+	s.published.truncate(unix32(from))
 }
 
 func unix32(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }

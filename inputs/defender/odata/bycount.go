@@ -15,10 +15,10 @@ type byCount struct {
 	page collect.PageStats // in question
 }
 
-// leaves reports whether the cursor would move over a page's neighbours that
+// orderUnproven reports whether the cursor would move over a page's neighbours that
 // another page has to show.
-func (p *byTime) leaves(page collect.PageStats) bool {
-	return !p.caps.unasked && page.Newest.After(p.from) && p.skip+page.Records > 1 &&
+func (p *byTime) orderUnproven(page collect.PageStats) bool {
+	return !p.caps.countRefused && page.Newest.After(p.from) && p.skip+page.Records > 1 &&
 		(page.Err != nil || !p.caps.short(page.Records, p.asked))
 }
 
@@ -36,7 +36,7 @@ func (p *byCount) Request() collect.Request {
 func (p *byCount) Next(answer collect.PageStats) (collect.Pager, error) {
 	switch {
 	case refused(answer):
-		p.caps.unasked = true // until the next refusals are forgotten
+		p.caps.countRefused = true // until the next refusals are forgotten
 		p.caps.since = p.caps.now()
 	case answer.Err != nil:
 		return nil, answer.Err

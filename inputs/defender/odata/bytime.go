@@ -74,7 +74,7 @@ func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 	if p.skip == 0 {
 		p.ask(page.Asked)
 	}
-	if p.leaves(page) {
+	if p.orderUnproven(page) {
 		return &byCount{byTime: p, page: page}, nil
 	}
 	return p.move(page)
@@ -96,7 +96,7 @@ func (p *byTime) move(page collect.PageStats) (collect.Pager, error) {
 	case ended:
 		p.reach(p.to, p.Overlap)
 		p.caps.widen()
-		p.enter(p.to)
+		p.beginWindow(p.to)
 	default: // an earlier pass may have seen later records
 		p.timeline.advance(page.Past, p.stretch)
 		p.reach(page.Newest, p.Overlap)

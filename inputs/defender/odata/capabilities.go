@@ -34,13 +34,13 @@ type capabilities struct {
 
 	// variants are the forms of the query, each by the options that it leaves out,
 	// the best one first; inUse is the index of the present one.
-	variants []option
-	inUse    int
-	ignored  option    // what the server showed to ignore
-	since    time.Time // of the last refusal
-	unasked  bool      // the order cannot be asked about
-	window   time.Duration
-	failedAt string // where a page failed last
+	variants     []option
+	inUse        int
+	ignored      option    // what the server showed to ignore
+	since        time.Time // of the last refusal
+	countRefused bool      // the question by which byCount proves an order is refused
+	window       time.Duration
+	failedAt     string // where a page failed last
 }
 
 func newCapabilities(o Options, variants ...option) *capabilities {
@@ -59,13 +59,13 @@ func newCapabilities(o Options, variants ...option) *capabilities {
 
 // reset forgets what was refused. Which pages a server cut is no refusal.
 func (c *capabilities) reset() {
-	c.inUse, c.ignored, c.since, c.unasked, c.window = 0, 0, time.Time{}, false, maxWindow
+	c.inUse, c.ignored, c.since, c.countRefused, c.window = 0, 0, time.Time{}, false, maxWindow
 }
 
 // begin starts a sweep.
 func (c *capabilities) begin() {
 	c.sweeps++
-	c.shown()
+	c.showWays()
 }
 
 func (c *capabilities) takes(o option) bool { return c.variants[c.inUse]&o == 0 }
@@ -101,7 +101,7 @@ func (c *capabilities) relax() {
 	if !c.since.IsZero() && c.now().Sub(c.since) > refusalTTL {
 		c.reset()
 	}
-	c.shown()
+	c.showWays()
 }
 
 // widen lets a query span more time again after a window was read.
@@ -114,7 +114,7 @@ type Ways struct {
 	Since    time.Time
 }
 
-func (c *capabilities) shown() {
+func (c *capabilities) showWays() {
 	if c.show == nil {
 		return
 	}

@@ -46,8 +46,8 @@ const (
 type closeIn struct {
 	*sweep
 	ask func(skip, top int, withoutExpand bool) collect.Request
-	// left continues behind the record, or behind the list where all came.
-	left func(c *closeIn) (collect.Pager, error)
+	// continueBehind continues behind the record, or behind the list where all came.
+	continueBehind func(c *closeIn) (collect.Pager, error)
 	// failed decides where nothing comes.
 	failed func(error) (collect.Pager, error)
 
@@ -113,10 +113,10 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	}
 	switch {
 	case c.phase == account:
-		return c.left(c)
+		return c.continueBehind(c)
 	case c.phase == withoutExpand && page.Err == nil && page.Records == 1:
 		c.isolated, c.next = true, page
-		return c.left(c)
+		return c.continueBehind(c)
 	case c.phase == withoutExpand:
 		c.phase = neighbour
 	case c.phase == neighbour && (page.Err != nil || page.Records == 0 && (c.read == 0 || !c.atEnd)):
@@ -126,7 +126,7 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	case page.Err != nil:
 		c.halve(page)
 	case page.Records == 0, c.read >= MaxPage:
-		return c.left(c)
+		return c.continueBehind(c)
 	default:
 		c.last = page
 		c.read += page.Records
@@ -158,7 +158,7 @@ func (p *byTime) closeIn() collect.Pager {
 	c := p.sweep.closeIn()
 	skip := p.skip
 	c.ask = p.single(p.window, skip)
-	c.left = func(c *closeIn) (collect.Pager, error) {
+	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
 		p.caps.limit, p.caps.top = 0, p.caps.most
 		if !c.isolated {
 			return p, nil // all came this time
@@ -175,7 +175,7 @@ func (p *byTime) closeIn() collect.Pager {
 			p.timeline.gaps = p.timeline.gaps[1:]
 		}
 		p.reach(g.To, p.Overlap)
-		p.enter(g.To)
+		p.beginWindow(g.To)
 		return p, nil
 	}
 	return c
@@ -197,7 +197,7 @@ func (p *byID) closeIn() collect.Pager {
 	c.ask = func(skip, top int, withoutExpand bool) collect.Request {
 		return collect.Request{Query: p.part(filter, "id", skip, top, withoutExpand)}
 	}
-	c.left = func(c *closeIn) (collect.Pager, error) {
+	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
 		p.caps.limit, p.caps.top = 0, p.caps.most
 		switch {
 		case c.isolated && c.next.Records == 0:

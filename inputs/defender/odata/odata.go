@@ -145,13 +145,13 @@ func (s *sweep) part(filter, order string, skip, top int, withoutExpand bool) ur
 // again and again. Of one that broke off, what came is a smaller page.
 func (s *sweep) check(page collect.PageStats) error {
 	if s.pages > 0 {
-		s.caps.followed(s.former.Records, s.asked, page.Fresh)
+		s.caps.noteFollowed(s.former.Records, s.asked, page.Fresh)
 	}
 	s.asked = s.caps.top
 	if page.Err != nil {
 		s.caps.shrink()
 	} else {
-		s.caps.came(page.Records)
+		s.caps.noteWhole(page.Records)
 		s.alive = true
 	}
 	if page.Records == 0 || s.skip == 0 || page.Digest != s.former.Digest {

@@ -95,8 +95,8 @@ func (t *timeline) begin(checked bool) collect.Pager {
 	case !t.caps.takes(orderBy):
 		return &byWindow{sweep: s, timeline: t, property: t.Updated, window: w}
 	default:
-		w.around(t.gaps)
-		return t.reask(&byTime{sweep: s, timeline: t, window: w, begun: t.Now(), newest: t.cursor})
+		w.avoid(t.gaps)
+		return t.retryGap(&byTime{sweep: s, timeline: t, window: w, begun: t.Now(), newest: t.cursor})
 	}
 }
 
@@ -107,7 +107,7 @@ func (t *timeline) refuses(asked option, why error) (collect.Pager, error) {
 	if !t.caps.refuse(asked) {
 		return nil, t.caps.exhausted(why)
 	}
-	t.lacks(before)
+	t.noteExpand(before)
 	return t.Begin(), why
 }
 
@@ -153,7 +153,7 @@ func (t *timeline) advance(past time.Time, s stretch) {
 func (t *timeline) complete() (collect.Pager, error) {
 	before := t.caps.takes(expand)
 	t.caps.relax()
-	t.lacks(before)
+	t.noteExpand(before)
 	t.ended = t.Now()
 	return nil, nil
 }
