@@ -176,7 +176,7 @@ func (w *watch) reconcile(ctx context.Context, c *Component) {
 			w.describe(c)
 			wanted, unwanted, removed := w.wanted()
 			c.Apply(ctx, wanted)
-			w.settle(unwanted)
+			w.reportStopped(unwanted)
 			for _, u := range removed {
 				c.forget(context.WithoutCancel(ctx), u)
 			}
@@ -184,9 +184,9 @@ func (w *watch) reconcile(ctx context.Context, c *Component) {
 	}
 }
 
-// settle reports units that should not run and never did as stopped; Apply has
+// reportStopped reports units that should not run and never did as stopped; Apply has
 // stopped the others.
-func (w *watch) settle(unwanted []*client.Unit) {
+func (w *watch) reportStopped(unwanted []*client.Unit) {
 	for _, u := range unwanted {
 		if state, _, _ := u.State(); state != client.UnitStateStopped {
 			w.report(u)(client.UnitStateStopped, stoppedText, nil)

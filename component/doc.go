@@ -1,6 +1,13 @@
 // Package component speaks to Elastic Agent: units come in, states go out. It
-// builds, swaps and restarts what runs. What a unit shows comes from package
-// health; the outputs there are stand in outputs.go, one line for each.
+// builds, swaps and restarts what runs.
+//
+// The agent's client tells of changed units; RunUnderAgent (agent.go) gathers them
+// and calls Component.Apply (component.go) with all that are wanted. Apply makes
+// the output (outputs.go, one line for each there is), plugs it into the slot
+// (slot.go) that all streams publish through, and starts, restarts or stops streams
+// (stream.go). What a unit shows goes back through package health and lifecycle.go.
+// Start reading with Component.Apply. Beside that way stand diagnostics.go,
+// redact.go, actions.go and check.go.
 //
 // # Invariants
 //

@@ -87,9 +87,9 @@ func (r *redaction) addresses(v any) any {
 		if !ok {
 			password = rest[:i]
 		}
-		r.keep(password)
+		r.remember(password)
 		if plain, err := url.PathUnescape(password); err == nil {
-			r.keep(plain)
+			r.remember(plain)
 		}
 		if found {
 			scheme += "://"
@@ -106,25 +106,25 @@ func (r *redaction) addresses(v any) any {
 	}
 }
 
-// keep remembers a secret, to find it wherever else it stands. A short one would
+// remember notes a secret, to find it wherever else it stands. A short one would
 // make every other text unreadable.
-func (r *redaction) keep(secret string) {
+func (r *redaction) remember(secret string) {
 	if len(secret) >= 4 {
 		r.secrets = append(r.secrets, secret)
 	}
 }
 
-// keepParts remembers what may stand alone of a secret: the key of id:key, in
+// rememberParts remembers what may stand alone of a secret: the key of id:key, in
 // base64 or not, and what follows the scheme of an Authorization header.
-func (r *redaction) keepParts(secret string) {
-	r.keep(secret)
+func (r *redaction) rememberParts(secret string) {
+	r.remember(secret)
 	for _, word := range strings.Fields(secret) {
 		if plain, err := base64.StdEncoding.DecodeString(word); err == nil && strings.Contains(string(plain), ":") {
-			r.keep(word)
+			r.remember(word)
 			word = string(plain)
 		}
 		if _, after, ok := strings.Cut(word, ":"); ok && len(after) >= 8 {
-			r.keep(after)
+			r.remember(after)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func (r *redaction) hide(v any) any {
 		}
 		return out
 	case string:
-		r.keepParts(v)
+		r.rememberParts(v)
 		if v == "" {
 			return v
 		}

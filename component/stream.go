@@ -136,7 +136,7 @@ func (r *runningStream) resume(former *runningStream) time.Time {
 func everyStream(inputs.Key) bool { return true }
 
 // stopStreams ends the streams that which chooses, all at once, and waits for
-// them: each publishes the batch in hand and saves its cursor. Until then they
+// them: each publishes the batch in hand and saves its checkpoint. Until then they
 // count as the unit's streams: what they still report is true of it.
 func (c *Component) stopStreams(in *runningInput, which func(inputs.Key) bool) map[inputs.Key]*runningStream {
 	stopped := map[inputs.Key]*runningStream{}

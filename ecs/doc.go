@@ -1,6 +1,12 @@
 // Package ecs holds the document model: what the collector publishes, in the
 // shape of the Elastic Common Schema, before any output has seen it.
 //
+// A mapper sets Values (value.go) at paths of a Document (document.go), keeps what
+// the next documents have in common (layer.go), and AppendJSON encodes the whole into
+// a batch. Values come from records, with Scalar, Text and JSON, which scan.go reads.
+// Start reading with document.go. There are no field sets here: which fields there
+// are is said by the mappers and checked by spec/fleetpackage/fields.csv.
+//
 // # Invariants
 //
 //   - A Document never holds a null, an empty string, an empty list or an empty

@@ -1,13 +1,24 @@
 // Package inputs is the seam between what collects (packages below it) and
 // what talks to Elastic Agent (package component): the interfaces and the few
-// plain types both sides share. It holds no logic beyond the batch they hand
-// over, and must not know the agent's protocol, an output or a vendor.
+// plain types both sides share.
+//
+// An Input makes Streams of a unit's settings. A Stream runs with an Env: it
+// takes a Batch from the Batches of the process, gives it to the Publisher, whose
+// nil is the acknowledgement, saves its checkpoint through Cursors, and tells the
+// Reporter how it is. Start reading with inputs.go; batch.go is what is handed over,
+// fallback.go what becomes of a refused document, condition.go a row of the health
+// table.
+//
+// Whether and when something is collected, mapped or sent again is not decided
+// here. What both sides need as code stands here too: the pool of batches
+// (batches.go), and what keeps secrets out of texts (secret.go, hidden.go). The
+// package must not know the agent's protocol, an output or a vendor.
 //
 // # Why Publish blocks and nil is the acknowledgement
 //
 // Sources here are limited to some calls a minute, so there is nothing to win
-// from acknowledging out of order. One call, one answer: a cursor may be saved
-// as soon as Publish returned nil, and never otherwise.
+// from acknowledging out of order. One call, one answer: a checkpoint may be
+// saved as soon as Publish returned nil, and never otherwise.
 //
 // # Why a batch holds encoded documents
 //

@@ -25,7 +25,7 @@ type Key struct {
 	Dataset string
 	// Source is what the stream reads and where to, beginning with the input's
 	// type and a "|". It alone is the key of the checkpoint: ids change when a
-	// policy is upgraded. Without one the ids are, as in former editions.
+	// policy is upgraded. Without one the ids are, as in earlier versions.
 	Source string `json:",omitzero"`
 }
 
@@ -37,23 +37,23 @@ func (k Key) Checkpoint() Key {
 	return Key{Source: k.Source}
 }
 
-// Former is the key under which former editions kept the checkpoint.
+// Former is the key under which earlier versions kept the checkpoint.
 func (k Key) Former() Key { return Key{Input: k.Input, Stream: k.Stream, Dataset: k.Dataset} }
 
 // ErrNoCursor means that nothing usable was saved under a key.
-var ErrNoCursor = errors.New("no cursor saved")
+var ErrNoCursor = errors.New("no checkpoint saved")
 
 // UnusableCursor is an ErrNoCursor: something was saved under a key, but it is
 // torn, foreign or of another version.
 type UnusableCursor struct{ Cause error }
 
-func (u *UnusableCursor) Error() string { return "saved cursor: " + u.Cause.Error() }
+func (u *UnusableCursor) Error() string { return "saved checkpoint: " + u.Cause.Error() }
 
 // Unwrap makes it an ErrNoCursor.
 func (u *UnusableCursor) Unwrap() []error { return []error{ErrNoCursor, u.Cause} }
 
-// Cursors keeps how far each stream has been read. A value is small JSON (at
-// most a few MiB) that only its stream understands.
+// Cursors keeps the checkpoints of streams. A value is small JSON (at most a few
+// MiB) that only its stream understands.
 type Cursors interface {
 	// Load returns what was last saved under the key's Checkpoint. Where there is
 	// nothing, what is found under its Former is moved there, once. The error is ErrNoCursor where there
@@ -131,7 +131,7 @@ type Env struct {
 	// means at once. A restarted stream keeps the rhythm of its polls by it.
 	FirstPoll time.Time
 	// Grace is how long a stopping stream may take to publish the batch in
-	// hand and save its cursor.
+	// hand and save its checkpoint.
 	Grace time.Duration
 }
 
@@ -149,7 +149,7 @@ type Stream struct {
 	// restarted; with others, or with nil, it polls at once.
 	Reads any
 	// Run collects until ctx ends, then publishes the batch in hand, saves and
-	// returns nil. It returns an error only where going on makes no sense.
+	// returns nil. It returns an error only where it makes no sense to continue.
 	Run func(ctx context.Context, env Env) error
 
 	// Interval is the time from one poll to the next.

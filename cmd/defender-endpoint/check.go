@@ -24,7 +24,7 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check -c policy.yml",
 		Short: "Find out before deployment whether a policy can collect",
-		Long: `check asks for a token, makes one cheap call per stream and looks at the output, with the
+		Long: `check asks for a token, makes a few small calls per stream and looks at the output, with the
 settings of a policy. It writes nothing anywhere. Exit code 0 means that every stream can
 collect and that the output would take its documents.`,
 		Args: noArguments,

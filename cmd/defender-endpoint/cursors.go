@@ -11,7 +11,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
-// cursors is where this process keeps how far it has read.
+// cursors is where this process keeps its checkpoints.
 type cursors struct {
 	inputs.Cursors
 	onOutput func(output.Output) // nil unless they are kept behind the output
@@ -23,13 +23,13 @@ type cursors struct {
 // cannot be used now is no error: streams show it, and continue when it is fixed.
 func openCursors(log *slog.Logger, dataPath string) (*cursors, error) {
 	if checkpoint.IsAgentless(os.Getenv, defender.Type) {
-		log.Info("cursors are kept in Elasticsearch")
+		log.Info("checkpoints are kept in Elasticsearch")
 		store := checkpoint.NewElasticsearch()
 		return &cursors{checkpoint.KeepUnsaved(store), behind(store), func() {}}, nil
 	}
 	files, err := checkpoint.Open(dataPath)
 	if err != nil {
-		return nil, fmt.Errorf("open cursors: %w", err)
+		return nil, fmt.Errorf("open checkpoints: %w", err)
 	}
 	return &cursors{checkpoint.KeepUnsaved(files), nil, func() { _ = files.Close() }}, nil
 }

@@ -51,7 +51,7 @@ prints every document that arrives to standard output, one JSON object a line.`,
 	cmd.Flags().IntVar(&o.machines, "machines", 50, "machines the tenant has")
 	cmd.Flags().IntVar(&o.actions, "actions", 30, "machine actions the tenant has")
 	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "seed of the simulated data")
-	cmd.Flags().StringVar(&o.output, "output", "elasticsearch", "the way out: elasticsearch or shipper")
+	cmd.Flags().StringVar(&o.output, "output", "elasticsearch", "the way out: "+demoOutputs())
 	cmd.Flags().DurationVar(&o.limit, "limit", 5*time.Minute, "give up after so long")
 	return cmd
 }

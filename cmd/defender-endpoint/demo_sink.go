@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
@@ -21,15 +24,23 @@ type demoSink struct {
 	close  func()
 }
 
-func newDemoSink(ctx context.Context, kind string, stdout io.Writer) (*demoSink, error) {
-	switch kind {
-	case "elasticsearch":
-		return newElasticsearchSink(ctx, stdout)
-	case "shipper":
-		return newShipperSink(stdout)
-	default:
-		return nil, &exitError{2, fmt.Errorf("--output: want elasticsearch or shipper, got %q", kind)}
+// demoSinks are the fakes by the type of their output.
+var demoSinks = map[string]func(context.Context, io.Writer) (*demoSink, error){
+	"elasticsearch": newElasticsearchSink,
+	"shipper":       newShipperSink,
+}
+
+func newDemoSink(ctx context.Context, outputType string, stdout io.Writer) (*demoSink, error) {
+	newSink, known := demoSinks[outputType]
+	if !known {
+		return nil, &exitError{2, fmt.Errorf("--output: want %s, got %q", demoOutputs(), outputType)}
 	}
+	return newSink(ctx, stdout)
+}
+
+// demoOutputs are the types of the outputs that the demo can show.
+func demoOutputs() string {
+	return strings.Join(slices.Sorted(maps.Keys(demoSinks)), " or ")
 }
 
 const demoOutputID = "microsoft_defender_endpoint-default"
@@ -76,7 +87,7 @@ func newElasticsearchSink(ctx context.Context, stdout io.Writer) (*demoSink, err
 	}, nil
 }
 
-func newShipperSink(stdout io.Writer) (*demoSink, error) {
+func newShipperSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 	shipper, err := shippertest.New(shippertest.Options{TLS: true, Name: demoOutputID})
 	if err != nil {
 		return nil, err

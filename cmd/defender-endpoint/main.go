@@ -1,5 +1,3 @@
-// Command defender-endpoint collects Microsoft Defender for Endpoint data under
-// Elastic Agent. Without a subcommand it expects to be spawned by the agent.
 package main
 
 import (

@@ -1,5 +1,11 @@
-// Package checkpoint keeps cursors durably: in files under the component's
+// Package checkpoint keeps checkpoints durably: in files under the component's
 // data directory, or in Elasticsearch where there is no disk.
+//
+// A stream saves through inputs.Cursors. KeepUnsaved (unsaved.go) remembers what
+// could not be saved; under it Files (files.go) writes a file for each stream, or
+// Elasticsearch (elasticsearch.go) a document. Both wrap the value with its key and
+// a checksum (content.go), and refuse what does not fit when it is loaded. Start
+// reading with Files.Save.
 //
 // # Invariants
 //
@@ -12,7 +18,7 @@
 //     a stream and never yields another stream's cursor.
 //   - While Elasticsearch is away nothing is reported as missing: a stream waits
 //     instead of starting afresh. Only a 403 lets it: a key that may not read is
-//     not mended by waiting, and alerts must not wait for that.
+//     not repaired by waiting, and alerts must not wait for that.
 //   - Files have mode 0600 in a directory of mode 0700.
 //   - One process owns a directory: a second one is refused. A directory that
 //     vanishes is made again, and owned again.
@@ -27,7 +33,7 @@
 //
 // What a stream reads comes from a policy and may hold anything, a slash
 // included. The key stands inside the file, where it is checked. A file that a
-// former edition named by the ids of input and stream is found once, and moved.
+// earlier version named by the ids of input and stream is found once, and moved.
 //
 // # Why a checkpoint ends after 180 days
 //
@@ -40,7 +46,7 @@
 // # Why a directory that cannot be written does not end the process
 //
 // The agent would start it again and again, and a data disk that is full would
-// stop alerts. The streams go on and say so; each save tries again.
+// stop alerts. The streams continue and say so; each save tries again.
 //
 // # Why unsaved values are remembered beside the stores
 //
@@ -51,7 +57,7 @@
 // # Why there is no optimistic locking in Elasticsearch
 //
 // An agentless input runs in one pod at a time. Two of them for a moment, while
-// one replaces the other, save cursors that are both acknowledged.
+// one replaces the other, save checkpoints that are both acknowledged.
 //
 // What the values mean, this package must not know.
 package checkpoint

@@ -6,8 +6,8 @@
 // Input joins its streams into the unit's state and reports that. An Output does
 // the same for an output's trouble and refusals. Rows come from three places: those
 // that hold for every source stand in table.go, an input and each output bring
-// their own (inputs.Input.Conditions, output.Kind.Conditions). Start reading with
-// Stream.Report.
+// their own (inputs.Input.Conditions, output.Kind.Conditions). text.go fills in a
+// row's words, payload.go makes the payload. Start reading with Stream.Report.
 //
 // # Invariants
 //
@@ -41,8 +41,10 @@
 // blink of the network. But a page can be cut once, and a unit that turns
 // yellow and green again costs a message to Fleet each time. A unit that was
 // well shows unreachable, failing or unreadable answers from the second failed
-// poll in a row on, which begins at most 30 s after the first; a unit that never
-// was, and trouble that only a person ends, shows at once.
+// poll in a row on. That one begins at most 30 s after the first, or when the source wants to
+// be asked again (inputs/collect, Source.RetryAfter: up to 5 min after a 5xx that
+// says so). A unit that never was well, and trouble that only a person ends, shows
+// at once.
 //
 // # Why losses are shown for some polls more
 //

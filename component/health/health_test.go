@@ -216,6 +216,17 @@ func TestCheckpointTroubleHidesThePath(t *testing.T) {
 	}
 }
 
+// TestAPITroubleOutranksTheCheckpoint: a poll can fail at the API while the state
+// cannot be saved either. "Nothing is lost" must not hide a wrong secret.
+func TestAPITroubleOutranksTheCheckpoint(t *testing.T) {
+	unsaved := fmt.Errorf("save checkpoint: %w", &CheckpointError{"save", errors.New("no space left on device")})
+	for _, err := range []error{errors.Join(of(forbid), unsaved), errors.Join(unsaved, of(forbid))} {
+		if c := toy.show(err); c.row != forbid {
+			t.Errorf("%s: %q", c.row.Name, c.text)
+		}
+	}
+}
+
 func TestNoticeShowsWhileWell(t *testing.T) {
 	var r told
 	s := newStream(&r, "request tracer on: turn enable_request_tracer off")

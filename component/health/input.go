@@ -64,7 +64,7 @@ func (h *Input) Refuse(fault error) {
 	h.fault = shown{}
 	if fault != nil {
 		h.Log.Error("input configuration refused", "error", fault.Error())
-		h.fault = because(badInput, fault)
+		h.fault = causedBy(badInput, fault)
 	}
 	h.tellLocked()
 }

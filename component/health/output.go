@@ -166,7 +166,7 @@ func (h *Output) End() {
 func (h *Output) Refuse(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.now = because(badOutput, err)
+	h.now = causedBy(badOutput, err)
 	h.log.Error("output configuration refused", "error", err.Error())
 	h.tellLocked()
 }

@@ -7,7 +7,7 @@ import "time"
 func (s *Stream) Refuse(fault error) {
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
-	s.failures, s.last = 1, because(badSetting, fault)
+	s.failures, s.last = 1, causedBy(badSetting, fault)
 	s.become(s.last, nil)
 }
 

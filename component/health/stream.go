@@ -34,8 +34,8 @@ type Stream struct {
 	quarantined int   // counted since the last full poll
 	tainted     int   // full polls until a quarantined record is forgotten
 
-	// The poll under way: when it began to read, and how far behind the present
-	// it was then.
+	// The stretch of the poll under way that noteLag looks at: when it began, zero
+	// before the poll counted a record, and how far behind the present it was then.
 	since time.Time
 	lag   time.Duration
 

@@ -33,7 +33,7 @@ const clean = 5
 
 const (
 	afterRightSettings = "when the policy names right settings"
-	byItself           = "with the first full poll; trying goes on by itself"
+	byItself           = "with the first full poll; it is tried again until then"
 )
 
 // The rows that hold whatever the source and the output are.

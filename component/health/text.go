@@ -80,8 +80,8 @@ func show(d inputs.Diagnosis) shown {
 	return shown{state: stateOf(d.Condition), text: text, row: d.Condition}
 }
 
-// because fills in a cause alone.
-func because(c *inputs.Condition, err error) shown {
+// causedBy fills in a cause alone.
+func causedBy(c *inputs.Condition, err error) shown {
 	return show(inputs.Diagnosis{Condition: c, Cause: oneLine(err)})
 }
 
@@ -107,6 +107,10 @@ type Diagnose func(err error) inputs.Diagnosis
 func (diagnose Diagnose) Explain(err error) string { return diagnose.show(err).text }
 
 func (diagnose Diagnose) show(err error) shown {
+	// The input's rows go first: of the two, trouble with the source stops data.
+	if d := diagnose(err); d.Condition != nil {
+		return show(d)
+	}
 	if e, ok := errors.AsType[*CheckpointError](err); ok {
 		condition := checkpointFails
 		if e.Op == OpLoad {
@@ -114,10 +118,7 @@ func (diagnose Diagnose) show(err error) shown {
 		}
 		return show(inputs.Diagnosis{Condition: condition, Cause: e.reason()})
 	}
-	if d := diagnose(err); d.Condition != nil {
-		return show(d)
-	}
-	return because(otherTrouble, err)
+	return causedBy(otherTrouble, err)
 }
 
 // ExplainOutput is what an operator is told of trouble of an output.

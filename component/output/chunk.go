@@ -12,7 +12,7 @@ type chunk struct {
 	loop      *Loop
 	batch     *inputs.Batch
 	fresh     []item            // documents without a verdict yet
-	aside     []item            // refused ones, on their way to a lesser form
+	lesser    []item            // refused ones, on their way to a lesser form
 	documents []inputs.Document // scratch for one Send
 	verdicts  []Verdict         // scratch, as long
 	result    inputs.Result
@@ -28,23 +28,35 @@ type chunk struct {
 	sending  bool          // a Send is under way; guarded by loop.mu
 	own      bool          // its trouble is not that of the output; guarded by loop.mu
 
-	proven  bool   // something got through since the last doubt
-	probing bool   // one refused document at a time
-	broken  bool   // a document was refused in every form, and nothing got through since
-	split   bool   // requests were refused as a whole by something in front
-	before  uint64 // loop.passed when that began
-	quiet   bool   // a document alone was refused, and nothing got through since
+	// What the flags say, and what follows from them. Documents that get through
+	// (moved) set proven and clear probing, broken and stalled.
+	//
+	//	flag     set by                             cleared by              while it is set
+	//	proven   moved                              breakOff                a Doubtful document gets its next form at once
+	//	probing  refusals, and nothing got through  moved                   each Send has one document of lesser
+	//	broken   a document refused in every form   moved                   each refusal is trouble, and waits
+	//	split    a whole request refused in front   the end of the chunk    such a request is halved at once
+	//	stalled  a single document refused in front moved                   the next one that is refused so waits
+	proven, probing, broken, split, stalled bool
+	passedBefore                            uint64 // loop.passed when split was set, or when a document was last blamed
 }
 
-// item is one document of a batch.
+// item is one document of a batch. It begins in full; queueLesser and blame give it
+// the next form, breakOff the full one again.
 type item struct {
 	position int
 	refusal  *inputs.Refusal // of the full document
-	form     form
-	kept     form // a lesser form that is stored already; full is none
-	alone    int8 // requests with this document alone that were refused, in a row
-	lonely   bool // there were such
-	unproven bool // its form was chosen while nothing else got through
+	form     form            // what is sent next
+	// storedForm is a lesser form that is stored already while the full one is
+	// tried once more; full is none. Whatever the try shows, the document is done.
+	storedForm form
+	// singleRefusals are requests with this document alone that were refused in
+	// this form, in a row. After the first one it mustGoAlone.
+	singleRefusals int8
+	mustGoAlone    bool
+	// unproven: the form was chosen while nothing else got through. Where it is
+	// stored, the full one is tried once more.
+	unproven bool
 }
 
 // deliver sends until no document is left or ctx ends.
@@ -73,14 +85,14 @@ func (c *chunk) deliver(ctx context.Context) error {
 	return nil
 }
 
-func (c *chunk) left() bool { return len(c.fresh)+len(c.aside) > 0 }
+func (c *chunk) left() bool { return len(c.fresh)+len(c.lesser) > 0 }
 
 // attempt sends some documents once. It returns an error where the next attempt
 // has to wait.
 func (c *chunk) attempt(ctx context.Context) error {
 	from := &c.fresh
-	if len(c.fresh) == 0 || c.probing && len(c.aside) > 0 {
-		from = &c.aside
+	if len(c.fresh) == 0 || c.probing && len(c.lesser) > 0 {
+		from = &c.lesser
 	}
 	sent, documents := c.prepare(*from)
 	verdicts := c.verdicts[:len(sent)]
@@ -96,7 +108,7 @@ func (c *chunk) attempt(ctx context.Context) error {
 	err := c.loop.sender.Send(ctx, c.batch.Target, documents, verdicts)
 	watch.Stop()
 	c.loop.sending(c, false)
-	return c.settle(from, len(sent), verdicts, err)
+	return c.applyVerdicts(from, len(sent), verdicts, err)
 }
 
 // prepare is what the next Send takes of a queue, and its documents.
@@ -108,7 +120,7 @@ func (c *chunk) prepare(queue []item) ([]item, []inputs.Document) {
 	documents, size := c.documents[:0], 0
 	for i := range queue[:n] {
 		it := &queue[i]
-		if i > 0 && (it.lonely || queue[0].lonely) {
+		if i > 0 && (it.mustGoAlone || queue[0].mustGoAlone) {
 			break // was refused alone, so it is sent alone
 		}
 		d := c.document(it)
@@ -120,9 +132,9 @@ func (c *chunk) prepare(queue []item) ([]item, []inputs.Document) {
 	return queue[:len(documents)], documents
 }
 
-// settle sorts the first n documents of a queue by their verdicts.
-func (c *chunk) settle(from *[]item, n int, verdicts []Verdict, err error) error {
-	taken, kept := 0, (*from)[:0]
+// applyVerdicts sorts the first n documents of a queue by their verdicts.
+func (c *chunk) applyVerdicts(from *[]item, n int, verdicts []Verdict, err error) error {
+	taken, unsent := 0, (*from)[:0]
 	var refused []item
 	for i, v := range verdicts {
 		it := (*from)[i]
@@ -133,25 +145,25 @@ func (c *chunk) settle(from *[]item, n int, verdicts []Verdict, err error) error
 				refused = append(refused, again)
 			}
 		case Refused, Doubtful:
-			if it.kept != full {
-				c.count(it, it.kept, Stored)
+			if it.storedForm != full {
+				c.count(it, it.storedForm, Stored)
 				continue
 			}
 			it.refuse(v)
 			refused = append(refused, it)
 		default:
-			kept = append(kept, it)
+			unsent = append(unsent, it)
 		}
 	}
-	left := len(kept)
+	left := len(unsent)
 	if left == n {
 		return c.undecided(from, n, err)
 	}
-	*from = append(kept, (*from)[n:]...)
+	*from = append(unsent, (*from)[n:]...)
 	if taken > 0 {
 		c.moved(taken)
 	}
-	if trouble := c.putAside(refused, verdicts, taken); trouble != nil {
+	if trouble := c.queueLesser(refused, verdicts, taken); trouble != nil {
 		return trouble
 	}
 	switch {
@@ -168,7 +180,7 @@ func (c *chunk) settle(from *[]item, n int, verdicts []Verdict, err error) error
 func (c *chunk) moved(n int) {
 	c.loop.passed.Add(uint64(n)) //nolint:gosec // not negative
 	c.failures, c.wait, c.since = 0, 0, time.Time{}
-	c.proven, c.probing, c.broken, c.quiet = true, false, false, false
+	c.proven, c.probing, c.broken, c.stalled = true, false, false, false
 	c.bound = min(2*c.bound, c.most)
 	c.loop.moved(c)
 }
@@ -176,8 +188,8 @@ func (c *chunk) moved(n int) {
 // store counts a document that got through. One whose lesser form was a try, with
 // nothing else getting through, is tried in full once more.
 func (c *chunk) store(it item, o Outcome) (again item, ok bool) {
-	if it.unproven && it.form != full && it.kept == full {
-		return item{position: it.position, refusal: it.refusal, kept: it.form}, true
+	if it.unproven && it.form != full && it.storedForm == full {
+		return item{position: it.position, refusal: it.refusal, storedForm: it.form}, true
 	}
 	c.count(it, it.form, o)
 	return item{}, false

@@ -2,6 +2,14 @@
 // trouble, Loop, which turns "send once" into a Publisher, and Kind, by which an
 // output tells package component all that there is to know of it.
 //
+// A batch comes to Loop.Publish (loop.go), which splits it into chunks. A chunk
+// (chunk.go) sends documents through the output's Sender, sorts them by their
+// verdicts, and sends again what was not taken; form.go decides what becomes of
+// refused documents and refused requests, trouble.go how long to wait and what is
+// reported. Publish returns nil when every document has its verdict. Start reading
+// with chunk.deliver; the words are in output.go. An output is a Kind (kind.go), a
+// Sender, and a table of health rows: see the two packages below.
+//
 // # Invariants
 //
 //   - Publish returns nil only when every document of the batch has a

@@ -18,9 +18,9 @@ const (
 )
 
 const (
-	// refusedAlone is how often a request with one document alone must be refused
-	// before the document is to blame.
-	refusedAlone = 3
+	// maxSingleRefusals is how often a request with a single document must be
+	// refused before the document is to blame.
+	maxSingleRefusals = 3
 	// serverPatience is how many requests in a row may fail with a server's error
 	// before they are split.
 	serverPatience = 3
@@ -40,7 +40,7 @@ func (c *chunk) document(it *item) inputs.Document {
 
 // refuse notes a refusal. What was said of the full document counts.
 func (it *item) refuse(v Verdict) {
-	it.alone = 0
+	it.singleRefusals = 0
 	if it.form == full || it.refusal == nil {
 		kept := it.refusal != nil && it.refusal.KeptAside
 		r := *v.Refusal
@@ -49,9 +49,10 @@ func (it *item) refuse(v Verdict) {
 	}
 }
 
-// putAside gives refused documents their next form. Where nothing of the request
-// got through they go one at a time, until one shows that something does.
-func (c *chunk) putAside(refused []item, verdicts []Verdict, taken int) error {
+// queueLesser gives refused documents their next form and queues them. Where nothing
+// of the request got through they go one at a time, until one shows that something
+// does.
+func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error {
 	if len(refused) == 0 {
 		return nil
 	}
@@ -63,7 +64,7 @@ func (c *chunk) putAside(refused []item, verdicts []Verdict, taken int) error {
 	var trouble error
 	for i, it := range refused {
 		switch {
-		case it.kept != full: // its full form is tried once more
+		case it.storedForm != full: // its full form is tried once more
 		case it.form == bare || c.batch.Fallback == nil:
 			trouble = c.breakOff(&it)
 		case c.proven || !doubtful || i == 0:
@@ -72,9 +73,9 @@ func (c *chunk) putAside(refused []item, verdicts []Verdict, taken int) error {
 		refused[i] = it
 	}
 	if c.probing {
-		c.aside = append(refused, c.aside...) // the one that was tried stays the probe
+		c.lesser = append(refused, c.lesser...) // the one that was tried stays the probe
 	} else {
-		c.aside = append(c.aside, refused...)
+		c.lesser = append(c.lesser, refused...)
 	}
 	if trouble == nil && c.broken {
 		trouble = c.formsRefused(&refused[0]) // one probe for each wait
@@ -88,8 +89,8 @@ func (c *chunk) breakOff(it *item) error {
 	c.broken, c.proven = true, false
 	c.failures = max(c.failures, 1)
 	it.form = full
-	for i := range c.aside {
-		c.aside[i].form = full
+	for i := range c.lesser {
+		c.lesser[i].form = full
 	}
 	return c.formsRefused(it)
 }
@@ -117,7 +118,7 @@ func (c *chunk) undecided(from *[]item, n int, err error) error {
 		c.bound = n / 2
 		return nil
 	case e.Foreign:
-		return c.refusedAlone(from, e)
+		return c.singleRefused(from, e)
 	case e.Reason == Busy && c.failures > 0:
 		c.bound = max(n/2, 1)
 	}
@@ -135,13 +136,13 @@ func (c *chunk) tooLarge(from *[]item) error {
 	*from = (*from)[1:]
 	c.most = cap(c.documents)
 	c.bound = c.most
-	if it.kept != full {
-		c.count(it, it.kept, Stored)
+	if it.storedForm != full {
+		c.count(it, it.storedForm, Stored)
 		return nil
 	}
 	v := Verdict{Refused, &inputs.Refusal{Status: http.StatusRequestEntityTooLarge, Type: "request_too_large"}}
 	it.refuse(v)
-	err := c.putAside([]item{it}, []Verdict{v}, 0)
+	err := c.queueLesser([]item{it}, []Verdict{v}, 0)
 	c.probing = c.broken // a size is no doubt about the index
 	return err
 }
@@ -149,52 +150,52 @@ func (c *chunk) tooLarge(from *[]item) error {
 // suspect notes that something in front of the other side refuses requests.
 func (c *chunk) suspect() {
 	if !c.split {
-		c.split, c.before = true, c.loop.passed.Load()
+		c.split, c.passedBefore = true, c.loop.passed.Load()
 	}
 }
 
-// refusedAlone notes that a request with one document alone was refused by
+// singleRefused notes that a request with a single document was refused by
 // something in front of the other side. The document is to blame when that
 // happened often while others got through. Where none can, its lesser forms are
 // tried, and should one get through the full form once more.
-func (c *chunk) refusedAlone(from *[]item, e *Error) error {
+func (c *chunk) singleRefused(from *[]item, e *Error) error {
 	it := (*from)[0]
 	*from = (*from)[1:]
-	if it.kept != full {
-		c.count(it, it.kept, Stored)
+	if it.storedForm != full {
+		c.count(it, it.storedForm, Stored)
 		return nil
 	}
 	c.suspect()
-	if it.form == full && (it.alone == 0 || it.refusal.Status != e.Status) {
-		it.alone = 0
+	if it.form == full && (it.singleRefusals == 0 || it.refusal.Status != e.Status) {
+		it.singleRefusals = 0
 		it.refusal = &inputs.Refusal{Status: e.Status, Type: "request_refused"}
 	}
-	it.lonely = true
+	it.mustGoAlone = true
 	blamed := c.blame(&it)
-	others := c.left() && !c.quiet
-	c.aside, c.quiet = append(c.aside, it), true
+	others := c.left() && !c.stalled
+	c.lesser, c.stalled = append(c.lesser, it), true
 	if others || blamed && !it.unproven && it.form != full {
 		return nil
 	}
 	return e
 }
 
-// blame counts a refusal of one document alone, and gives it its next form once
+// blame counts a refusal of a single document, and gives it its next form once
 // it is to blame. That others got through shows it of one document only: for the
 // next one they must do so again.
 func (c *chunk) blame(it *item) bool {
 	passed := c.loop.passed.Load()
-	proven := passed > c.before
+	proven := passed > c.passedBefore
 	if it.form != full {
 		proven = !it.unproven
 	}
 	if proven {
 		c.failures = 0 // trouble of one document, which ends soon
 	}
-	if it.alone++; it.form == full && it.alone < refusedAlone {
+	if it.singleRefusals++; it.form == full && it.singleRefusals < maxSingleRefusals {
 		return false
 	}
-	it.alone, it.unproven, c.before = 0, !proven, passed
+	it.singleRefusals, it.unproven, c.passedBefore = 0, !proven, passed
 	if it.form++; it.form > bare || c.batch.Fallback == nil {
 		it.form = full
 	}

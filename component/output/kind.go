@@ -10,7 +10,8 @@ import (
 )
 
 // Kind is all that there is to know of a kind of output: what its package hands
-// to the one list of outputs. No one else branches on an output's type.
+// to the one list of outputs. Nothing else depends on an output's type, but for the
+// demo, which has a fake for each.
 type Kind struct {
 	Type string // of the unit in a policy
 	// New makes an output of a unit's source, whose keys may be dotted or nested.

@@ -72,7 +72,7 @@ func (l *Loop) sending(c *chunk, under bool) (told bool) {
 	return told
 }
 
-// silent reports a Send that takes too long. It goes on waiting for it.
+// silent reports a Send that takes too long. It still waits for it.
 func (l *Loop) silent(c *chunk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

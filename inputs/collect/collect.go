@@ -15,7 +15,7 @@ import (
 // it keeps the place and what the source is known not to take. It does no I/O.
 type Strategy interface {
 	// Restore continues from a place that was saved, or sets the first one where
-	// saved is nil. It upgrades the places of its former versions. The error says
+	// saved is nil. It upgrades the places of its earlier versions. The error says
 	// why a place cannot be used; Restore is then called again with nil.
 	Restore(saved jsontext.Value) error
 	// Rewind moves the place back, so that the next sweep asks for all records

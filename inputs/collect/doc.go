@@ -4,12 +4,12 @@
 // set whether it was published before; if not, the Mapper makes documents of it,
 // which join a batch; the Publisher delivers the batch, and its nil is the
 // acknowledgement. Then the Pager is told what the page showed, and names the
-// next page and the place to be saved.
+// next page; its Strategy keeps the place, which is saved when it moved.
 //
 // Begin with Loop.sweep (loop.go): it is that way on one screen. Then read the
 // interfaces in collect.go, which a source implements, Loop.read (page.go) for
 // what happens to a page, and seenSet (seen.go). What a place is, which query
-// comes next and what the source refuses are matters of a pager alone.
+// comes next and what the source refuses are matters of a strategy and its pagers alone.
 //
 // # Invariants
 //
@@ -17,11 +17,12 @@
 //     acknowledged: Pager.Next is not called for a page that was not.
 //   - A record counts as seen only when its documents are acknowledged, too.
 //   - One record and at most one batch are held, never a page.
-//   - The seen set is bounded: 12 bytes a record, and Retention.Limit records.
-//   - The clock is Config.Now. Nothing here or in a pager reads another one.
+//   - The seen set is bounded: Retention.Limit records, and the bytes told there.
+//   - What is decided by a time is decided by Config.Now, here and in a strategy.
+//     Only waiting runs on timers (pause.go, lend.go).
 //
-// The package must not know a vendor, a protocol, a resource, an output, or how
-// a state is kept.
+// The package must not know a vendor, a protocol, a resource, an output, or where
+// a checkpoint is kept.
 //
 // # Why a fallback is another pager
 //
@@ -47,15 +48,15 @@
 //
 // One strategy needs a time, another one an id, a link or a list of gaps. The
 // loop saves what it is given, as JSON with a version of its own, and never
-// decides by it. Version 1 of a state, in which the place was a cursor, is read.
+// decides by it. Version 1 of a checkpoint, in which the place was a cursor, is read.
 //
-// # Why collecting continues where the state cannot be saved
+// # Why collecting continues where the checkpoint cannot be saved
 //
 // A saved place that is too old loses nothing: a restart reads again, and the
 // data stream knows the ids. Alerts that stop because a disk is full are what
 // nobody wants. The poll's error tells of it, and every poll tries again.
 //
-// # Why the state is saved where the place moved
+// # Why the checkpoint is saved where the place moved
 //
 // And at the end of a sweep in which something was published. In between only
 // the seen set changes; a crash then costs a re-read with equal ids, and saving
@@ -77,5 +78,5 @@
 //
 // Two records are taken for one if their fingerprints meet within the overlap:
 // with 50,000 records there, once in 10^10 polls. Nobody can make a record that
-// hides another one, because the hash has a seed that is drawn with the state.
+// hides another one, because the hash has a seed that is drawn with the first checkpoint.
 package collect

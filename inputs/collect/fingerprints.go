@@ -59,11 +59,11 @@ func (p *fingerprints) add(more map[uint64]uint32) {
 // until there are at most so many, or a few more of the same second.
 func (p *fingerprints) prune(limit uint32, most int) {
 	if limit > 0 {
-		p.keep(limit, math.MaxUint32)
+		p.retain(limit, math.MaxUint32)
 	}
 	if len(p.sums) > most {
 		times := slices.Sorted(slices.Values(p.times))
-		p.keep(times[len(times)-most], math.MaxUint32)
+		p.retain(times[len(times)-most], math.MaxUint32)
 	}
 }
 
@@ -73,11 +73,11 @@ func (p *fingerprints) truncate(limit uint32) {
 		p.reset()
 		return
 	}
-	p.keep(0, limit-1)
+	p.retain(0, limit-1)
 }
 
-// keep forgets fingerprints with other times than from first to last.
-func (p *fingerprints) keep(first, last uint32) {
+// retain forgets fingerprints with other times than from first to last.
+func (p *fingerprints) retain(first, last uint32) {
 	kept := 0
 	for i, time := range p.times {
 		if first <= time && time <= last {

@@ -58,26 +58,26 @@ func TestDamagedFingerprints(t *testing.T) {
 	}
 }
 
-// TestWritings: a record is known by its bytes wherever it comes in a sweep, as
+// TestContentCache: a record is known by its bytes wherever it comes in a sweep, as
 // long as the sweep before met it.
-func TestWritings(t *testing.T) {
-	var w writings
+func TestContentCache(t *testing.T) {
+	var c contentCache
 	sweep := func(records ...uint64) (unknown []uint64) {
-		w.begin()
+		c.begin()
 		for _, r := range records {
-			content, found := w.find(r)
+			content, found := c.find(r)
 			if !found {
 				unknown, content = append(unknown, r), r*10
 			}
 			if content != r*10 {
 				t.Errorf("the content of %d is %d", r, content)
 			}
-			w.note(r, content, 100)
+			c.add(r, content, 100)
 		}
-		w.complete()
+		c.complete()
 		return unknown
 	}
-	for _, c := range []struct{ records, unknown []uint64 }{
+	for _, want := range []struct{ records, unknown []uint64 }{
 		{[]uint64{7, 3, 9, 1}, []uint64{7, 3, 9, 1}},
 		{[]uint64{7, 3, 9, 1}, nil},
 		{[]uint64{9, 1, 5}, []uint64{5}},             // the window moved
@@ -86,8 +86,8 @@ func TestWritings(t *testing.T) {
 		{[]uint64{9, 7, 1, 6, 4}, nil},               // in another order
 		{nil, nil}, {[]uint64{9, 7}, []uint64{9, 7}},
 	} {
-		if unknown := sweep(c.records...); !slices.Equal(unknown, c.unknown) {
-			t.Errorf("%d: %d are unknown, want %d", c.records, unknown, c.unknown)
+		if unknown := sweep(want.records...); !slices.Equal(unknown, want.unknown) {
+			t.Errorf("%d: %d are unknown, want %d", want.records, unknown, want.unknown)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// retryAfter is the pause after a failed poll, where the interval is longer.
-	retryAfter = 30 * time.Second
+	// failedPollPause is the pause after a failed poll, where the interval is longer.
+	failedPollPause = 30 * time.Second
 	// backlogAge is how old records are that make a poll a backlog, which gives
 	// way to polls of what is new.
 	backlogAge = time.Hour
@@ -25,7 +25,7 @@ const (
 
 // Config says what a loop collects, how, and where to.
 type Config struct {
-	Resource string // in the saved state and in log lines
+	Resource string // in the checkpoint and in log lines
 	Key      inputs.Key
 	// Identify, if set, is asked for the key in place of Key, until it answers.
 	Identify  func(context.Context) (inputs.Key, error)
@@ -54,9 +54,9 @@ type Loop struct {
 	restored bool
 	floor    time.Time      // records from before it are not published; see outdated
 	saved    jsontext.Value // the place that was saved
-	unsaved  error          // why the state could not be saved
+	unsaved  error          // why the checkpoint could not be saved
 
-	// grace outlives a stop by Env.Grace: for the batch in hand and the cursor.
+	// grace outlives a stop by Env.Grace: for the batch in hand and the checkpoint.
 	grace context.Context //nolint:containedctx // it is that of Run
 }
 
@@ -102,7 +102,7 @@ func (l *Loop) wait(err error) time.Duration {
 	if err == nil {
 		return l.Interval
 	}
-	return max(min(l.Interval, retryAfter), l.Source.RetryAfter(err))
+	return max(min(l.Interval, failedPollPause), l.Source.RetryAfter(err))
 }
 
 // poll reads everything from the place to the present.
@@ -150,7 +150,7 @@ func (l *Loop) sweep(ctx context.Context) error {
 		}
 
 		// Save the place, where it moved.
-		l.settle(request)
+		l.saveIfMoved(request)
 		pager = next
 	}
 	return nil
@@ -170,15 +170,15 @@ func (l *Loop) end(last Request, err error) error {
 		l.backlog = 0
 		l.seen.complete()
 	}
-	if !l.settle(last) && l.seen.changed {
+	if !l.saveIfMoved(last) && l.seen.changed {
 		l.save() // the place did not move, but something was published
 	}
 	return err
 }
 
-// settle saves the place where it moved, and forgets what lies behind it and
+// saveIfMoved saves the place where it moved, and forgets what lies behind it and
 // behind what was last asked for: the sweep may still be there.
-func (l *Loop) settle(last Request) (moved bool) {
+func (l *Loop) saveIfMoved(last Request) (moved bool) {
 	place := l.Strategy.Place()
 	if bytes.Equal(place.JSON, l.saved) {
 		return false

@@ -238,7 +238,7 @@ func TestLoop(t *testing.T) {
 		t.Errorf("counted %+v", b.counts)
 	}
 	b.pages = append(b.pages, "b d")
-	if err := b.read(t); err != nil { // by a new loop, of the saved state
+	if err := b.read(t); err != nil { // by a new loop, of the checkpoint
 		t.Fatal(err)
 	}
 	b.expect(t, "ask 2", "publish d", "told 1/2", `save {"page":3}`, "ask 3", "told 0/0")

@@ -101,11 +101,11 @@ func (l *Loop) records(ctx context.Context, answer Page, page *reading) error {
 
 // record publishes one record unless it was seen.
 func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) error {
-	written := l.seen.fingerprint(record)
+	sum := l.seen.fingerprint(record)
 	id, updated := l.Mapper.Read(record, unreadable)
-	page.note(written, id, updated)
+	page.note(sum, id, updated)
 	l.counts.Records++
-	content, entry, met := l.seen.meet(written, l.Mapper.Content)
+	content, entry, met := l.seen.meet(sum, l.Mapper.Content)
 	switch {
 	case met:
 		l.counts.Duplicates++
@@ -120,7 +120,7 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 			return err
 		}
 	}
-	l.seen.keep(content, entry, met, updated, page.from)
+	l.seen.remember(content, entry, met, updated, page.from)
 	if l.seen.crowded() { // a page may have any number of records
 		return l.acknowledge()
 	}

@@ -62,9 +62,9 @@ func TestCollectFromSurvivesACrash(t *testing.T) {
 	b.expect(t, "ask 2", "publish d", "told 1/1", `save {"page":3}`, "ask 3", "told 0/0")
 }
 
-// TestCollectFromWaitsForTheState: a state that cannot be loaded yet is not
+// TestCollectFromWaitsForTheCheckpoint: a checkpoint that cannot be loaded yet is not
 // lost, nor is the request.
-func TestCollectFromWaitsForTheState(t *testing.T) {
+func TestCollectFromWaitsForTheCheckpoint(t *testing.T) {
 	b := &book{pages: []string{"a"}, torn: -1}
 	if err := b.read(t); err != nil {
 		t.Fatal(err)

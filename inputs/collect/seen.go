@@ -16,7 +16,9 @@ type Retention struct {
 	// published again although nothing changed.
 	Refresh time.Duration
 	// Limit is the number of records above which those with the oldest times are
-	// forgotten, at 12 bytes each. 0 means 1<<20, a tenant of a million machines.
+	// forgotten. Each takes 12 bytes in the saved set, as much in memory while a
+	// snapshot is under way, and 32 in the cache of contents. 0 means 1<<20, a
+	// tenant of a million machines.
 	Limit int
 }
 
@@ -33,15 +35,15 @@ const (
 type seenSet struct {
 	retention Retention
 	now       func() time.Time
-	seed      uint64 // of the fingerprints, drawn with the state
+	seed      uint64 // of the fingerprints, drawn with the first checkpoint
 	hash      xxhash.Digest
 
-	writings writings
-	kept     fingerprints      // published; this is what is saved
-	pending  map[uint64]uint32 // met, and not merged yet: published or in the batch
-	met      fingerprints      // by the snapshot under way, as kept
-	changed  bool              // a record was published since the set was saved
-	former   bool              // kept may have fingerprints of bytes; see meet
+	contents  contentCache
+	published fingerprints      // this is what is saved
+	pending   map[uint64]uint32 // met, and not merged yet: published or in the batch
+	met       fingerprints      // by the snapshot under way, as published
+	changed   bool              // a record was published since the set was saved
+	former    bool              // published may have fingerprints of bytes; see meet
 }
 
 func newSeenSet(r Retention, now func() time.Time) *seenSet {
@@ -51,49 +53,50 @@ func newSeenSet(r Retention, now func() time.Time) *seenSet {
 	return &seenSet{retention: r, now: now, pending: map[uint64]uint32{}}
 }
 
-// fingerprint tells records apart, with a seed that nobody outside knows.
-func (s *seenSet) fingerprint(record []byte) uint64 {
+// fingerprint tells records, or contents, apart, with a seed that nobody outside
+// knows.
+func (s *seenSet) fingerprint(of []byte) uint64 {
 	s.hash.ResetWithSeed(s.seed)
-	_, _ = s.hash.Write(record) // never fails
+	_, _ = s.hash.Write(of) // never fails
 	return s.hash.Sum64()
 }
 
 // meet returns the fingerprint of a record's content, and what find says of it.
-// The content is asked for only where the record's bytes are not known. Former
-// editions kept the fingerprints of bytes: they count until all that can be met
-// again was met once, and is kept by its content.
-func (s *seenSet) meet(written uint64, content func() []byte) (sum uint64, entry uint32, met bool) {
-	sum, known := s.writings.find(written)
+// record is the fingerprint of its bytes; the content is asked for only where those
+// are not known. Earlier versions saved the fingerprints of bytes: they count until
+// all that can be met again was met once, and is kept by its content.
+func (s *seenSet) meet(record uint64, content func() []byte) (sum uint64, entry uint32, met bool) {
+	sum, known := s.contents.find(record)
 	if !known {
 		sum = s.fingerprint(content())
 	}
-	s.writings.note(written, sum, s.mostWritings())
+	s.contents.add(record, sum, s.cacheLimit())
 	if entry, met = s.find(sum); !met && !known && s.former {
-		entry, met = s.find(written)
+		entry, met = s.find(record)
 	}
 	return sum, entry, met
 }
 
-// mostWritings are as many as a sweep can meet again.
-func (s *seenSet) mostWritings() int {
-	return max(minPending, 2*(len(s.kept.sums)+len(s.pending)))
+// cacheLimit is as many records as a sweep can meet again.
+func (s *seenSet) cacheLimit() int {
+	return max(minPending, 2*(len(s.published.sums)+len(s.pending)))
 }
 
-// find reports whether a record need not be published. The time is for keep.
+// find reports whether a record need not be published. The time is for remember.
 func (s *seenSet) find(fingerprint uint64) (entry uint32, met bool) {
 	if entry, met = s.pending[fingerprint]; met {
 		return entry, true
 	}
-	entry, met = s.kept.find(fingerprint)
+	entry, met = s.published.find(fingerprint)
 	if met && s.retention.Snapshot {
 		met = s.now().Sub(time.Unix(int64(entry), 0)) < s.retention.Refresh
 	}
 	return entry, met
 }
 
-// keep remembers a record after find gave entry and met. Its time is zero where
+// remember adds a record after find gave entry and met. Its time is zero where
 // it has none; it is met again for as long as from is asked for.
-func (s *seenSet) keep(fingerprint uint64, entry uint32, met bool, updated, from time.Time) {
+func (s *seenSet) remember(fingerprint uint64, entry uint32, met bool, updated, from time.Time) {
 	switch {
 	case s.retention.Snapshot && met: // since it was published
 	case s.retention.Snapshot, updated.IsZero(): // without a time it can be met again for as long
@@ -108,16 +111,16 @@ func (s *seenSet) keep(fingerprint uint64, entry uint32, met bool, updated, from
 // crowded bounds what is pending, by what it costs to merge it: that grows with
 // the set.
 func (s *seenSet) crowded() bool {
-	return len(s.pending) >= max(minPending, len(s.kept.sums)/32)
+	return len(s.pending) >= max(minPending, len(s.published.sums)/32)
 }
 
 // merge puts what is pending into the set: all of its documents are published.
 func (s *seenSet) merge() {
-	s.kept.add(s.pending)
+	s.published.add(s.pending)
 	if s.retention.Snapshot {
 		s.met.add(s.pending)
 	}
-	s.kept.prune(0, s.retention.Limit)
+	s.published.prune(0, s.retention.Limit)
 	clear(s.pending)
 }
 
@@ -127,17 +130,17 @@ func (s *seenSet) discard() { clear(s.pending) }
 // begin starts a sweep.
 func (s *seenSet) begin() {
 	s.met.reset()
-	s.writings.begin()
+	s.contents.begin()
 }
 
 // complete ends a snapshot: what it did not meet is forgotten. One that was
 // empty tells nothing of the records that were there before.
 func (s *seenSet) complete() {
 	s.merge()
-	s.writings.complete()
+	s.contents.complete()
 	s.former = false
 	if s.retention.Snapshot && len(s.met.sums) > 0 {
-		s.kept, s.met = s.met, s.kept
+		s.published, s.met = s.met, s.published
 	}
 }
 
@@ -145,7 +148,7 @@ func (s *seenSet) complete() {
 func (s *seenSet) forget(before time.Time) {
 	if !s.retention.Snapshot {
 		s.merge()
-		s.kept.prune(unix32(before), s.retention.Limit)
+		s.published.prune(unix32(before), s.retention.Limit)
 	}
 }
 
@@ -156,7 +159,7 @@ func (s *seenSet) rewind(from time.Time) {
 	if s.retention.Snapshot {
 		from = time.Time{}
 	}
-	s.kept.truncate(unix32(from))
+	s.published.truncate(unix32(from))
 }
 
 func unix32(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), 1<<32-1))) }

@@ -13,7 +13,7 @@ var alertResource = &resource{
 	name:       "alert",
 	dataset:    "microsoft_defender_endpoint.log",
 	path:       "/api/alerts",
-	pager:      odata.Timeline,
+	strategy:   odata.Timeline,
 	expand:     "evidence",
 	updated:    "lastUpdateTime",
 	permission: "Alert.Read.All",

@@ -1,11 +1,13 @@
 // Package defender is the Microsoft Defender for Endpoint input: one stream per
 // resource (alerts, machines, machine actions), all read by one loop.
 //
-// A stream is put together in stream.go: the loop of package collect, the pager
+// A stream is put together in stream.go: the loop of package collect, the strategy
 // that the resource names (package odata), the resource's list as the source of
 // pages (package api does HTTP), and the resource's mapper. From there a record
 // goes: api.Page > page.Next > mapping.Mapper (the resource's Read and Documents,
-// then the policy's processors of package process) > batch.
+// then the policy's processors of package process) > batch > Publish, by the output
+// > checkpoint. The last steps are the loop's: collect.Loop.sweep has all of them on
+// one screen, and package component/output has the delivery.
 //
 // Begin with resources.go: it lists the resources and says what one is. Then read
 // one of their files, machine.go or alert.go. Each is an API struct, the tables of
@@ -19,15 +21,15 @@
 //   - Conservation: every version of a record that the API returns is
 //     published, or is a duplicate of what was published, or is published as a
 //     pipeline_error document with the original. Nothing is dropped silently.
-//   - Order: the saved cursor never passes a record that was not acknowledged.
+//   - Order: the saved place never passes a record that was not acknowledged.
 //     It moves only after Publish returned nil for everything a complete,
 //     verified page held.
 //   - Liveness: when a fault heals, the next poll continues where the last
 //     acknowledged page ended. A page that keeps breaking is asked for in
 //     smaller pieces.
 //   - Bounded memory: one record and at most one batch are held; never a page.
-//   - Bounded state: the seen set holds what the overlap can return again, 12
-//     bytes a record, and has a hard limit of a million.
+//   - Bounded state: the seen set holds what the overlap can return again, and has
+//     a hard limit of a million records (collect.Retention tells the bytes).
 //
 // How they are kept is told by the packages collect, odata and mapping.
 //
@@ -48,8 +50,8 @@
 // content is not what the snapshot before met, or was published a full_interval
 // ago. The id holds the content and the time of the last complete snapshot, which
 // is saved: a snapshot repeated after a crash gives the same ids, and a machine
-// that changes back gives a new document. Where the cursor is lost, every
+// that changes back gives a new document. Where the checkpoint is lost, every
 // machine is published once more.
 //
-// What is here must not know Elastic Agent, an output, or how a cursor is kept.
+// What is here must not know Elastic Agent, an output, or where a checkpoint is kept.
 package defender

@@ -12,13 +12,13 @@ import (
 
 const (
 	withRightSettings = "with the first full poll after the policy holds the right settings"
-	byItself          = "with the first full poll; trying goes on by itself"
+	byItself          = "with the first full poll; it is tried again until then"
 )
 
 // throttled is a row that another one refers to.
 var throttled = &inputs.Condition{
 	Name:    "throttled for longer than a poll",
-	Message: "{call}: throttled by the API ({code}); collecting goes on by itself; other programs may share the application's quota",
+	Message: "{call}: throttled by the API ({code}); collecting continues by itself; other programs may share the application's quota",
 	Clears:  byItself,
 }
 
@@ -97,7 +97,7 @@ var conditions = []struct {
 	{api.CallsThrottled, throttled},
 	{api.QuotaGone, &inputs.Condition{
 		Name:    "hourly quota gone",
-		Message: "{call}: the quota of the hour is used up ({code}); collecting goes on by itself within the hour; raise interval, or find what else uses this application",
+		Message: "{call}: the quota of the hour is used up ({code}); collecting continues by itself within the hour; raise interval, or find what else uses this application",
 		Clears:  "when the API takes calls again, within the hour",
 	}},
 	{api.ServerFails, &inputs.Condition{

@@ -15,7 +15,7 @@ var machineResource = &resource{
 	name:       "machine",
 	dataset:    "microsoft_defender_endpoint.machine",
 	path:       "/api/machines",
-	pager:      odata.Snapshot,
+	strategy:   odata.Snapshot,
 	retention:  collect.Retention{Snapshot: true},
 	permission: "Machine.Read.All",
 	priority:   2,

@@ -15,9 +15,10 @@ var machineActionResource = &resource{
 	name:       "machine_action",
 	dataset:    "microsoft_defender_endpoint.machine_action",
 	path:       "/api/machineactions",
-	pager:      odata.Timeline,
+	strategy:   odata.Timeline,
 	updated:    "lastUpdateDateTimeUtc",
 	created:    "creationDateTimeUtc",
+	changesFor: 4 * 24 * time.Hour, // it times out after 3 days and 14 minutes (API.md 3.5)
 	permission: "Machine.Read.All",
 	priority:   1,
 	interval:   time.Minute,

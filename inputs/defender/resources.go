@@ -26,12 +26,14 @@ type resource struct {
 	dataset string // data_stream.dataset
 	path    string // of the list
 	expand  string // $expand, or ""
-	// pager is the way to page through the list: odata.Timeline by the time of
+	// strategy is the way to page through the list: odata.Timeline by the time of
 	// the last update, or odata.Snapshot.
-	pager func(odata.Options) collect.Strategy
+	strategy func(odata.Options) collect.Strategy
 	// updated is the property of a timeline by which records are read; created
-	// takes its place where the server refuses that (see odata.Options).
+	// takes its place where the server refuses that, and then a record may change
+	// for so long after its creation (see odata.Options).
 	updated, created string
+	changesFor       time.Duration
 	// retention is how long published records count as seen: those of a snapshot
 	// for the setting full_interval.
 	retention collect.Retention

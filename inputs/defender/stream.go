@@ -15,7 +15,7 @@ import (
 )
 
 // newLoop puts a stream together: the loop that every source has, with the
-// resource's pager, its list as the source of pages, and its mapper.
+// resource's strategy, its list as the source of pages, and its mapper.
 func newLoop(c Config, id *identity, now func() time.Time, w *watched, env inputs.Env) *collect.Loop {
 	r := resourceOf(c.DataStream.Dataset)
 	paging := r.paging(c, now, env.Log)
@@ -41,7 +41,7 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 		Priority:  int(r.priority),
 		Interval:  c.Interval,
 		Source:    &list{client: id.client, resource: r, mapper: mapper, silent: env.Reporter.Report},
-		Strategy:  r.pager(paging),
+		Strategy:  r.strategy(paging),
 		Mapper:    loopMapper{mapper},
 		Retention: retention,
 		Fallback:  mapping.Fallback{},
@@ -61,7 +61,7 @@ func outputOptions(c Config) map[string]string {
 // paging is how a stream pages through its list.
 func (r *resource) paging(c Config, now func() time.Time, log *slog.Logger) odata.Options {
 	return odata.Options{
-		List: r.path, Updated: r.updated, Created: r.created, Expand: r.expand,
+		List: r.path, Updated: r.updated, Created: r.created, ChangesFor: r.changesFor, Expand: r.expand,
 		PageSize: c.BatchSize, InitialInterval: c.InitialInterval, Overlap: c.Overlap,
 		Now: now, Log: log,
 	}

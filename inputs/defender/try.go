@@ -16,8 +16,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// try finds out whether a stream can collect: a token, then one call for the
-// newest record.
+// try finds out whether a stream can collect: a token, a call for the
+// newest record, and queries of a poll until the API takes one.
 func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 	r := resourceOf(c.DataStream.Dataset)
 	target := inputs.Target{DataStream: inputs.DataStream(c.DataStream), Index: c.Index}
@@ -80,7 +80,7 @@ func newest(ctx context.Context, client *api.Client, r *resource, now func() tim
 func ways(ctx context.Context, client *api.Client, r *resource, c Config, now func() time.Time) ([]string, error) {
 	o := r.paging(c, now, slog.New(slog.DiscardHandler))
 	o.InitialInterval = 0
-	w, err := odata.Probe(o, r.pager, func(q collect.Request) error {
+	w, err := odata.Probe(o, r.strategy, func(q collect.Request) error {
 		page, err := client.Open(ctx, request(r, q.Query))
 		if err == nil {
 			err = page.Close()

@@ -125,7 +125,7 @@ func checkpointOf(head []byte) map[string]any {
 		if err != nil {
 			return out // cut here
 		}
-		if member == "place" { // the pager's own members beside those of the state
+		if member == "place" { // the strategy's own members beside those of the checkpoint
 			for name, value := range checkpointOf(value) {
 				if _, taken := out[name]; !taken {
 					out[name] = value

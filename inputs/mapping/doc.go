@@ -18,8 +18,9 @@
 //     a record undecodable.
 //   - What is not in the document's fields (a cut text, elements or members beyond
 //     a bound) is in the original, which is kept then.
-//   - Equal records give equal documents with equal ids; the clock, which is
-//     Settings.Now, counts for records without a time alone.
+//   - Equal records give equal documents with equal ids, within one epoch where the
+//     resource is read by snapshots (the time of the last complete one is part of
+//     the id). The clock, Settings.Now, counts for records without a time alone.
 //   - Values alias the record, and buffers are used again: what a mapper keeps from
 //     one record to the next is cloned.
 //   - It imports ecs, and inputs for the agent's description and the documents

@@ -23,7 +23,7 @@
 //
 // Inputs and outputs need it, and neither may import the other. Imports go from
 // component to inputs, so what both share lies here, beside the seam. It is a
-// package of its own since the seam has no logic.
+// package of its own, so that the seam needs no decoder.
 //
 // # Why every field is decoded by itself
 //

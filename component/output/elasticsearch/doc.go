@@ -5,6 +5,13 @@
 // decoder acknowledges what it must not (see below), and is not decoded twice:
 // that costs 12.2 allocations a document instead of 8.1 (BenchmarkPublish).
 //
+// A unit's settings become a config (config.go), and New (elasticsearch.go) makes
+// client and sender of it. A request goes from sender.Send (sender.go), which fills
+// an indexer, through exchange.Perform (exchange.go), which reads the answer whole,
+// to answer.go, which decodes it, and judge (verdict.go), which gives each document
+// its verdict. Start reading with sender.Send. kind.go has the rows of the health
+// table, check.go what the check command asks.
+//
 // # Invariants
 //
 //   - A document is counted only by what the answer says of it. An answer
@@ -25,7 +32,7 @@
 // # Why a 403 of one item is not the end of the document
 //
 // It means that the key lacks the privilege for that data stream, which a
-// person mends in the policy. The document stays in its batch, is sent again
+// person repairs in the policy. The document stays in its batch, is sent again
 // with the longest wait, and the output unit says what is missing. Dropping
 // it would lose data to a typing error. 401 of an item is the same.
 //
@@ -66,7 +73,7 @@
 //
 // # Why an indexer may be thrown away
 //
-// A request's body is the indexer's own buffer, and net/http may go on
+// A request's body is the indexer's own buffer, and net/http may continue
 // reading it after a server answered early. Such an indexer is left to the
 // garbage collector instead of being filled again.
 //

@@ -2,6 +2,12 @@
 // over the shipper's gRPC Producer API. It must not know the control protocol,
 // an input, or what the shipper does with the documents.
 //
+// New (shipper.go) makes a connection (dial.go) and a sender of a unit's settings
+// (config.go). sender.Send (sender.go) packs documents into calls, whose events
+// event.go encodes, and waits until the session (session.go), which follows the
+// shipper's persisted index, has passed them: only then are they stored. Start
+// reading with sender.Send. kind.go has the rows of the health table.
+//
 // # Invariants
 //
 //   - A document counts as stored when the shipper told a persisted index

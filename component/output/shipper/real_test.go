@@ -148,7 +148,7 @@ func TestSlowPersistenceStoresOnce(t *testing.T) {
 	s := asReal(t, shippertest.Options{Delay: 300 * time.Millisecond})
 	h := newHealth()
 	o := connect(t, s, h, nil)
-	o.sender.settle = 20 * time.Millisecond
+	o.sender.equalFor = 20 * time.Millisecond
 	for i := range 3 {
 		if err := o.Publish(deadline(t), batch(i, 1)); err != nil {
 			t.Fatal(err)

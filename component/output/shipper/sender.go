@@ -31,9 +31,9 @@ const (
 	// builders is how many calls are built and sent at once.
 	builders = 2
 
-	// settle is how long the persisted index must stay equal to an accepted
+	// equalFor is how long the persisted index must stay equal to an accepted
 	// one before the last event is sent once more. See the package's comment.
-	settle = time.Second
+	equalFor = time.Second
 
 	// longestLag is how long nothing may be persisted before that is reported.
 	// The elastic-agent-shipper sends what it has after 30 seconds at the latest
@@ -49,7 +49,7 @@ type sender struct {
 	dialer     *dialer
 	patience   time.Duration // with a call that has no answer
 	lag        time.Duration
-	settle     time.Duration
+	equalFor   time.Duration
 	reporter   output.Reporter
 	log        *slog.Logger
 	builders   chan struct{} // one element per call being built and sent
@@ -64,7 +64,7 @@ type sender struct {
 func newSender(connection grpc.ClientConnInterface, d *dialer, patience time.Duration, r output.Reporter, log *slog.Logger) *sender {
 	return &sender{
 		connection: connection, client: shipperproto.NewProducerClient(connection),
-		dialer: d, patience: patience, lag: longestLag, settle: settle, reporter: r, log: log,
+		dialer: d, patience: patience, lag: longestLag, equalFor: equalFor, reporter: r, log: log,
 		builders: make(chan struct{}, builders), spare: make(chan encoded, builders),
 	}
 }
@@ -231,7 +231,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 func (s *sender) await(ctx context.Context, session *session, index uint64, target inputs.Target, last []inputs.Document) error {
 	stuck := time.NewTimer(s.lag)
 	defer stuck.Stop()
-	equal := time.NewTimer(s.settle)
+	equal := time.NewTimer(s.equalFor)
 	defer equal.Stop()
 	p, before := session.progress(), uint64(0)
 	for {
@@ -243,7 +243,7 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, targ
 		}
 		if p.persisted != before {
 			stuck.Reset(s.lag)
-			equal.Reset(s.settle)
+			equal.Reset(s.equalFor)
 			before = p.persisted
 		}
 		select {
@@ -257,7 +257,7 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, targ
 			case err != nil && output.ReasonOf(err) != output.Busy:
 				return err
 			case accepted == 0: // no room, so there is no hurry either
-				equal.Reset(s.settle)
+				equal.Reset(s.equalFor)
 			}
 		case <-stuck.C:
 			s.reporter.Report(&output.Error{Op: opIndex, Reason: output.Busy, Err: errUndelivered})

@@ -33,7 +33,7 @@ func TestPublish(t *testing.T) {
 			noLeaks(t)
 			s := startShipper(t, test.shipper)
 			o := connect(t, s, newHealth(), test.extra)
-			o.sender.settle = 20 * time.Millisecond
+			o.sender.equalFor = 20 * time.Millisecond
 			b := batch(0, test.n)
 			if err := o.Publish(deadline(t), b); err != nil {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func TestPublishWaitsForPersistence(t *testing.T) {
 	s := startShipper(t, shippertest.Options{Hold: true})
 	h := newHealth()
 	o := connect(t, s, h, nil)
-	o.sender.settle, o.sender.lag = time.Hour, 50*time.Millisecond
+	o.sender.equalFor, o.sender.lag = time.Hour, 50*time.Millisecond
 	done := publish(deadline(t), o, batch(0, 10))
 	until(t, s, "10 accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.Persist(9)

@@ -6,7 +6,14 @@
 //	Client  one tenant, one application: token, connections, pace
 //	Page    one answer, read record by record while it streams
 //	Pace    the quota of a tenant and application, shared by its clients
-//	Error   what went wrong; its Kind alone decides about trying again
+//	Error   what went wrong; its Kind alone decides about trying the call again
+//
+// A call goes from Client.Open (client.go) through call.go: token, pace, request,
+// and retry.go says whether it is made again. Its answer is a Page (page.go), whose
+// Next gives one record after the other, and its io.EOF the end of a whole answer;
+// parse.go and reason.go make an Error of any other one. Start reading with
+// call.go. Client.Follow and Page.NextLink are used by tests only: they are for
+// pagers that follow links, which are to come.
 //
 // # Invariants
 //
@@ -42,10 +49,10 @@
 // # Why a record that is too large does not end its page
 //
 // It would come back at every poll and stop the stream for good. The caller is
-// told, can make it visible, and goes on with the next one. Its end is looked
+// told, can make it visible, and continues with the next one. Its end is looked
 // for byte by byte: the decoder would hold the longest string in it.
 //
-// # Why a call gives up after two minutes of waiting
+// # Why a call gives up after half a minute, or a minute when throttled
 //
 // The hourly quota may hold us for an hour. A caller that is blocked that long
 // shows nothing and cannot be told from one that hangs; one that gets an error
@@ -79,11 +86,11 @@
 // # Why a throttled call lowers the limits
 //
 // We keep inside the service's limits, so a 429 means that somebody else uses up
-// the quota. Going on at full speed would end in the next 429 and take the calls
+// the quota. Continuing at full speed would end in the next 429 and take the calls
 // from the other one too. Half the calls are made from then on, and an eighth of
 // them is given back with each minute that goes well.
 //
-// # Why waiting makes urgent
+// # Why priority ages
 //
 // Strict priorities let a long backlog of alerts stop machines for hours, and a
 // stream that shows nothing looks broken. One call in some minutes costs the

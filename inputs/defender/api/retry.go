@@ -25,7 +25,8 @@ const (
 )
 
 // attempts is how often a call is made at most. This is the one place where a
-// kind decides about trying again.
+// kind decides about making the same call again; whether another one may help, a
+// smaller page for one, is a matter of the pager (odata).
 func attempts(k Kind) int {
 	switch k {
 	case Transient, Throttled:

@@ -3,6 +3,12 @@
 // it, in one http.Handler. Tests run it in process with httptest, the demo
 // command and the benchmarks run it as a server.
 //
+// A request comes to Tenant.ServeHTTP (tenant.go). Rules that match it may answer or
+// spoil it (fault.go, bend.go); token.go gives tokens; a list is parsed (query.go,
+// filter.go), looked up (collection.go) and written record by record (page.go), each
+// by its resource's file (alert.go, machine.go, action.go). Start reading with
+// Tenant.serveList.
+//
 // # What a test can do with it
 //
 //   - New makes a tenant whose records follow from a seed alone.

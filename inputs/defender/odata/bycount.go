@@ -15,11 +15,11 @@ type byCount struct {
 	page collect.PageStats // in question
 }
 
-// leaves reports whether the cursor would move over a page's neighbours that
+// orderUnproven reports whether the cursor would move over a page's neighbours that
 // another page has to show.
-func (p *byTime) leaves(page collect.PageStats) bool {
-	return !p.can.unasked && page.Newest.After(p.from) && p.skip+page.Records > 1 &&
-		(page.Err != nil || !p.can.short(page.Records, p.asked))
+func (p *byTime) orderUnproven(page collect.PageStats) bool {
+	return !p.caps.countRefused && page.Newest.After(p.from) && p.skip+page.Records > 1 &&
+		(page.Err != nil || !p.caps.short(page.Records, p.asked))
 }
 
 // Request implements collect.Pager.
@@ -36,13 +36,13 @@ func (p *byCount) Request() collect.Request {
 func (p *byCount) Next(answer collect.PageStats) (collect.Pager, error) {
 	switch {
 	case refused(answer):
-		p.can.unasked = true // until the next refusals are forgotten
-		p.can.since = p.can.now()
+		p.caps.countRefused = true // until the next refusals are forgotten
+		p.caps.since = p.caps.now()
 	case answer.Err != nil:
 		return nil, answer.Err
 	case answer.Records == 0 || !answer.Oldest.Before(p.page.Newest):
 	case answer.Digest == p.doubt || answer.Fresh > 0 && p.doubt != 0:
-		return p.line.ignores(orderBy, errUnordered)
+		return p.timeline.ignores(orderBy, errUnordered)
 	case answer.Fresh > 0: // it may have appeared meanwhile
 		p.doubt = answer.Digest
 		return p.byTime, nil

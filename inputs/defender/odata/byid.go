@@ -11,8 +11,8 @@ import (
 // comes, the page failed.
 type byID struct {
 	sweep
-	list *snapshot
-	from string // id with which the page begins
+	snapshot *snapshot
+	from     string // id with which the page begins
 }
 
 // Request implements collect.Pager.
@@ -32,36 +32,37 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 	if page.Err != nil && page.LastID == p.from {
 		page.Records = 0 // nothing came but the record that was known
 	}
+	if page.UnsortedIDs {
+		return p.snapshot.ignores(orderBy, errUnordered)
+	}
+	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+		return p, nil
+	}
 	switch {
-	case page.UnsortedIDs:
-		return p.list.ignores(orderBy, errUnordered)
 	case noRecords(page) && p.from == "":
-		return p.list.complete()
-	case p.smaller(page):
-		return p, nil
+		return p.snapshot.complete()
 	case refused(page) && p.from != "":
-		return p.list.refuses(idFilter, because(errUnfiltered, page.Err))
+		return p.snapshot.refuses(idFilter, because(errUnfiltered, page.Err))
 	case refused(page):
-		return p.list.refuses(orderBy, because(errUnordered, page.Err))
-	case p.broke(page):
-		return p, nil
-	case page.Err != nil && page.Records == 0 && p.stuck(page, "from "+p.from):
-		return p.closeIn(), nil
-	case page.Err != nil && page.Records == 0:
-		return nil, p.failed(page)
+		return p.snapshot.refuses(orderBy, because(errUnordered, page.Err))
+	case nothingCame(page):
+		if again := p.noteFailure(page, "from "+p.from); again {
+			return p.closeIn(), nil
+		}
+		return nil, p.giveUp(page)
 	}
 	if err := p.check(page); err != nil {
 		return nil, err
 	}
 	switch {
 	case page.Records == 0 && p.from == "":
-		return p.list.complete()
+		return p.snapshot.complete()
 	case page.Records == 0:
 		return nil, p.malformed("the list ends before a record that it had")
 	case page.Err == nil && p.ended(page):
-		return p.list.complete()
+		return p.snapshot.complete()
 	case page.LastID <= p.from && page.Records > 1 || page.LastID < p.from:
-		return p.list.ignores(idFilter, errUnfiltered)
+		return p.snapshot.ignores(idFilter, errUnfiltered)
 	}
 	p.from = page.LastID
 	return p, nil
@@ -70,5 +71,5 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 // ended reports whether a page that begins with the record known holds all
 // there is behind it.
 func (p *byID) ended(page collect.PageStats) bool {
-	return p.from != "" && page.FirstID == p.from && (page.Records == 1 && p.asked > 1 || p.can.short(page.Records, p.asked))
+	return p.from != "" && page.FirstID == p.from && (page.Records == 1 && p.asked > 1 || p.caps.short(page.Records, p.asked))
 }

@@ -6,9 +6,9 @@ import "github.com/defender-endpoint/defender-endpoint/inputs/collect"
 // new. An empty page is believed when it comes twice.
 type bySkip struct {
 	sweep
-	list  *snapshot
-	order string // of $orderby; "" where the server does not sort
-	empty bool   // the former page was
+	snapshot *snapshot
+	order    string // of $orderby; "" where the server does not sort
+	empty    bool   // the former page was
 }
 
 // Request implements collect.Pager.
@@ -18,37 +18,37 @@ func (p *bySkip) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *bySkip) Next(page collect.PageStats) (collect.Pager, error) {
+	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+		return p, nil
+	}
 	switch {
 	case noRecords(page) && p.skip == 0:
-		return p.list.complete()
-	case p.smaller(page):
-		return p, nil
+		return p.snapshot.complete()
 	case p.tooDeep(page):
-		return p.list.deeper(because(errTooDeep, page.Err))
+		return p.snapshot.deeper(because(errTooDeep, page.Err))
 	case refused(page):
-		return p.list.refuses(orderBy, because(errUnordered, page.Err))
-	case p.broke(page):
-		return p, nil
-	case page.Err != nil && page.Records == 0:
-		return nil, p.failed(page)
+		return p.snapshot.refuses(orderBy, because(errUnordered, page.Err))
+	case nothingCame(page):
+		return nil, p.giveUp(page)
 	}
 	if err := p.check(page); err != nil {
-		if p.skip > 0 && p.can.enlarge() { // it skips no further than that
-			return p.list.Begin(), err
+		if p.skip > 0 && p.caps.enlarge() { // it skips no further than that
+			return p.snapshot.Begin(), err
 		}
 		return nil, err
 	}
 	ended := page.Records == 0 && page.Err == nil
-	switch {
-	case ended && !p.empty && p.skip > 0:
+	if ended && !p.empty && p.skip > 0 {
 		p.empty = true
 		return p, nil
-	case p.again(page.Fresh, ended):
-	case ended:
-		return p.list.complete()
-	default:
-		p.skip += page.Records
 	}
 	p.empty = false
+	if p.passAgain(page.Fresh, ended) {
+		return p, nil
+	}
+	if ended {
+		return p.snapshot.complete()
+	}
+	p.skip += page.Records
 	return p, nil
 }

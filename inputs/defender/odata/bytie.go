@@ -30,13 +30,14 @@ func (p *byTie) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
-	switch {
-	case p.smaller(page):
+	if p.probeSize(page) {
 		return p, nil
+	}
+	switch {
 	case refused(page), page.UnsortedIDs, page.Err == nil && page.LastID <= p.id && page.Records > 1:
-		return p.line.deeper(fmt.Errorf("%w: of more than %d records of one time", p.why, max(p.read, p.skip)))
+		return p.timeline.deeper(fmt.Errorf("%w: of more than %d records of one time", p.why, max(p.read, p.skip)))
 	case page.Err != nil && (page.Records == 0 || page.LastID == p.id):
-		return nil, p.failed(page)
+		return nil, p.giveUp(page)
 	}
 	p.read += page.Records
 	if page.Err != nil || page.Records > 1 || p.id == "" && page.Records > 0 {

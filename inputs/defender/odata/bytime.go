@@ -23,11 +23,11 @@ const (
 type byTime struct {
 	sweep
 	window
-	line   *timeline
-	newest time.Time // known, of all sweeps
-	past   time.Time // newest record of the sweep that is not of the future
-	begun  time.Time // when the sweep was first asked for
-	timed  bool      // begun is by the server's clock
+	timeline *timeline
+	newest   time.Time // known, of all sweeps
+	past     time.Time // newest record of the sweep that is not of the future
+	begun    time.Time // when the sweep was first asked for
+	timed    bool      // begun is by the server's clock
 	// doubt is the answer that found the order of the page in hand wrong, once.
 	doubt uint64
 }
@@ -39,23 +39,23 @@ func (p *byTime) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
+	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+		return p, nil
+	}
 	switch {
 	case page.Oldest.Before(p.from.Add(-filterTolerance)) && !page.Oldest.IsZero():
-		return p.line.ignores(anyFilter, errUnfiltered)
+		return p.timeline.ignores(anyFilter, errUnfiltered)
 	case page.Unsorted:
-		return p.line.ignores(orderBy, errUnordered)
-	case p.smaller(page):
-		return p, nil
+		return p.timeline.ignores(orderBy, errUnordered)
 	case p.tooDeep(page):
 		return &byTie{byTime: p, why: because(errTooDeep, page.Err)}, nil
 	case refused(page):
-		return p.line.refuses(orderBy|expand|timeFilter|anyFilter, because(errUnordered, page.Err))
-	case p.broke(page):
-		return p, nil
-	case page.Err != nil && page.Records == 0 && p.stuck(page, literal(p.from)):
-		return p.closeIn(), nil
-	case page.Err != nil && page.Records == 0:
-		return nil, p.failed(page)
+		return p.timeline.refuses(orderBy|expand|timeFilter|anyFilter, because(errUnordered, page.Err))
+	case nothingCame(page):
+		if again := p.noteFailure(page, literal(p.from)); again {
+			return p.closeIn(), nil
+		}
+		return nil, p.giveUp(page)
 	}
 	if err := p.check(page); err != nil {
 		if p.skip > 0 && p.pages < maxPages { // it skips no further than that
@@ -63,8 +63,8 @@ func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 		}
 		return nil, err
 	}
-	if !p.checked && p.line.correct(page.Asked) {
-		return p.line.begin(true), nil
+	if !p.checked && p.timeline.correct(page.Asked) {
+		return p.timeline.begin(true), nil
 	}
 	if !p.timed {
 		// Ours, and at most a second off the server's, whose Date has no fractions.
@@ -74,7 +74,7 @@ func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
 	if p.skip == 0 {
 		p.ask(page.Asked)
 	}
-	if p.leaves(page) {
+	if p.orderUnproven(page) {
 		return &byCount{byTime: p, page: page}, nil
 	}
 	return p.move(page)
@@ -86,22 +86,22 @@ func (p *byTime) move(page collect.PageStats) (collect.Pager, error) {
 	ended := page.Err == nil && (page.Records == 0 || p.proves(page))
 	p.newest, p.past = later(p.newest, page.Newest), later(p.past, page.Past)
 	p.doubt = 0
-	if p.again(page.FreshAtFrom, ended || page.Newest.After(p.from)) {
+	if p.passAgain(page.FreshAtFrom, ended || page.Newest.After(p.from)) {
 		return p, nil
 	}
 	switch {
 	case ended && p.last():
-		p.line.advance(p.past, p.stretch)
-		return p.line.complete()
+		p.timeline.advance(p.past, p.stretch)
+		return p.timeline.complete()
 	case ended:
 		p.reach(p.to, p.Overlap)
-		p.can.widen()
-		p.enter(p.to)
+		p.caps.widen()
+		p.beginWindow(p.to)
 	default: // an earlier pass may have seen later records
-		p.line.advance(page.Past, p.stretch)
+		p.timeline.advance(page.Past, p.stretch)
 		p.reach(page.Newest, p.Overlap)
 		if p.caughtUp(page) {
-			return p.line.complete()
+			return p.timeline.complete()
 		}
 		p.follow(page)
 	}
@@ -121,7 +121,7 @@ func (p *byTime) follow(page collect.PageStats) {
 // proves reports whether a page holds all there is: it is short, and the newest
 // record that is known is in it.
 func (p *byTime) proves(page collect.PageStats) bool {
-	return p.skip == 0 && p.can.short(page.Records, p.asked) &&
+	return p.skip == 0 && p.caps.short(page.Records, p.asked) &&
 		!page.NewestKnown.IsZero() && !page.NewestKnown.Before(p.newest)
 }
 

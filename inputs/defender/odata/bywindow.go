@@ -11,7 +11,7 @@ import (
 type byWindow struct {
 	sweep
 	window
-	line     *timeline
+	timeline *timeline
 	property string    // by which windows are bounded; "" where the server does not filter
 	past     time.Time // newest update time of the sweep that is not of the future
 }
@@ -23,19 +23,18 @@ func (p *byWindow) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
+	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+		return p, nil
+	}
 	switch {
 	case page.Oldest.Before(p.from.Add(-filterTolerance)) && !page.Oldest.IsZero() && p.property == p.Updated:
-		return p.line.ignores(anyFilter, errUnfiltered)
-	case p.smaller(page):
-		return p, nil
+		return p.timeline.ignores(anyFilter, errUnfiltered)
 	case p.tooDeep(page):
 		return p.deeper(because(errTooDeep, page.Err))
 	case refused(page):
-		return p.line.refuses(p.mayRefuse(), because(errUnfiltered, page.Err))
-	case p.broke(page):
-		return p, nil
-	case page.Err != nil && page.Records == 0:
-		return nil, p.failed(page)
+		return p.timeline.refuses(p.mayRefuse(), because(errUnfiltered, page.Err))
+	case nothingCame(page):
+		return nil, p.giveUp(page)
 	}
 	if err := p.check(page); err != nil {
 		if p.skip > 0 && p.pages < maxPages { // it skips no further than that
@@ -43,8 +42,8 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 		}
 		return nil, err
 	}
-	if !p.checked && p.line.correct(page.Asked) {
-		return p.line.begin(true), nil
+	if !p.checked && p.timeline.correct(page.Asked) {
+		return p.timeline.begin(true), nil
 	}
 	p.checked = true
 	if p.skip == 0 {
@@ -52,18 +51,20 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	}
 	p.past = later(p.past, page.Past)
 	ended := page.Records == 0 && page.Err == nil
+	if p.passAgain(page.Fresh, ended) {
+		return p, nil
+	}
 	switch {
-	case p.again(page.Fresh, ended):
 	case !ended:
 		p.skip += page.Records
 	case p.last():
-		p.line.advance(p.past, p.stretch)
-		return p.line.complete()
+		p.timeline.advance(p.past, p.stretch)
+		return p.timeline.complete()
 	default: // what was met beyond the window is not all that is there
-		p.line.advance(earlier(p.past, p.to), p.stretch)
+		p.timeline.advance(earlier(p.past, p.to), p.stretch)
 		p.reach(p.to, p.Overlap)
-		p.can.widen()
-		p.open(p.to, p.can.window)
+		p.caps.widen()
+		p.open(p.to, p.caps.window)
 		p.restart()
 	}
 	return p, nil
@@ -85,17 +86,17 @@ func (p *byWindow) deeper(why error) (collect.Pager, error) {
 	if p.narrow() {
 		return p, nil
 	}
-	return p.line.deeper(why)
+	return p.timeline.deeper(why)
 }
 
 // narrow halves a window that holds more records than may be skipped, and
 // begins it again.
 func (p *byWindow) narrow() bool {
-	if p.can.window <= minWindow || p.property == "" {
+	if p.caps.window <= minWindow || p.property == "" {
 		return false
 	}
-	p.can.window = max(min(p.can.window, p.Now().Sub(p.from))/2, minWindow)
-	p.open(p.from, p.can.window)
+	p.caps.window = max(min(p.caps.window, p.Now().Sub(p.from))/2, minWindow)
+	p.open(p.from, p.caps.window)
 	p.restart()
 	return true
 }

@@ -19,7 +19,7 @@ const (
 	expand                        // $expand
 	timeFilter                    // $filter by the update time
 	idFilter                      // $filter by ids from one on
-	anyFilter                     // $filter by whatever property
+	anyFilter                     // $filter by any property
 )
 
 var optionNames = map[option]string{
@@ -32,24 +32,24 @@ type capabilities struct {
 	pageSize
 	show func(Ways)
 
-	// ladder are the ways to ask, each by what it leaves out, the best one first;
-	// rung is the one in use.
-	ladder  []option
-	rung    int
-	ignored option    // what the server showed to ignore
-	since   time.Time // of the last refusal
-	unasked bool      // the order cannot be asked about
-	window  time.Duration
-	stuckAt string // where a page failed last
+	// variants are the forms of the query, each by the options that it leaves out,
+	// the best one first; inUse is the index of the present one.
+	variants     []option
+	inUse        int
+	ignored      option    // what the server showed to ignore
+	since        time.Time // of the last refusal
+	countRefused bool      // the question by which byCount proves an order is refused
+	window       time.Duration
+	failedAt     string // where a page failed last
 }
 
-func newCapabilities(o Options, ladder ...option) *capabilities {
-	c := &capabilities{pageSize: pageSize{now: o.Now, most: o.PageSize, top: o.PageSize}, show: o.Show, ladder: ladder}
+func newCapabilities(o Options, variants ...option) *capabilities {
+	c := &capabilities{pageSize: pageSize{now: o.Now, most: o.PageSize, top: o.PageSize}, show: o.Show, variants: variants}
 	if o.Expand == "" {
-		c.ladder = nil
-		for _, left := range ladder {
+		c.variants = nil
+		for _, left := range variants {
 			if left&expand == 0 {
-				c.ladder = append(c.ladder, left)
+				c.variants = append(c.variants, left)
 			}
 		}
 	}
@@ -59,21 +59,21 @@ func newCapabilities(o Options, ladder ...option) *capabilities {
 
 // reset forgets what was refused. Which pages a server cut is no refusal.
 func (c *capabilities) reset() {
-	c.rung, c.ignored, c.since, c.unasked, c.window = 0, 0, time.Time{}, false, maxWindow
+	c.inUse, c.ignored, c.since, c.countRefused, c.window = 0, 0, time.Time{}, false, maxWindow
 }
 
 // begin starts a sweep.
 func (c *capabilities) begin() {
 	c.sweeps++
-	c.shown()
+	c.showWays()
 }
 
-func (c *capabilities) takes(o option) bool { return c.ladder[c.rung]&o == 0 }
+func (c *capabilities) takes(o option) bool { return c.variants[c.inUse]&o == 0 }
 
 // refuse remembers that the server refuses a query with these options. It
 // reports whether there is another way that leaves out one of them.
 func (c *capabilities) refuse(asked option) bool {
-	return c.leave(func(left option) bool { return left&^c.ladder[c.rung]&asked != 0 })
+	return c.leave(func(left option) bool { return left&^c.variants[c.inUse]&asked != 0 })
 }
 
 // ignore remembers that the server ignores an option.
@@ -84,9 +84,9 @@ func (c *capabilities) ignore(o option) bool {
 
 // leave takes the next way that fits, and that leaves out what is ignored.
 func (c *capabilities) leave(fits func(option) bool) bool {
-	for i := c.rung + 1; i < len(c.ladder); i++ {
-		if left := c.ladder[i]; left&c.ignored == c.ignored && fits(left) {
-			c.rung, c.since = i, c.now()
+	for i := c.inUse + 1; i < len(c.variants); i++ {
+		if left := c.variants[i]; left&c.ignored == c.ignored && fits(left) {
+			c.inUse, c.since = i, c.now()
 			return true
 		}
 	}
@@ -101,7 +101,7 @@ func (c *capabilities) relax() {
 	if !c.since.IsZero() && c.now().Sub(c.since) > refusalTTL {
 		c.reset()
 	}
-	c.shown()
+	c.showWays()
 }
 
 // widen lets a query span more time again after a window was read.
@@ -114,11 +114,11 @@ type Ways struct {
 	Since    time.Time
 }
 
-func (c *capabilities) shown() {
+func (c *capabilities) showWays() {
 	if c.show == nil {
 		return
 	}
-	c.show(Ways{PageSize: c.top, LeftOut: c.ladder[c.rung].names(), Since: c.since})
+	c.show(Ways{PageSize: c.top, LeftOut: c.variants[c.inUse].names(), Since: c.since})
 }
 
 func (o option) names() []string {

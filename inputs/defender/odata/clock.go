@@ -9,22 +9,22 @@ const clockTolerance = time.Minute
 // part of it was asked for.
 type stretch struct {
 	asked time.Time
-	// late tells that the stretch reaches into the overlap, where records could
+	// inOverlap tells that the stretch reaches into the overlap, where records could
 	// still appear when it was asked for. What follows was asked for later, and
 	// does not make up for that.
-	late bool
+	inOverlap bool
 }
 
 // ask notes when what follows the stretch was asked for.
 func (s *stretch) ask(at time.Time) {
-	if !s.late {
+	if !s.inOverlap {
 		s.asked = at
 	}
 }
 
 // reach notes how far the stretch reaches; zero is the present.
 func (s *stretch) reach(to time.Time, overlap time.Duration) {
-	s.late = s.late || to.IsZero() || to.After(s.asked.Add(-overlap))
+	s.inOverlap = s.inOverlap || to.IsZero() || to.After(s.asked.Add(-overlap))
 }
 
 // present is the server's time when it was last asked, or ours before that.

@@ -33,10 +33,10 @@ var errUnserved = errors.New("the API cannot serve this record")
 type phase uint8
 
 const (
-	seeking   phase = iota // records in front of the one that cannot be served
-	bare                   // that one without $expand
-	neighbour              // the one behind it
-	account                // nothing: a document stands for it
+	seeking       phase = iota // records in front of the one that cannot be served
+	withoutExpand              // that one without $expand
+	neighbour                  // the one behind it
+	account                    // nothing: a document stands for it
 )
 
 // closeIn finds the one record that keeps a page from coming. It begins where a
@@ -45,9 +45,9 @@ const (
 // one behind it comes, because else it is the server that fails.
 type closeIn struct {
 	*sweep
-	ask func(skip, top int, bare bool) collect.Request
-	// left continues behind the record, or behind the list where all came.
-	left func(c *closeIn) (collect.Pager, error)
+	ask func(skip, top int, withoutExpand bool) collect.Request
+	// continueBehind continues behind the record, or behind the list where all came.
+	continueBehind func(c *closeIn) (collect.Pager, error)
 	// failed decides where nothing comes.
 	failed func(error) (collect.Pager, error)
 
@@ -65,20 +65,21 @@ func (s *sweep) closeIn() *closeIn {
 	return &closeIn{sweep: s, size: 1, failed: func(err error) (collect.Pager, error) { return nil, err }}
 }
 
-// stuck reports whether a page failed where the one before it failed, too.
-func (s *sweep) stuck(page collect.PageStats, place string) bool {
-	if !brings(page.Err) {
+// noteFailure notes where a page failed, and reports whether the failure before
+// was there, too.
+func (s *sweep) noteFailure(page collect.PageStats, at string) (again bool) {
+	if !maybeTooLarge(page.Err) {
 		return false
 	}
-	again := s.can.stuckAt == place
-	s.can.stuckAt = place
+	again = s.caps.failedAt == at
+	s.caps.failedAt = at
 	return again
 }
 
 // Request implements collect.Pager.
 func (c *closeIn) Request() collect.Request {
 	switch c.phase {
-	case bare:
+	case withoutExpand:
 		return c.ask(c.read, 1, true)
 	case neighbour:
 		return c.ask(c.read+1, 1, false)
@@ -107,16 +108,16 @@ func (c *closeIn) known() []byte {
 
 // Next implements collect.Pager.
 func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
-	if page.Err != nil && !brings(page.Err) {
+	if page.Err != nil && !maybeTooLarge(page.Err) {
 		return c.failed(page.Err)
 	}
 	switch {
 	case c.phase == account:
-		return c.left(c)
-	case c.phase == bare && page.Err == nil && page.Records == 1:
+		return c.continueBehind(c)
+	case c.phase == withoutExpand && page.Err == nil && page.Records == 1:
 		c.isolated, c.next = true, page
-		return c.left(c)
-	case c.phase == bare:
+		return c.continueBehind(c)
+	case c.phase == withoutExpand:
 		c.phase = neighbour
 	case c.phase == neighbour && (page.Err != nil || page.Records == 0 && (c.read == 0 || !c.atEnd)):
 		return c.failed(c.cause)
@@ -125,12 +126,12 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	case page.Err != nil:
 		c.halve(page)
 	case page.Records == 0, c.read >= MaxPage:
-		return c.left(c)
+		return c.continueBehind(c)
 	default:
 		c.last = page
 		c.read += page.Records
 		if !c.found {
-			c.size = min(2*c.size, c.can.most)
+			c.size = min(2*c.size, c.caps.most)
 		}
 	}
 	return c, nil
@@ -145,8 +146,8 @@ func (c *closeIn) halve(page collect.PageStats) {
 		c.read += page.Records
 	case c.size > 1:
 		c.size /= 2
-	case c.Expand != "" && c.can.takes(expand):
-		c.cause, c.phase = page.Err, bare
+	case c.Expand != "" && c.caps.takes(expand):
+		c.cause, c.phase = page.Err, withoutExpand
 	default:
 		c.cause, c.phase = page.Err, neighbour
 	}
@@ -157,47 +158,50 @@ func (p *byTime) closeIn() collect.Pager {
 	c := p.sweep.closeIn()
 	skip := p.skip
 	c.ask = p.single(p.window, skip)
-	c.left = func(c *closeIn) (collect.Pager, error) {
-		p.can.limit, p.can.top = 0, p.can.most
+	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
+		p.caps.limit, p.caps.top = 0, p.caps.most
 		if !c.isolated {
 			return p, nil // all came this time
 		}
-		if c.phase == bare && p.line.bares() {
-			return p.line.refuses(expand, fmt.Errorf("evidence: %w", c.cause))
+		if c.phase == withoutExpand {
+			p.timeline.withoutExpand++
+			if p.timeline.withoutExpand > maxWithoutExpand { // they are no exceptions
+				return p.timeline.refuses(expand, fmt.Errorf("$expand=%s: %w", p.Expand, c.cause))
+			}
 		}
 		g := gap{From: later(p.from, c.last.Newest), To: c.next.Newest.Add(tick), Since: p.Now().UTC()}
-		p.line.gaps = append(p.line.gaps, g)
-		if len(p.line.gaps) > maxGaps {
-			p.line.gaps = p.line.gaps[1:]
+		p.timeline.gaps = append(p.timeline.gaps, g)
+		if len(p.timeline.gaps) > maxGaps {
+			p.timeline.gaps = p.timeline.gaps[1:]
 		}
 		p.reach(g.To, p.Overlap)
-		p.enter(g.To)
+		p.beginWindow(g.To)
 		return p, nil
 	}
 	return c
 }
 
 // single asks for records of a window by their number.
-func (p *byTime) single(w window, from int) func(skip, top int, bare bool) collect.Request {
-	return func(skip, top int, bare bool) collect.Request {
-		return collect.Request{Query: p.part(w.filter(p.Updated), p.Updated, from+skip, top, bare), From: w.from, To: w.to}
+func (p *byTime) single(w window, from int) func(skip, top int, withoutExpand bool) collect.Request {
+	return func(skip, top int, withoutExpand bool) collect.Request {
+		return collect.Request{Query: p.part(w.filter(p.Updated), p.Updated, from+skip, top, withoutExpand), From: w.from, To: w.to}
 	}
 }
 
-// closeIn begins to look for the machine that stops a snapshot. It is not
+// closeIn begins to look for the record that stops a snapshot. It is not
 // remembered: every snapshot asks for it again.
 func (p *byID) closeIn() collect.Pager {
 	c := p.sweep.closeIn()
 	c.atEnd = true
 	filter := p.filter()
-	c.ask = func(skip, top int, bare bool) collect.Request {
-		return collect.Request{Query: p.part(filter, "id", skip, top, bare)}
+	c.ask = func(skip, top int, withoutExpand bool) collect.Request {
+		return collect.Request{Query: p.part(filter, "id", skip, top, withoutExpand)}
 	}
-	c.left = func(c *closeIn) (collect.Pager, error) {
-		p.can.limit, p.can.top = 0, p.can.most
+	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
+		p.caps.limit, p.caps.top = 0, p.caps.most
 		switch {
 		case c.isolated && c.next.Records == 0:
-			return p.list.complete()
+			return p.snapshot.complete()
 		case c.isolated:
 			p.from = c.next.LastID
 		}

@@ -43,8 +43,8 @@
 //
 // A refusal is known by its status: any 400. The same is asked for in the smallest
 // page first. If that comes, it was the size, and pages grow again up to where
-// they are refused. Else the query is asked without one part after the other, as
-// the ladder of the strategy says (see Timeline, Snapshot): without $orderby each
+// they are refused. Else the query is asked without one part after the other, in
+// the variants of the strategy (see Timeline, Snapshot): without $orderby each
 // window is read to its end by $skip, and the cursor moves only then; windows are
 // halved until the server skips far enough; without a filter by update time
 // records are read by creation time, four days back at every poll, and without
@@ -76,8 +76,8 @@
 // A record that cannot be served would keep all that follow it from being read.
 // A page that fails twice in one place is read record by record, in steps that
 // double and then halve. A single one that fails is left behind only when the one
-// behind it comes: else it is the server that fails. An alert is first tried
-// without its evidence. The stretch between its neighbours becomes a gap of the
+// behind it comes: else it is the server that fails. It is first tried without
+// $expand. The stretch between its neighbours becomes a gap of the
 // place: polls read around it, and it is asked for once an hour for seven days.
 // Snapshots need no gap, they ask for all at every sweep. The newest record of a
 // timeline is waited for, with an error: nothing stands behind it.
@@ -115,7 +115,7 @@
 // The API can show a record minutes after its update time, and its times tick
 // in 1/300 s, so siblings can appear at or before the largest time seen. A stretch
 // of time is therefore read until the overlap (15 minutes) has passed over it. A
-// poll that takes longer, because Elasticsearch is away, moves the cursor far
+// poll that takes longer, because the output is away, moves the cursor far
 // beyond what it asked for when it began: the next one begins the overlap before
 // that (see stretch). What was older than the overlap when it was asked for, as a
 // backlog is, is not read again. The seen set, kept in the checkpoint, keeps
@@ -133,7 +133,7 @@
 // and tells nothing: with $top the service gives none, and there are reports of
 // links without end.
 //
-// Where alerts never stop there is no empty page, and a poll that waits for one
+// Where records never stop there is no empty page, and a poll that waits for one
 // uses up the calls of the whole tenant. A sorted page that goes beyond the
 // poll's begin has all there was then; what is newer is for the next poll.
 //

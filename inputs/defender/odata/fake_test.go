@@ -184,7 +184,7 @@ func newRig(pager func(odata.Options) collect.Strategy, things int) *rig {
 		r.things = append(r.things, thing{fmt.Sprintf("t%05d", (i*7919)%things), at, at.Add(-time.Hour)})
 	}
 	r.options = odata.Options{
-		List: "/things", Updated: "updated", PageSize: 10, InitialInterval: 240 * time.Hour, Overlap: 15 * time.Minute,
+		List: "/things", Updated: "updated", PageSize: 10, InitialInterval: 240 * time.Hour, Overlap: 15 * time.Minute, ChangesFor: 4 * 24 * time.Hour,
 	}
 	return r
 }

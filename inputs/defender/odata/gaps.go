@@ -7,20 +7,13 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 )
 
-// maxBare is how many records in a row come without $expand only, before the
+// maxWithoutExpand is how many records in a row come without $expand only, before the
 // server counts as one that refuses it.
-const maxBare = 2
+const maxWithoutExpand = 2
 
-// bares counts a record that came without $expand only, and reports whether there
-// are too many of them to be exceptions.
-func (t *timeline) bares() bool {
-	t.bare++
-	return t.bare > maxBare
-}
-
-// around lets a window begin behind the gap that it would begin in, and end
+// avoid lets a window begin behind the gap that it would begin in, and end
 // before the next one.
-func (w *window) around(gaps []gap) {
+func (w *window) avoid(gaps []gap) {
 	for _, g := range gaps {
 		if !w.from.Before(g.From) && w.from.Before(g.To) {
 			w.from = g.To
@@ -36,15 +29,15 @@ func (w *window) around(gaps []gap) {
 	}
 }
 
-// enter begins to read a window from a time on.
-func (p *byTime) enter(from time.Time) {
-	p.open(from, p.can.window)
-	p.around(p.line.gaps)
+// beginWindow begins to read a window from a time on.
+func (p *byTime) beginWindow(from time.Time) {
+	p.open(from, p.caps.window)
+	p.avoid(p.timeline.gaps)
 	p.restart()
 }
 
-// renew lets a gap that was read in part begin later, for the next sweep.
-func (t *timeline) renew(g gap, from time.Time) {
+// shortenGap lets a gap that was read in part begin later, for the next sweep.
+func (t *timeline) shortenGap(g gap, from time.Time) {
 	for i := range t.gaps {
 		if t.gaps[i].From.Equal(g.From) && t.gaps[i].To.Equal(g.To) && from.After(g.From) {
 			t.gaps[i].From, t.gaps[i].Asked = from, time.Time{}
@@ -52,21 +45,21 @@ func (t *timeline) renew(g gap, from time.Time) {
 	}
 }
 
-// lacks notes from where on records come without evidence, and asks for all of
-// it again once the refusal is forgotten.
-func (t *timeline) lacks(before bool) {
-	switch now := t.can.takes(expand); {
+// noteExpand notes from where on records come without what $expand brings, and asks
+// for all of them again once the refusal is forgotten.
+func (t *timeline) noteExpand(before bool) {
+	switch now := t.caps.takes(expand); {
 	case before && !now:
-		t.bareFrom = t.lookback()
-	case !before && now && !t.bareFrom.IsZero() && t.cursor.After(t.bareFrom):
-		t.gaps = append(t.gaps, gap{From: t.bareFrom, To: t.cursor.Add(tick), Since: t.Now().UTC()})
-		t.bareFrom = time.Time{}
+		t.withoutExpandFrom = t.lookback()
+	case !before && now && !t.withoutExpandFrom.IsZero() && t.cursor.After(t.withoutExpandFrom):
+		t.gaps = append(t.gaps, gap{From: t.withoutExpandFrom, To: t.cursor.Add(tick), Since: t.Now().UTC()})
+		t.withoutExpandFrom = time.Time{}
 	}
 }
 
-// reask begins with a gap that is due, if there is one: with its records one by
+// retryGap begins with a gap that is due, if there is one: with its records one by
 // one, of which those that come are published. Then the sweep follows.
-func (t *timeline) reask(then *byTime) collect.Pager {
+func (t *timeline) retryGap(then *byTime) collect.Pager {
 	now := t.Now().UTC()
 	t.gaps = slices.DeleteFunc(t.gaps, func(g gap) bool { return now.Sub(g.Since) > gapTTL })
 	for i := range t.gaps {
@@ -79,10 +72,10 @@ func (t *timeline) reask(then *byTime) collect.Pager {
 		c.ask = then.single(window{now: then.now, from: g.From, to: g.To}, 0)
 		healed := true
 		c.failed = func(error) (collect.Pager, error) { return then, nil }
-		c.left = func(c *closeIn) (collect.Pager, error) {
+		c.continueBehind = func(c *closeIn) (collect.Pager, error) {
 			if !c.isolated {
 				if c.read >= MaxPage {
-					t.renew(g, c.last.Newest)
+					t.shortenGap(g, c.last.Newest)
 				} else if healed {
 					t.gaps = slices.DeleteFunc(t.gaps, func(o gap) bool { return o.From.Equal(g.From) && o.To.Equal(g.To) })
 				}

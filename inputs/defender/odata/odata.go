@@ -43,10 +43,13 @@ type Options struct {
 	List string // its path, for errors
 	// Updated is the property by which a Timeline is read.
 	Updated string
-	// Created takes its place, with a re-read window of fallbackWindow, where the
-	// server does not filter by Updated. Empty: there is no such place.
+	// Created takes its place where the server does not filter by Updated. Empty:
+	// there is no such property.
 	Created string
-	Expand  string // $expand, or ""
+	// ChangesFor is how long after its creation a record may still change: every
+	// sweep by Created reads so far back.
+	ChangesFor time.Duration
+	Expand     string // $expand, or ""
 	// PageSize is the largest number of records asked for, $top; at most MaxPage.
 	PageSize int
 	// InitialInterval is how far the first sweep looks back, and Overlap how far
@@ -102,7 +105,7 @@ func (p place) write() jsontext.Value {
 // guard against a server that does not move.
 type sweep struct {
 	Options
-	can *capabilities
+	caps *capabilities
 
 	skip   int
 	fresh  int // records within the bounds, in this pass over them by $skip
@@ -117,11 +120,11 @@ type sweep struct {
 
 // query asks for a page. Whole numbers carry no exponent.
 func (s *sweep) query(filter, order string) url.Values {
-	return s.part(filter, order, s.skip, s.can.top, false)
+	return s.part(filter, order, s.skip, s.caps.top, false)
 }
 
-// part is query for so many records behind so many; bare leaves out $expand.
-func (s *sweep) part(filter, order string, skip, top int, bare bool) url.Values {
+// part is query for so many records behind so many, with or without $expand.
+func (s *sweep) part(filter, order string, skip, top int, withoutExpand bool) url.Values {
 	q := url.Values{"$top": {strconv.Itoa(top)}}
 	if filter != "" {
 		q.Set("$filter", filter)
@@ -129,7 +132,7 @@ func (s *sweep) part(filter, order string, skip, top int, bare bool) url.Values 
 	if order != "" {
 		q.Set("$orderby", order+" asc")
 	}
-	if s.Expand != "" && s.can.takes(expand) && !bare {
+	if s.Expand != "" && s.caps.takes(expand) && !withoutExpand {
 		q.Set("$expand", s.Expand)
 	}
 	if skip > 0 {
@@ -142,13 +145,13 @@ func (s *sweep) part(filter, order string, skip, top int, bare bool) url.Values 
 // again and again. Of one that broke off, what came is a smaller page.
 func (s *sweep) check(page collect.PageStats) error {
 	if s.pages > 0 {
-		s.can.followed(s.former.Records, s.asked, page.Fresh)
+		s.caps.noteFollowed(s.former.Records, s.asked, page.Fresh)
 	}
-	s.asked = s.can.top
+	s.asked = s.caps.top
 	if page.Err != nil {
-		s.can.shrink()
+		s.caps.shrink()
 	} else {
-		s.can.came(page.Records)
+		s.caps.noteWhole(page.Records)
 		s.alive = true
 	}
 	if page.Records == 0 || s.skip == 0 || page.Digest != s.former.Digest {
@@ -167,10 +170,10 @@ func (s *sweep) check(page collect.PageStats) error {
 	return nil
 }
 
-// again begins the same bounds again after a pass over them by $skip in which
-// something new was met. An update takes a record out of the bounds; all behind
+// passAgain begins the same bounds again after a pass over them by $skip in which
+// something new was met, and reports whether it did. An update takes a record out of the bounds; all behind
 // it move up by one, and $skip passes over one that nobody has seen.
-func (s *sweep) again(fresh int, passed bool) bool {
+func (s *sweep) passAgain(fresh int, passed bool) bool {
 	s.fresh += fresh
 	if !passed || s.skip == 0 || s.fresh == 0 || s.passes == maxPasses {
 		return false
@@ -183,44 +186,49 @@ func (s *sweep) again(fresh int, passed bool) bool {
 // restart begins to skip in other bounds.
 func (s *sweep) restart() { s.skip, s.fresh, s.passes = 0, 0, 0 }
 
-// smaller reports whether a page that was refused is to be asked for again, as
-// small as possible: its size may be what the server refuses.
-func (s *sweep) smaller(page collect.PageStats) bool {
+// probeSize asks for the smallest page after one was refused: its size may be
+// what the server refuses. It reports whether that is to be asked; where the
+// smallest page was refused too, the size is as before.
+func (s *sweep) probeSize(page collect.PageStats) bool {
 	if !refused(page) {
 		return false
 	}
-	if s.can.probe() {
+	if s.caps.probe() {
 		return true
 	}
-	s.can.acquit()
+	s.caps.endProbe()
 	return false
 }
 
-// broke reports whether a page that did not come is to be asked for again at
-// once, and smaller: the server gave one before, in this sweep.
-func (s *sweep) broke(page collect.PageStats) bool {
-	if page.Err == nil || page.Records > 0 || !s.alive || !brings(page.Err) || s.can.top <= minTop {
+// retrySmaller asks for smaller pages after one that did not come, and reports
+// whether it is to be asked for again at once: it is, where the server gave a page
+// since the last one that did not come.
+func (s *sweep) retrySmaller(page collect.PageStats) bool {
+	if page.Err == nil || page.Records > 0 || !s.alive || !maybeTooLarge(page.Err) || s.caps.top <= minTop {
 		return false
 	}
 	s.alive = false
-	s.can.shrink()
+	s.caps.shrink()
 	return true
 }
 
-// failed is the error of a page of which nothing came, and for which there is no
-// other way to ask. A smaller one may get through.
-func (s *sweep) failed(page collect.PageStats) error {
-	if brings(page.Err) {
-		s.can.shrink()
+// giveUp is the error of a page of which nothing came, and for which there is no
+// other way to ask. The next poll asks for a smaller one, which may get through.
+func (s *sweep) giveUp(page collect.PageStats) error {
+	if maybeTooLarge(page.Err) {
+		s.caps.shrink()
 	}
 	return page.Err
 }
 
-// brings reports whether it may be the size of a page that brings such an error.
-func brings(err error) bool {
+// maybeTooLarge reports whether the size of a page may be the cause of its error.
+func maybeTooLarge(err error) bool {
 	broke, ok := errors.AsType[*api.Error](err)
 	return ok && !broke.IsToken() && (broke.Kind == api.Transient || broke.Kind == api.Malformed)
 }
+
+// nothingCame tells of a page that failed before its first record.
+func nothingCame(page collect.PageStats) bool { return page.Err != nil && page.Records == 0 }
 
 func (s *sweep) malformed(message string) error {
 	return &api.Error{Op: "list " + s.List, Kind: api.Malformed, Message: message}
@@ -237,7 +245,7 @@ func refused(page collect.PageStats) bool {
 	return ok && !page.Opened && refused.Status == http.StatusBadRequest && !refused.IsToken()
 }
 
-// exhausted is the error of a server that refuses whatever it is asked. The next
+// exhausted is the error of a server that refuses all that it is asked. The next
 // sweep begins with the best way: it was not the options.
 func (c *capabilities) exhausted(why error) error {
 	c.reset()

@@ -41,8 +41,8 @@ func (s *pageSize) probe() bool {
 	return true
 }
 
-// acquit ends a probe that was refused too: the size is not to blame.
-func (s *pageSize) acquit() {
+// endProbe ends a probe that was refused too: the size is not to blame.
+func (s *pageSize) endProbe() {
 	if s.probing {
 		s.top, s.failed, s.probing = s.failed, 0, false
 	}
@@ -54,9 +54,9 @@ func (s *pageSize) shrink() {
 	s.top = min(s.top, max(minTop, s.top/4))
 }
 
-// came takes note of a whole page. One that is full and smaller than the one
+// noteWhole takes note of a whole page. One that is full and smaller than the one
 // that failed tells where the limit is.
-func (s *pageSize) came(records int) {
+func (s *pageSize) noteWhole(records int) {
 	if s.failed > s.top && (s.probing || records >= s.top) {
 		s.limit, s.until = max(s.top, s.failed/2), s.now().Add(sizeTTL)
 		if s.probing {
@@ -91,9 +91,9 @@ func (s *pageSize) enlarge() bool {
 	return true
 }
 
-// followed takes note of a page of so many records, of so many that were asked
+// noteFollowed takes note of a page of so many records, of so many that were asked
 // for, behind which another one brought new ones.
-func (s *pageSize) followed(records, asked, fresh int) {
+func (s *pageSize) noteFollowed(records, asked, fresh int) {
 	if records > 1 && records < asked && fresh >= records/2 && (s.cut == 0 || records < s.cut) {
 		s.cut = records
 	}

@@ -12,7 +12,7 @@ import (
 // snapshot reads a whole list at every sweep.
 type snapshot struct {
 	Options
-	can *capabilities
+	caps *capabilities
 	// completed is when the last complete snapshot ended. It is part of the ids
 	// of the next one, and saved: a snapshot that is read again after a crash
 	// gives the same ids, and a record that changes back, or is published again
@@ -23,7 +23,7 @@ type snapshot struct {
 // Snapshot pages through a list whose records have no time to be read by: by id,
 // and by $skip where the server does not filter by ids.
 func Snapshot(o Options) collect.Strategy {
-	return &snapshot{Options: o, can: newCapabilities(o, 0, idFilter, orderBy|idFilter)}
+	return &snapshot{Options: o, caps: newCapabilities(o, 0, idFilter, orderBy|idFilter)}
 }
 
 // Restore implements collect.Strategy.
@@ -48,30 +48,30 @@ func (s *snapshot) Place() collect.Place {
 
 // Begin implements collect.Strategy.
 func (s *snapshot) Begin() collect.Pager {
-	s.can.begin()
-	w := sweep{Options: s.Options, can: s.can}
+	s.caps.begin()
+	w := sweep{Options: s.Options, caps: s.caps}
 	switch {
-	case !s.can.takes(orderBy):
-		return &bySkip{sweep: w, list: s}
-	case !s.can.takes(idFilter):
-		return &bySkip{sweep: w, list: s, order: "id"}
+	case !s.caps.takes(orderBy):
+		return &bySkip{sweep: w, snapshot: s}
+	case !s.caps.takes(idFilter):
+		return &bySkip{sweep: w, snapshot: s, order: "id"}
 	default:
-		return &byID{sweep: w, list: s}
+		return &byID{sweep: w, snapshot: s}
 	}
 }
 
 // refuses begins a snapshot again without one of the options that were asked
 // for, where that is another way.
 func (s *snapshot) refuses(asked option, why error) (collect.Pager, error) {
-	if !s.can.refuse(asked) {
-		return nil, s.can.exhausted(why)
+	if !s.caps.refuse(asked) {
+		return nil, s.caps.exhausted(why)
 	}
 	return s.Begin(), why
 }
 
 // ignores begins a snapshot again without an option.
 func (s *snapshot) ignores(o option, why error) (collect.Pager, error) {
-	if !s.can.ignore(o) {
+	if !s.caps.ignore(o) {
 		return nil, why
 	}
 	return s.Begin(), why
@@ -79,7 +79,7 @@ func (s *snapshot) ignores(o option, why error) (collect.Pager, error) {
 
 // deeper begins a snapshot again with pages that need less skipping.
 func (s *snapshot) deeper(why error) (collect.Pager, error) {
-	if !s.can.enlarge() {
+	if !s.caps.enlarge() {
 		return nil, why
 	}
 	return s.Begin(), why
@@ -88,6 +88,6 @@ func (s *snapshot) deeper(why error) (collect.Pager, error) {
 // complete ends a snapshot.
 func (s *snapshot) complete() (collect.Pager, error) {
 	s.completed = s.Now().UTC()
-	s.can.relax()
+	s.caps.relax()
 	return nil, nil
 }

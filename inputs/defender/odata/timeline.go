@@ -8,37 +8,32 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 )
 
-// fallbackWindow is how long after its creation a record that cannot be read by
-// update time may still change: a machine action times out after 3 days and 14
-// minutes (API.md 3.5).
-const fallbackWindow = 4 * 24 * time.Hour
-
 // timeline reads what has an update time, from a cursor to the present.
 type timeline struct {
 	Options
-	can    *capabilities
+	caps   *capabilities
 	cursor time.Time
 	// read is when the newest stretch was asked for, by the server's clock; zero
 	// where that is not known. See stretch.
-	read     time.Time
-	initial  bool      // nothing was read yet
-	ahead    time.Time // see place
-	asked    time.Time // the server's time at the last page; zero before
-	gaps     []gap     // in the order of time in which they were found
-	bareFrom time.Time // from where on records lack what $expand brings
-	bare     int       // records that came without $expand only
-	ended    time.Time // of the last complete sweep, by our clock; zero before
+	read              time.Time
+	initial           bool      // nothing was read yet
+	ahead             time.Time // see place
+	asked             time.Time // the server's time at the last page; zero before
+	gaps              []gap     // in the order of time in which they were found
+	withoutExpandFrom time.Time // from where on records lack what $expand brings
+	withoutExpand     int       // records that came without $expand only
+	ended             time.Time // of the last complete sweep, by our clock; zero before
 }
 
 // Timeline pages through a list whose records have a time of their last update,
 // Options.Updated: by time, and by $skip where the server does not sort.
 func Timeline(o Options) collect.Strategy {
-	ladder := []option{0, orderBy, expand, orderBy | expand}
+	variants := []option{0, orderBy, expand, orderBy | expand}
 	if o.Created != "" {
-		ladder = append(ladder, orderBy|timeFilter, orderBy|timeFilter|expand)
+		variants = append(variants, orderBy|timeFilter, orderBy|timeFilter|expand)
 	}
 	const none = orderBy | timeFilter | anyFilter
-	return &timeline{Options: o, can: newCapabilities(o, append(ladder, none, none|expand)...)}
+	return &timeline{Options: o, caps: newCapabilities(o, append(variants, none, none|expand)...)}
 }
 
 // Restore implements collect.Strategy.
@@ -67,8 +62,8 @@ func (t *timeline) Place() collect.Place {
 		p.Read = t.read
 	}
 	from := earlier(t.lookback(), t.Now().Add(-t.Overlap))
-	if !t.bareFrom.IsZero() {
-		from = earlier(from, t.bareFrom)
+	if !t.withoutExpandFrom.IsZero() {
+		from = earlier(from, t.withoutExpandFrom)
 	}
 	for _, g := range t.gaps { // what stands beside it is met again when it is asked for
 		from = earlier(from, g.From)
@@ -78,47 +73,47 @@ func (t *timeline) Place() collect.Place {
 
 // Begin implements collect.Strategy.
 func (t *timeline) Begin() collect.Pager {
-	t.can.begin()
+	t.caps.begin()
 	return t.begin(false)
 }
 
 // begin begins a sweep; checked tells that the cursor was looked at by the
 // server's clock.
 func (t *timeline) begin(checked bool) collect.Pager {
-	s := sweep{Options: t.Options, can: t.can}
+	s := sweep{Options: t.Options, caps: t.caps}
 	w := window{now: t.present, checked: checked}
-	w.open(t.lookback(), t.can.window)
+	w.open(t.lookback(), t.caps.window)
 	if t.Now().Sub(t.ended) < maxWindow {
 		w.to = time.Time{} // there is no backlog, however old the last record is
 	}
 	switch {
-	case !t.can.takes(anyFilter):
+	case !t.caps.takes(anyFilter):
 		w.to = time.Time{}
-		return &byWindow{sweep: s, line: t, window: w}
-	case !t.can.takes(timeFilter):
-		return &byWindow{sweep: s, line: t, property: t.Created, window: w}
-	case !t.can.takes(orderBy):
-		return &byWindow{sweep: s, line: t, property: t.Updated, window: w}
+		return &byWindow{sweep: s, timeline: t, window: w}
+	case !t.caps.takes(timeFilter):
+		return &byWindow{sweep: s, timeline: t, property: t.Created, window: w}
+	case !t.caps.takes(orderBy):
+		return &byWindow{sweep: s, timeline: t, property: t.Updated, window: w}
 	default:
-		w.around(t.gaps)
-		return t.reask(&byTime{sweep: s, line: t, window: w, begun: t.Now(), newest: t.cursor})
+		w.avoid(t.gaps)
+		return t.retryGap(&byTime{sweep: s, timeline: t, window: w, begun: t.Now(), newest: t.cursor})
 	}
 }
 
 // refuses begins a sweep again without one of the options that were asked for,
 // where that is another way.
 func (t *timeline) refuses(asked option, why error) (collect.Pager, error) {
-	before := t.can.takes(expand)
-	if !t.can.refuse(asked) {
-		return nil, t.can.exhausted(why)
+	before := t.caps.takes(expand)
+	if !t.caps.refuse(asked) {
+		return nil, t.caps.exhausted(why)
 	}
-	t.lacks(before)
+	t.noteExpand(before)
 	return t.Begin(), why
 }
 
 // ignores begins a sweep again without an option.
 func (t *timeline) ignores(o option, why error) (collect.Pager, error) {
-	if !t.can.ignore(o) {
+	if !t.caps.ignore(o) {
 		return nil, why
 	}
 	return t.Begin(), why
@@ -126,7 +121,7 @@ func (t *timeline) ignores(o option, why error) (collect.Pager, error) {
 
 // deeper begins a sweep again with pages that need less skipping.
 func (t *timeline) deeper(why error) (collect.Pager, error) {
-	if !t.can.enlarge() {
+	if !t.caps.enlarge() {
 		return nil, why
 	}
 	return t.Begin(), why
@@ -139,8 +134,8 @@ func (t *timeline) lookback() time.Time {
 	if !t.read.IsZero() {
 		from = earlier(from, t.read)
 	}
-	if !t.can.takes(timeFilter) && t.can.takes(anyFilter) {
-		return from.Add(-max(t.Overlap, fallbackWindow))
+	if !t.caps.takes(timeFilter) && t.caps.takes(anyFilter) {
+		return from.Add(-max(t.Overlap, t.ChangesFor))
 	}
 	return from.Add(-t.Overlap)
 }
@@ -156,9 +151,9 @@ func (t *timeline) advance(past time.Time, s stretch) {
 
 // complete ends a sweep.
 func (t *timeline) complete() (collect.Pager, error) {
-	before := t.can.takes(expand)
-	t.can.relax()
-	t.lacks(before)
+	before := t.caps.takes(expand)
+	t.caps.relax()
+	t.noteExpand(before)
 	t.ended = t.Now()
 	return nil, nil
 }
@@ -167,7 +162,7 @@ func (t *timeline) complete() (collect.Pager, error) {
 type window struct {
 	now  func() time.Time
 	from time.Time // inclusive
-	to   time.Time // exclusive; zero = the present and whatever comes
+	to   time.Time // exclusive; zero = the present and what comes meanwhile
 	stretch
 	checked bool // see timeline.begin
 }

@@ -13,12 +13,13 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// stateVersion is the format of a saved state. Version 1 is upgraded.
-const stateVersion = 2
+// checkpointVersion is the format of a checkpoint. Version 1 is upgraded.
+const checkpointVersion = 2
 
-// state is what a stream keeps between polls and runs, as JSON. What is short
+// checkpoint is what is saved of a stream between polls and runs, as JSON: its
+// place and its seen set. What is short
 // stands before the seen set: diagnostics show the beginning.
-type state struct {
+type checkpoint struct {
 	Version  int            `json:"version"`
 	Resource string         `json:"resource"`
 	Place    jsontext.Value `json:"place"`
@@ -26,15 +27,15 @@ type state struct {
 	Seen     *fingerprints  `json:"seen"`
 }
 
-func (s *state) marshal() ([]byte, error) {
-	s.Version = stateVersion
-	return json.Marshal(s)
+func (c *checkpoint) marshal() ([]byte, error) {
+	c.Version = checkpointVersion
+	return json.Marshal(c)
 }
 
-// unmarshalState reads a saved state. The error is an *inputs.UnusableCursor.
-func unmarshalState(b []byte, resource string) (*state, error) {
+// unmarshalCheckpoint reads a checkpoint. The error is an *inputs.UnusableCursor.
+func unmarshalCheckpoint(b []byte, resource string) (*checkpoint, error) {
 	var saved struct {
-		state
+		checkpoint
 		Cursor time.Time `json:"cursor"` // version 1
 	}
 	saved.Seen = &fingerprints{}
@@ -46,24 +47,24 @@ func unmarshalState(b []byte, resource string) (*state, error) {
 			return nil, &inputs.UnusableCursor{Cause: err}
 		}
 	}
-	if saved.Version != stateVersion || saved.Resource != resource || saved.Place == nil || saved.Seen == nil {
+	if saved.Version != checkpointVersion || saved.Resource != resource || saved.Place == nil || saved.Seen == nil {
 		return nil, &inputs.UnusableCursor{Cause: fmt.Errorf("version %d for %q", saved.Version, saved.Resource)}
 	}
-	return &saved.state, nil
+	return &saved.checkpoint, nil
 }
 
 // upgrade makes a version 2 of a version 1: its place was a cursor alone, and
-// belonged to the state.
-func (s *state) upgrade(cursor time.Time) (err error) {
-	s.Version = stateVersion
-	s.Place, err = json.Marshal(struct {
+// belonged to the checkpoint.
+func (c *checkpoint) upgrade(cursor time.Time) (err error) {
+	c.Version = checkpointVersion
+	c.Place, err = json.Marshal(struct {
 		Version int       `json:"version"`
 		Cursor  time.Time `json:"cursor"`
 	}{1, cursor})
 	return err
 }
 
-// restore loads the state, or makes a first one. It is saved at once, so that a
+// restore loads the checkpoint, or makes a first one. It is saved at once, so that a
 // crash before the first page does not move the first look-back.
 func (l *Loop) restore(ctx context.Context) error {
 	if l.Identify != nil {
@@ -74,32 +75,32 @@ func (l *Loop) restore(ctx context.Context) error {
 		l.Key = key
 	}
 	b, err := l.Env.Cursors.Load(ctx, l.Key)
-	var s *state
+	var c *checkpoint
 	if err == nil {
-		s, err = unmarshalState(b, l.Resource)
+		c, err = unmarshalCheckpoint(b, l.Resource)
 	}
 	if err == nil {
-		if err = l.Strategy.Restore(s.Place); err != nil {
+		if err = l.Strategy.Restore(c.Place); err != nil {
 			err = &inputs.UnusableCursor{Cause: err}
 		}
 	}
 	var unusable *inputs.UnusableCursor
 	switch {
 	case err == nil:
-		l.seen.seed, l.seen.kept, l.seen.former, l.saved = s.Seed, *s.Seen, true, s.Place
+		l.seen.seed, l.seen.published, l.seen.former, l.saved = c.Seed, *c.Seen, true, c.Place
 	case errors.As(err, &unusable) || errors.Is(err, inputs.ErrNoCursor):
 		if err := l.Strategy.Restore(nil); err != nil {
-			return fmt.Errorf("first cursor: %w", err)
+			return fmt.Errorf("first place: %w", err)
 		}
 		if unusable != nil {
-			l.Env.Log.Warn("cursor not usable, starting afresh", "error", err.Error(), "place", string(l.Strategy.Place().JSON))
+			l.Env.Log.Warn("checkpoint not usable, starting afresh", "error", err.Error(), "place", string(l.Strategy.Place().JSON))
 		}
 		l.seen.seed = rand.Uint64()
 	default:
-		return fmt.Errorf("load cursor: %w", err)
+		return fmt.Errorf("load checkpoint: %w", err)
 	}
 	l.restored = true
-	l.settle(Request{})
+	l.saveIfMoved(Request{})
 	return nil
 }
 
@@ -116,18 +117,18 @@ func (l *Loop) rewind() {
 	}
 }
 
-// save keeps the state. Collecting continues where that fails (see the
+// save saves the checkpoint. Collecting continues where that fails (see the
 // package's doc); the poll's error tells of it, and the next poll tries again.
 func (l *Loop) save() {
 	l.seen.merge()
-	s := state{Resource: l.Resource, Place: l.Strategy.Place().JSON, Seed: l.seen.seed, Seen: &l.seen.kept}
-	l.saved = s.Place
-	b, err := s.marshal()
+	c := checkpoint{Resource: l.Resource, Place: l.Strategy.Place().JSON, Seed: l.seen.seed, Seen: &l.seen.published}
+	l.saved = c.Place
+	b, err := c.marshal()
 	if err == nil {
 		err = l.Env.Cursors.Save(l.grace, l.Key, b)
 	}
 	l.seen.changed, l.unsaved = false, nil
 	if err != nil {
-		l.unsaved = fmt.Errorf("save cursor: %w", err)
+		l.unsaved = fmt.Errorf("save checkpoint: %w", err)
 	}
 }

@@ -23,8 +23,8 @@ func setOf(n int) *seenSet {
 	return s
 }
 
-func stateOf(s *seenSet) *state {
-	return &state{Resource: "thing", Place: jsontext.Value(somePlace), Seen: &s.kept}
+func stateOf(s *seenSet) *checkpoint {
+	return &checkpoint{Resource: "thing", Place: jsontext.Value(somePlace), Seen: &s.published}
 }
 
 // TestStateIsSmall: the promised bounds of a checkpoint and of the time to
@@ -36,7 +36,7 @@ func TestStateIsSmall(t *testing.T) {
 		t.Fatalf("%d bytes for 100,000 records, want at most 2 MiB: %v", len(b), err)
 	}
 	began := time.Now()
-	got, err := unmarshalState(b, "thing")
+	got, err := unmarshalCheckpoint(b, "thing")
 	if took := time.Since(began); err != nil || took > time.Second {
 		t.Fatalf("restored in %s: %v", took, err)
 	}
@@ -46,10 +46,10 @@ func TestStateIsSmall(t *testing.T) {
 	t.Logf("100,000 records: %d bytes", len(b))
 }
 
-// TestFormerStateIsUpgraded: its cursor becomes the first version of a place.
-func TestFormerStateIsUpgraded(t *testing.T) {
-	got, err := unmarshalState([]byte(`{"version":1,"resource":"thing","cursor":"2026-03-02T02:51:16.1234567Z","seed":"7","seen":""}`), "thing")
-	if err != nil || string(got.Place) != somePlace || got.Seed != 7 || got.Version != stateVersion {
+// TestEarlierCheckpointIsUpgraded: its cursor becomes the first version of a place.
+func TestEarlierCheckpointIsUpgraded(t *testing.T) {
+	got, err := unmarshalCheckpoint([]byte(`{"version":1,"resource":"thing","cursor":"2026-03-02T02:51:16.1234567Z","seed":"7","seen":""}`), "thing")
+	if err != nil || string(got.Place) != somePlace || got.Seed != 7 || got.Version != checkpointVersion {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -58,11 +58,11 @@ func TestSeenSetIsBounded(t *testing.T) {
 	const limit = 50_000
 	s := setOf(limit + 1000)
 	s.retention.Limit = limit
-	for i, sum := range s.kept.sums {
-		s.kept.times[i] -= uint32(sum % 100_000)
+	for i, sum := range s.published.sums {
+		s.published.times[i] -= uint32(sum % 100_000)
 	}
 	s.merge()
-	if n := len(s.kept.sums); n > limit+100 || n < limit-1000 {
+	if n := len(s.published.sums); n > limit+100 || n < limit-1000 {
 		t.Errorf("%d records kept, want about %d", n, limit)
 	}
 }
@@ -74,14 +74,14 @@ func BenchmarkState(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := unmarshalState(text, "thing"); err != nil {
+		if _, err := unmarshalCheckpoint(text, "thing"); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 // BenchmarkSeen is the seen set at size: a page of 1,000 records is looked up
-// and added, old ones are forgotten and the state is encoded.
+// and added, old ones are forgotten and the checkpoint is encoded.
 func BenchmarkSeen(b *testing.B) {
 	for _, size := range []int{10_000, 50_000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -93,7 +93,7 @@ func BenchmarkSeen(b *testing.B) {
 					if met {
 						b.Fatal("met")
 					}
-					s.keep(sum, entry, met, time.Unix(int64(record), 0), time.Time{})
+					s.remember(sum, entry, met, time.Unix(int64(record), 0), time.Time{})
 					record++
 				}
 				s.forget(time.Unix(int64(max(0, record-size)), 0))
