@@ -80,7 +80,9 @@ func sourceOfDocument(t *testing.T, document string) map[string]any {
 	var hit struct {
 		Source map[string]any `json:"_source"`
 	}
-	if err := json.Unmarshal([]byte(document), &hit); err != nil {
+	dec := json.NewDecoder(strings.NewReader(document))
+	dec.UseNumber()
+	if err := dec.Decode(&hit); err != nil {
 		t.Fatal(err)
 	}
 	return hit.Source
