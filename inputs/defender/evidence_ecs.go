@@ -111,11 +111,14 @@ func (m *alertMapper) setProgram(process *ecs.Object) {
 		name = mapping.BaseName(program)
 	}
 	process.Set("name", ecs.Text(name))
-	if path := m.JoinPath(&e.FilePath, &e.FileName); image != "" && path.Present() {
-		process.Set("executable", path)
-	} else if mapping.BaseName(program) != program && strings.EqualFold(mapping.BaseName(program), name) {
-		process.Set("executable", ecs.Text(program))
+	var path ecs.Value
+	if image != "" {
+		path = m.JoinPath(&e.FilePath, &e.FileName)
 	}
+	if !path.Present() && mapping.BaseName(program) != program && strings.EqualFold(mapping.BaseName(program), name) {
+		path = ecs.Text(program)
+	}
+	process.Set("executable", path)
 }
 
 // setRegistry maps registry evidence; the vendor's fields keep it as it came.

@@ -234,6 +234,7 @@ func TestMachineActionRequestor(t *testing.T) {
 		"App (owner@contoso.example)":          {nil, nil, "owner@contoso.example"},
 		"My App <owner@contoso.example>":       {nil, nil, "owner@contoso.example"},
 		"a@b@c":                                {"a@b@c", nil, nil},
+		"-":                                    {nil, nil, nil},
 	} {
 		for i, name := range []string{"name", "domain", "email"} {
 			if got := actionField(t, `{"id":"a","requestor":"`+requestor+`"}`, "user."+name); got != want[i] {

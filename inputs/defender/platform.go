@@ -15,9 +15,8 @@ var osWords = []struct {
 }{
 	{"linux", []string{
 		"linux", "ubuntu", "debian", "centos", "redhat", "rhel", "fedora", "mariner", "rocky", "suse", "sles", "amazonlinux", "alpine",
-		"opensuse", "raspbian", "scientific", "cloudlinux", "photon", "flatcar", "gentoo",
+		"opensuse", "raspbian", "cloudlinux", "photon", "flatcar", "gentoo",
 	}},
-	{"macos", []string{"macos", "mac os", "osx", "os x"}},
 	{"windows", []string{"windows"}},
 	{"android", []string{"android"}},
 	{"unix", []string{"unix", "solaris", "freebsd", "openbsd", "netbsd", "hp-ux", "hpux"}},
@@ -32,10 +31,11 @@ func osType(platform string) string {
 		return "ios"
 	case "aix":
 		return "unix"
-	case "mac":
-		return "macos"
 	case "almalinux", "alma", "oracle":
 		return "linux"
+	}
+	if strings.HasPrefix(platform, "mac") || strings.HasPrefix(platform, "osx") || strings.HasPrefix(platform, "os x") {
+		return "macos"
 	}
 	for _, os := range osWords {
 		for _, word := range os.words {

@@ -2,12 +2,17 @@ package defender
 
 import "strings"
 
-// hives are the short names of ECS, by what Windows, PowerShell, the kernel and
-// Microsoft's APIs call them, in capitals.
+// hives are the short names of ECS, by what Windows and PowerShell call them, in
+// capitals.
 var hives = map[string]string{
 	"HKEY_CLASSES_ROOT": "HKCR", "HKEY_CURRENT_CONFIG": "HKCC", "HKEY_CURRENT_USER": "HKCU",
 	"HKEY_LOCAL_MACHINE": "HKLM", "HKEY_USERS": "HKU", "HKEY_PERFORMANCE_DATA": "HKPD",
 	"HKCR": "HKCR", "HKCC": "HKCC", "HKCU": "HKCU", "HKLM": "HKLM", "HKU": "HKU", "HKPD": "HKPD",
+}
+
+// apiHives are the words of .NET and of Microsoft Graph. A key may begin with one
+// of them without it being a hive.
+var apiHives = map[string]string{
 	"CLASSESROOT": "HKCR", "CURRENTCONFIG": "HKCC", "CURRENTUSER": "HKCU", "LOCALMACHINE": "HKLM", "USERS": "HKU",
 }
 
@@ -24,7 +29,7 @@ func registryHive(hive string) string {
 	if below, ok := strings.CutPrefix(name, `REGISTRY\`); ok {
 		return kernelHives[below]
 	}
-	return ""
+	return apiHives[name]
 }
 
 // splitRegistryKey cuts the hive off a key, whatever way that is written:

@@ -57,7 +57,9 @@ func (r *related) set(d *ecs.Document, o *ecs.Object) {
 // a person; or a name or an id.
 func person(text string) (name, domain, email string) {
 	local, host, ok := strings.Cut(text, "@")
-	if !ok {
+	if text == "-" || text == "N/A" {
+		return "", "", "" // nobody
+	} else if !ok {
 		return text, "", ""
 	}
 	isPart := func(s string) bool { return s != "" && !strings.ContainsAny(s, "@ \t()<>[]\",;:") }

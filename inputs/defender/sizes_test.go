@@ -66,7 +66,7 @@ func TestListsAreBounded(t *testing.T) {
 		name, each string
 		path       string
 	}{
-		{alertResource, configOf(alertResource), "mitreTechniques", `"T1"`, "threat.technique.id"},
+		{alertResource, configOf(alertResource), "mitreTechniques", `"T1"`, "microsoft.defender_endpoint.mitreTechniques"},
 		{alertResource, configOf(alertResource), "comments", `{"comment":"c"}`, "microsoft.defender_endpoint.comments"},
 		{alertResource, configOf(alertResource), "loggedOnUsers", `"u"`, "microsoft.defender_endpoint.loggedOnUsers"},
 		{alertResource, configOf(alertResource), "domains", `"d"`, "microsoft.defender_endpoint.domains"},

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/attack"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
@@ -80,7 +81,9 @@ func sourceOfDocument(t *testing.T, document string) map[string]any {
 	var hit struct {
 		Source map[string]any `json:"_source"`
 	}
-	if err := json.Unmarshal([]byte(document), &hit); err != nil {
+	dec := json.NewDecoder(strings.NewReader(document))
+	dec.UseNumber()
+	if err := dec.Decode(&hit); err != nil {
 		t.Fatal(err)
 	}
 	return hit.Source
@@ -236,6 +239,30 @@ func checkTimes(v values, fault func(string, ...any)) {
 			}
 			if err != nil || at.Year() <= 1 {
 				fault("%s is %q", name, text)
+			}
+		}
+	}
+}
+
+// TestAccountIsTheTokens: records that do not say whose they are are of the token's
+// tenant, also where the configuration names a domain.
+func TestAccountIsTheTokens(t *testing.T) {
+	for _, r := range resources {
+		c := configOf(r)
+		c.TenantID = "contoso.example"
+		m := newMapper(r, c, someAgent, someTime, nil)
+		for _, want := range []string{"", "tenant-1"} {
+			if want != "" {
+				m.Account(want)
+			}
+			m.Read([]byte(`{"id":"a"}`), nil)
+			if _, err := m.Documents(func(d *ecs.Document) error {
+				if got := d.Get("cloud.account.id"); got.Present() != (want != "") || got.Present() && got.String() != want {
+					t.Errorf("%s: cloud.account.id %v, want %q", r.name, got, want)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}

@@ -61,6 +61,7 @@ type Envelope struct {
 	settings  Settings
 	account   string   // see Mapper.Account
 	sentinels []string // as they stand in a record
+	longest   int      // length of the longest one
 	tags      []ecs.Value
 	more      []string // tags of the document alone
 	common    ecs.Mark // of the document with what every document has
@@ -94,6 +95,7 @@ func NewEnvelope(s Settings) *Envelope {
 	e.tags = e.Doc.Texts(tags...).Values()
 	for _, text := range s.Sentinels {
 		e.sentinels = append(e.sentinels, `"`+text+`"`)
+		e.longest = max(e.longest, len(text)+2)
 	}
 	e.setCommon()
 	return e

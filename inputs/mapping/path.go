@@ -95,22 +95,24 @@ const blanks = " \t\r\n"
 
 // AppendArguments appends the words of a command line, of which the first is the
 // program. Quotes keep blanks in a word and are taken off; one behind a backslash
-// is a character of the word.
+// is a character of the word. Single quotes are quotes where the program is not one
+// of Windows.
 func AppendArguments(words []string, commandLine string) []string {
 	program, rest := cutProgram(commandLine)
 	if program == "" {
 		return words
 	}
 	words = append(words, program)
+	quotes := `"'`
+	if strings.IndexByte(program, '\\') >= 0 || isProgram(program) {
+		quotes = `"`
+	}
 	for rest != "" {
 		rest = strings.TrimLeft(rest, blanks)
-		end, quotes := wordEnd(rest)
+		end, quoted := wordEnd(rest, quotes)
 		word := rest[:end]
-		switch {
-		case quotes == 2 && len(word) > 1 && word[0] == '"' && word[len(word)-1] == '"':
-			word = word[1 : len(word)-1]
-		case quotes > 0:
-			word = unquoteWord(word)
+		if quoted {
+			word = unquoteWord(word, quotes)
 		}
 		if word != "" {
 			words = append(words, word)
@@ -120,30 +122,47 @@ func AppendArguments(words []string, commandLine string) []string {
 	return words
 }
 
-// wordEnd is where the first word of a command line ends, and how many quotes it
-// has.
-func wordEnd(s string) (end, quotes int) {
-	inside := false
+// wordEnd is where the first word of a command line ends, and whether it has
+// quotes.
+func wordEnd(s, quotes string) (end int, quoted bool) {
+	var inside byte
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '"':
-			quotes++
-			if i == 0 || s[i-1] != '\\' {
-				inside = !inside
+		case isQuote(s, i, quotes):
+			quoted = true
+			if inside == 0 {
+				inside = c
+			} else if inside == c {
+				inside = 0
 			}
-		case !inside && strings.IndexByte(blanks, c) >= 0:
-			return i, quotes
+		case inside == 0 && strings.IndexByte(blanks, c) >= 0:
+			return i, quoted
+		case c == '"':
+			quoted = true // behind a backslash
 		}
 	}
-	return len(s), quotes
+	return len(s), quoted
 }
 
-func unquoteWord(word string) string {
+// isQuote tells a quote that is none of the word's characters.
+func isQuote(s string, i int, quotes string) bool {
+	return strings.IndexByte(quotes, s[i]) >= 0 && (i == 0 || s[i-1] != '\\')
+}
+
+// unquoteWord takes the quotes off a word. One within quotes of the other kind is a
+// character.
+func unquoteWord(word, quotes string) string {
+	if end := len(word) - 1; end > 0 && isQuote(word, 0, quotes) && word[end] == word[0] &&
+		strings.IndexByte(word[1:end], word[0]) < 0 {
+		return word[1:end] // nearly always
+	}
 	var b strings.Builder
+	var inside byte
 	for i := range len(word) {
 		switch c := word[i]; {
 		case c == '\\' && i+1 < len(word) && word[i+1] == '"':
-		case c == '"' && (i == 0 || word[i-1] != '\\'):
+		case isQuote(word, i, quotes) && (inside == 0 || inside == c):
+			inside ^= c
 		default:
 			b.WriteByte(c)
 		}

@@ -1,5 +1,7 @@
 package mapping
 
+import "slices"
+
 // Blank reports whether a value counts as not set in every stream: absent, null,
 // the empty text, or the text null, which services send for it. A stream may have
 // more texts for nothing, see Settings.Sentinels; and no date is of the year 1.
@@ -14,11 +16,13 @@ func Blank(v Raw) bool {
 // clear takes the values that are one of the stream's texts for nothing out of
 // what a decoder has decoded.
 func (e *Envelope) clear(d *Decoder) {
-	for _, nothing := range e.sentinels {
-		for _, s := range d.all {
-			if string(*s.value) == nothing {
-				*s.value = nil
-			}
+	if len(e.sentinels) == 0 {
+		return
+	}
+	for _, s := range d.all {
+		// Most values are longer, or null.
+		if v := *s.value; len(v) > 0 && len(v) <= e.longest && v[0] == '"' && slices.Contains(e.sentinels, string(v)) {
+			*s.value = nil
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"path"
@@ -108,7 +109,7 @@ func (u *URL) authority(text string) (ok bool) {
 		name, password, _ := strings.Cut(text[:i], ":")
 		u.Username, u.Password, text = unescape(name), unescape(password), text[i+1:]
 	}
-	if addr, err := netip.ParseAddr(text); err == nil {
+	if addr, err := parseAddr(text); err == nil {
 		u.Address = addr.WithZone("")
 		return true
 	}
@@ -137,10 +138,20 @@ func (u *URL) authority(text string) (ok bool) {
 	return u.Address.IsValid() || u.host(host)
 }
 
+// parseAddr is netip.ParseAddr, which makes an error of each name that it is given.
+func parseAddr(text string) (netip.Addr, error) {
+	if last := len(text) - 1; strings.IndexByte(text, ':') < 0 && (last < 0 || text[last] < '0' || text[last] > '9') {
+		return netip.Addr{}, errNoAddress
+	}
+	return netip.ParseAddr(text)
+}
+
+var errNoAddress = errors.New("not an IP address")
+
 // host takes a name, or an IPv4 address that had a port.
 func (u *URL) host(name string) (ok bool) {
 	name = strings.ToLower(strings.TrimSuffix(unescape(name), "."))
-	if addr, err := netip.ParseAddr(name); err == nil {
+	if addr, err := parseAddr(name); err == nil {
 		u.Address = addr
 		return true
 	}

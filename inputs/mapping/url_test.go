@@ -56,6 +56,8 @@ func TestArguments(t *testing.T) {
 		`C:\tool /run C:\x.exe`:                            {`C:\tool`, `/run`, `C:\x.exe`},
 		"/usr/bin/python3\t-m  x":                          {"/usr/bin/python3", "-m", "x"},
 		`a.exe /p:"x y" \"z\" ""`:                          {"a.exe", "/p:x y", `"z"`},
+		`bash -c 'echo "a b"' x`:                           {"bash", "-c", `echo "a b"`, "x"},
+		`cmd.exe /c it's "a 'b"`:                           {"cmd.exe", "/c", "it's", "a 'b"},
 		`'/opt/my tool/run' now`:                           {"/opt/my tool/run", "now"},
 		`"unterminated`:                                    {"unterminated"},
 		``:                                                 nil,
