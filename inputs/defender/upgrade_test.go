@@ -53,7 +53,7 @@ func TestFormerStatesAreContinued(t *testing.T) {
 	for name, published := range map[string][]string{
 		"alert": nil, "machine_action": nil, "machine": nil,
 		// The sweep had broken off before the last machine.
-		"machine_broken_off": {"OO3PaueX3XKljKcxMdK0"},
+		"machine_broken_off": {"n2Oa2xXuKckcChYqycmZ"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var former formerState

@@ -79,10 +79,10 @@ func (c *content) of(record Raw, d *Decoder) {
 		switch v := *s.value; {
 		case Blank(v):
 		case s.set && v[0] == '[':
-			c.name(s.name)
+			c.bytes = append(c.bytes, s.label...)
 			c.set(v, &s.shape)
 		default:
-			c.name(s.name)
+			c.bytes = append(c.bytes, s.label...)
 			c.value(v, &s.shape, 1)
 		}
 	}
@@ -110,10 +110,6 @@ func (c *content) unslotted(m *member) {
 	c.bytes, _ = jsontext.AppendQuote(append(c.bytes, ','), m.name) // broken UTF-8 was repaired
 	c.bytes = append(c.bytes, ':')
 	c.value(m.value, &c.other, 1)
-}
-
-func (c *content) name(quoted string) {
-	c.bytes = append(append(append(c.bytes, ','), quoted...), ':')
 }
 
 // value writes a value that was found already.
@@ -148,9 +144,10 @@ func (c *content) object(s *ecs.Scanner, sh *shape, depth int) {
 	first, same := len(c.members), true
 	for s.Enter(); s.More(); {
 		var name Raw
-		if same {
-			name = sh.name(len(c.members) - first)
-			same = len(name) > 0 && s.Skip(ecs.Alias(name))
+		if label := sh.label(len(c.members) - first); !same || label == nil {
+			same = false
+		} else if name = label[1 : len(label)-1 : len(label)-1]; !s.Skip(ecs.Alias(name)) {
+			same = false
 		}
 		if !same {
 			name = s.Value()
@@ -167,7 +164,7 @@ func (c *content) object(s *ecs.Scanner, sh *shape, depth int) {
 		case Blank(m.value):
 			continue
 		case c.plain:
-			c.name(ecs.Alias(m.name))
+			c.bytes = append(c.bytes, sh.label(i)...)
 		default:
 			c.bytes = append(c.bytes, ',')
 			c.text(m.name)
@@ -210,21 +207,21 @@ func (c *content) set(list Raw, sh *shape) {
 // always: their members and the order of these. Without it writing took 40%
 // longer.
 type shape struct {
-	names  []byte   // of the members, one after the other with their quotes
-	ends   []int    // of each in names
+	labels []byte   // of the members, one after the other: their quoted names between comma and colon
+	ends   []int    // of each in labels
 	sorted []int    // the members' places in the order of their names
 	inside []*shape // of objects in the values, by place; nil where none was met
 }
 
-// name is the quoted name of the member at a place, empty where there is none.
-func (s *shape) name(place int) Raw {
+// label is that of the member at a place, empty where there is none.
+func (s *shape) label(place int) []byte {
 	switch {
 	case place >= len(s.ends):
 		return nil
 	case place == 0:
-		return s.names[:s.ends[0]:s.ends[0]]
+		return s.labels[:s.ends[0]]
 	}
-	return s.names[s.ends[place-1]:s.ends[place]:s.ends[place]]
+	return s.labels[s.ends[place-1]:s.ends[place]]
 }
 
 // learn is the shape of an object with these members; normally s itself.
@@ -238,10 +235,10 @@ func (s *shape) learn(members []pair) *shape {
 	}
 	// Members before the first other one keep their names where they are: pairs
 	// may alias them.
-	s.names, s.ends, s.sorted = s.names[:0], s.ends[:0], s.sorted[:0]
+	s.labels, s.ends, s.sorted = s.labels[:0], s.ends[:0], s.sorted[:0]
 	for i, m := range members {
-		s.names = append(s.names, m.name...)
-		s.ends, s.sorted = append(s.ends, len(s.names)), append(s.sorted, i)
+		s.labels = append(append(append(s.labels, ','), m.name...), ':')
+		s.ends, s.sorted = append(s.ends, len(s.labels)), append(s.sorted, i)
 	}
 	slices.SortStableFunc(s.sorted, func(a, b int) int { return bytes.Compare(members[a].name, members[b].name) })
 	return s

@@ -56,6 +56,7 @@ type Decoder struct {
 // slot is where the member of a name goes.
 type slot struct {
 	name  string // as written, with quotes
+	label string // name between comma and colon
 	value *Raw
 	list  *List // nil for a Field
 	set   bool  // a list whose order tells nothing
@@ -76,7 +77,8 @@ func newDecoder(place string, own func(string) string, target any) *Decoder {
 		if name == "" {
 			continue
 		}
-		s := &slot{name: `"` + name + `"`}
+		s := &slot{label: `,"` + name + `":`}
+		s.name = s.label[1 : len(s.label)-1]
 		var f *Field
 		switch target := v.Field(i).Addr().Interface().(type) {
 		case *Field:

@@ -46,8 +46,10 @@
 // JSON leaves all of that open, and a service that is deployed anew may change it
 // for every record at once. Seen set and ids therefore go by the content (content.go), in which the
 // order of Settings.Sets does not count either. The content is written only for records whose bytes were
-// not met in the sweep before. Records over 1 MiB, and what is nested deeper than
-// eight levels, count as they are written.
+// not met in the sweep before, and from the members that the Decoder found: what
+// counts of a member that came twice is the last one, as in the document. Records
+// over 1 MiB, those with more than MaxUnknown unknown members, and what is nested
+// deeper than eight levels, count as they are written.
 //
 // # Why ids are SHA-256
 //
