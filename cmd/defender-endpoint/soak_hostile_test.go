@@ -3,6 +3,7 @@ package main_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
@@ -68,7 +69,7 @@ func refusedRows() []row {
 			if r.Path == "" {
 				r.Path = "/api/"
 			}
-			rows = append(rows, against("k: "+name+said, r))
+			rows = append(rows, against("r: "+name+said, r))
 		}
 		refuse("$orderby", defendertest.Rule{With: defendertest.OrderBy})
 		refuse("$top above 20", defendertest.Rule{TopAbove: 20})
@@ -132,7 +133,36 @@ func waitingRows() []row {
 			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
 			s.kill() // a hold is kept in memory
 		}},
+		{name: "n: started again and again within the quota", options: defendertest.Options{Alerts: 20, Machines: 10, Actions: 10},
+			settings: map[string]any{"calls_per_minute": 20.0, "calls_per_hour": 300.0}, run: func(s *soak) {
+				for range 25 {
+					s.start()
+					s.until(400*time.Millisecond, func() bool { return false })
+					s.kill()
+				}
+				s.start()
+				s.waitDrained() // seldom asked, machines last
+				if most := s.busiestMinute(); most > 20 || most == 0 {
+					s.Errorf("%d calls in a minute, want 20 at most", most)
+				}
+			}},
 	}
+}
+
+// busiestMinute is the largest number of calls that the tenant had of the API in
+// any minute.
+func (s *soak) busiestMinute() (most int) {
+	var calls []time.Time
+	for _, r := range s.tenant.Requests() {
+		if strings.HasPrefix(r.Path, "/api/") {
+			calls = append(calls, r.Time)
+		}
+	}
+	for i, at := range calls {
+		first := slices.IndexFunc(calls, func(c time.Time) bool { return at.Sub(c) <= time.Minute })
+		most = max(most, i-first+1)
+	}
+	return most
 }
 
 func timeRows() []row {

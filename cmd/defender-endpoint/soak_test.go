@@ -367,7 +367,10 @@ func (s *soak) compare() (missing, twice int) {
 		missing += max(documentsOf(record)-stored[record], 0)
 	}
 	for record, n := range stored {
-		twice += max(n-documentsOf(record), 0)
+		if more := n - documentsOf(record); more > 0 {
+			twice += more
+			s.Logf("stored %d times: %.200s", n, record)
+		}
 	}
 	return missing, twice
 }
