@@ -3,6 +3,7 @@ package main_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
@@ -16,7 +17,7 @@ import (
 // misbehaves: 300 times and more in the long form.
 func hostileRounds() int {
 	if *long {
-		return 12
+		return 7
 	}
 	return 1
 }
@@ -47,7 +48,9 @@ func against(name string, rules ...defendertest.Rule) row {
 func (s *soak) killedOften() {
 	for range hostileRounds() {
 		s.change(3)
-		s.start()
+		if !s.running {
+			s.start()
+		}
 		s.until(time.Duration(300+s.random.IntN(900))*time.Millisecond, func() bool { return false })
 		s.kill()
 	}
@@ -66,7 +69,7 @@ func refusedRows() []row {
 			if r.Path == "" {
 				r.Path = "/api/"
 			}
-			rows = append(rows, against("k: "+name+said, r))
+			rows = append(rows, against("r: "+name+said, r))
 		}
 		refuse("$orderby", defendertest.Rule{With: defendertest.OrderBy})
 		refuse("$top above 20", defendertest.Rule{TopAbove: 20})
@@ -118,20 +121,48 @@ func waitingRows() []row {
 			s.waitDrained()
 		}}
 	}
-	hour := 10 * time.Minute
 	return []row{
 		tells("silence", defendertest.Rule{Path: "/api/", Silent: true}),
 		against("n: one 503 that asks for two seconds", defendertest.Rule{Path: "/api/", Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, After: 1, Times: 2}),
 		against("n: 429 with a date", defendertest.Rule{Path: "/api/", Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Second, RetryDate: true, After: 1, Times: 2}),
 		tells("503 that asks for minutes", defendertest.Rule{Path: alertsPath, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Minute, Times: 1000}),
 		{name: "n: 429 of machines alone", resends: true, run: func(s *soak) {
-			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: http.StatusTooManyRequests, RetryAfter: hour})
+			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: http.StatusTooManyRequests, RetryAfter: 10 * time.Minute})
 			s.killedOften()
 			s.eventually("alerts are stored", func() bool { return s.es.Count(dataStream) >= s.want() })
 			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
 			s.kill() // a hold is kept in memory
 		}},
+		{name: "n: started again and again within the quota", options: defendertest.Options{Alerts: 20, Machines: 10, Actions: 10},
+			settings: map[string]any{"calls_per_minute": 20.0, "calls_per_hour": 300.0}, run: func(s *soak) {
+				for range 25 {
+					s.start()
+					s.until(400*time.Millisecond, func() bool { return false })
+					s.kill()
+				}
+				s.start()
+				s.waitDrained() // seldom asked, machines last
+				if most := s.busiestMinute(); most > 20 || most == 0 {
+					s.Errorf("%d calls in a minute, want 20 at most", most)
+				}
+			}},
 	}
+}
+
+// busiestMinute is the largest number of calls that the tenant had of the API in
+// any minute.
+func (s *soak) busiestMinute() (most int) {
+	var calls []time.Time
+	for _, r := range s.tenant.Requests() {
+		if strings.HasPrefix(r.Path, "/api/") {
+			calls = append(calls, r.Time)
+		}
+	}
+	for i, at := range calls {
+		first := slices.IndexFunc(calls, func(c time.Time) bool { return at.Sub(c) <= time.Minute })
+		most = max(most, i-first+1)
+	}
+	return most
 }
 
 func timeRows() []row {

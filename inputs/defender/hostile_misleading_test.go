@@ -89,7 +89,7 @@ func misplaced() []hostile {
 			rules: []tenant.Rule{{With: tenant.Skip, Status: 404}, {With: tenant.IDAfter, Status: 404}}},
 		{name: "404 on every list, machines alone", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: "/api/", Status: 404}}},
 		{name: "404 on machines alone", resource: tenant.Machines, healthy: true},
-		{name: "one alert sorted before its time", settings: map[string]any{"batch_size": 100}, rules: []tenant.Rule{{Path: alertList, Sort: "alertCreationTime"}}, during: outOfPlace},
+		{name: "one alert sorted before its time", settings: map[string]any{"batch_size": 100}, rules: []tenant.Rule{{Path: alertList, Sort: "alertCreationTime"}}, before: outOfPlace},
 	}
 }
 

@@ -26,7 +26,7 @@ func poisonous() []hostile {
 			rule.Serves = "poison"
 			rows = append(rows, hostile{
 				name: res.String() + ", one poisoned record: " + name, resource: res, options: options, rules: []tenant.Rule{rule},
-				settings: map[string]any{"batch_size": 50}, during: addOne("poison"), poisoned: true, length: time.Hour,
+				settings: map[string]any{"batch_size": 50}, before: addOne("poison"), poisoned: true, length: time.Hour,
 				twin: res == tenant.MachineActions || name == "cut cleanly" || name == "NaN",
 			})
 		}
@@ -36,8 +36,8 @@ func poisonous() []hostile {
 			name: res.String() + ", a record that is served again after 40 minutes", resource: res, length: 2 * time.Hour,
 			options: tenant.Options{Alerts: 120, Machines: 120, EvidencePerAlert: 1}, settings: map[string]any{"batch_size": 50},
 			rules: []tenant.Rule{{Status: 500, Serves: "poison"}}, healthy: true,
+			before: addOne("poison"),
 			during: func(h *hostileRun) {
-				addOne("poison")(h)
 				time.Sleep(40 * time.Minute)
 				h.tenant.Heal()
 			},

@@ -71,7 +71,7 @@ func largePages() []hostile {
 	one := func(name string, rule tenant.Rule) hostile {
 		rule.Path, rule.With = alertList, tenant.Expand
 		return hostile{name: name, options: tenant.Options{Alerts: 60, EvidencePerAlert: 2}, length: time.Hour, rules: []tenant.Rule{rule},
-			settings: map[string]any{"batch_size": 50}, during: addOne("unexpandable")}
+			settings: map[string]any{"batch_size": 50}, before: addOne("unexpandable")}
 	}
 	return append(rows,
 		one("$expand gives 500 for one alert", tenant.Rule{Status: 500, Serves: "unexpandable"}),

@@ -30,6 +30,9 @@ type hostile struct {
 	options  tenant.Options
 	settings map[string]any
 	rules    []tenant.Rule
+	// before runs before the stream starts: a record of long ago that is added
+	// beside the first poll may or may not be visible to it.
+	before func(h *hostileRun)
 	// during runs beside the stream, which has started; run is over when it
 	// returns and length has passed.
 	during func(h *hostileRun)
@@ -287,6 +290,9 @@ func (row hostile) run(t *testing.T) (faults []string) {
 		h := &hostileRun{T: t, row: row, url: url, settings: row.settings, stream: "s", become: become, tenant: tenant.New(row.options)}
 		become(h.tenant)
 		h.tenant.Fail(row.rules...)
+		if row.before != nil {
+			row.before(h)
+		}
 		h.start()
 		began := time.Now()
 		if row.during != nil {
