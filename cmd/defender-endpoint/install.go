@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func withAgent(cmd *cobra.Command, o home.Options, do func(context.Context, home
 		Name: componentName, Input: defender.Type, Version: version, Binary: path, Spec: spec.Component,
 	}, o)
 	if err != nil {
-		return fmt.Errorf("%s: %w", cmd.Name(), err)
+		return fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), componentName+" "), err)
 	}
 	return nil
 }

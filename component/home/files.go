@@ -40,12 +40,12 @@ func (c Component) place(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(binary) // nothing, once it was renamed
+	defer os.RemoveAll(binary) // nothing, once it was renamed
 	spec, err := c.stage(dir, bytes.NewReader(c.Spec), specMode)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(spec)
+	defer os.RemoveAll(spec)
 	first := c.in(dir).binary == nil
 	if err := replace(binary, c.binaryIn(dir)); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (c Component) stage(dir string, content io.Reader, mode fs.FileMode) (name 
 	}
 	defer func() {
 		if err = errors.Join(err, f.Close()); err != nil {
-			os.Remove(f.Name())
+			os.RemoveAll(f.Name())
 		}
 	}()
 	if _, err := io.Copy(f, content); err != nil {
@@ -90,14 +90,14 @@ func (c Component) temporary() string { return "." + c.Name + "-*.new" }
 // clean removes what a copy left that was killed, and on Windows a program that
 // was put aside.
 func (c Component) clean(dir string, age time.Duration) {
-	os.Remove(c.binaryIn(dir) + aside)
+	os.RemoveAll(c.binaryIn(dir) + aside)
 	entries, _ := os.ReadDir(dir) // who cannot read it cannot write it either
 	for _, e := range entries {
 		if ok, _ := filepath.Match(c.temporary(), e.Name()); !ok {
 			continue
 		}
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) >= age {
-			os.Remove(filepath.Join(dir, e.Name()))
+			os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
 }

@@ -48,8 +48,11 @@ func Install(ctx context.Context, c Component, o Options) error {
 	}
 	dir := a.home.components()
 	if c.same(dir) {
-		o.say("already there: %s %s in %s", c.Name, c.Version, dir)
+		o.say("already there: %s %s in %s; nothing was changed", c.Name, c.Version, dir)
 		o.hints(a, c)
+		if !o.NoRestart {
+			o.say("the agent says: %s; it knows the component after: %s restart", a.says(ctx, c.Input), a.executable)
+		}
 		return nil
 	}
 	o.plan(ctx, c, dir)
@@ -223,11 +226,7 @@ func Status(ctx context.Context, c Component, o Options) error {
 		}
 		o.say("%s%s: %s", filepath.Base(string(h)), use, c.presence(ctx, h.components()))
 	}
-	if r, err := a.ask(ctx); err != nil {
-		o.say("the agent does not answer: not running, or asked without its rights")
-	} else {
-		o.say("the agent says: %s", r.of(c.Input).text(c.Input))
-	}
+	o.say("the agent says: %s", a.says(ctx, c.Input))
 	switch there := c.in(a.home.components()); {
 	case there.spec != nil && there.binary == nil:
 		return fmt.Errorf("%s has the spec without its binary, which keeps the agent from starting: run %s install --top %s", a.home, c.Name, a.home.top())
@@ -255,14 +254,19 @@ func (c Component) presence(ctx context.Context, dir string) string {
 	return "another version than this program, " + c.Version
 }
 
-func (o ours) text(input string) string {
-	switch {
+// says is what the agent tells about the component.
+func (a agent) says(ctx context.Context, input string) string {
+	r, err := a.ask(ctx)
+	switch o := r.of(input); {
+	case err != nil:
+		return "nothing: it does not run, or was asked without its rights"
 	case !o.found:
 		return "no input of type " + input + " in its policy"
 	case o.healthy:
 		return "HEALTHY"
+	default:
+		return o.trouble
 	}
-	return o.trouble
 }
 
 // remedy adds what to do about the faults that operators meet.
