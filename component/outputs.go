@@ -12,7 +12,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// outputs are the outputs there are. Another one costs its package and a line.
+// outputs are the outputs there are. Another one costs its package and a line, and
+// a fake for the demo (cmd/defender-endpoint, demoSinks).
 var outputs = []output.Kind{
 	elasticsearch.Kind,
 	shipper.Kind,

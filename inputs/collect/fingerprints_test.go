@@ -20,7 +20,7 @@ func TestFingerprints(t *testing.T) {
 		set.add(more)
 		maps.Copy(want, more)
 		if limit := random.Uint32N(300); random.IntN(3) == 0 {
-			set.prune(limit, defaultSeen)
+			set.prune(limit, defaultLimit)
 			maps.DeleteFunc(want, func(_ uint64, time uint32) bool { return time < limit })
 		}
 		if limit := 900 + random.Uint32N(100); random.IntN(5) == 0 {

@@ -23,7 +23,7 @@ type Retention struct {
 }
 
 const (
-	defaultSeen = 1 << 20
+	defaultLimit = 1 << 20
 	// minPending is how many acknowledged records wait to be merged into the set,
 	// or more where the set is large: see crowded.
 	minPending = 1 << 12
@@ -48,7 +48,7 @@ type seenSet struct {
 
 func newSeenSet(r Retention, now func() time.Time) *seenSet {
 	if r.Limit == 0 {
-		r.Limit = defaultSeen
+		r.Limit = defaultLimit
 	}
 	return &seenSet{retention: r, now: now, pending: map[uint64]uint32{}}
 }

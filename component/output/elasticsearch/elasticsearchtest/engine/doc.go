@@ -3,6 +3,10 @@
 // install from the built package, and a net in which every document is caught that
 // one of them would not take whole.
 //
+// engine.go starts a node of the jars that jars.go fetches, fleet.go installs the
+// package in it, client.go makes requests, and strict.go with judge.go sends
+// documents and says of each what was not taken whole. Start reading with engine.go.
+//
 // # Invariants
 //
 //   - A node listens on 127.0.0.1 at a port of its own choice, ends when its
