@@ -73,6 +73,12 @@ func Install(ctx context.Context, c Component, o Options) error {
 		o.say("not restarted (--no-restart): the agent uses it after: %s restart", a.executable)
 		return nil
 	}
+	return o.restart(ctx, a, c, before)
+}
+
+// restart restarts the agent, which knew the component as before says, and waits
+// until the component is well.
+func (o Options) restart(ctx context.Context, a agent, c Component, before report) error {
 	if err := a.restart(ctx); err != nil {
 		return fmt.Errorf("the component is placed, but the agent was not restarted: %w", err)
 	}

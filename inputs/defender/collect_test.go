@@ -371,10 +371,16 @@ func TestFaultsOfEveryDocumentCount(t *testing.T) {
 func TestSameStateAfterEveryPollIsNotSaved(t *testing.T) {
 	b := newBench(t, tenant.Options{Seed: 8, Alerts: 50}, nil)
 	b.mustPoll()
-	saves := b.cursors.Saves()
+	saves := 0
+	b.cursors.SaveError = func(key inputs.Key) error {
+		if key.Dataset != "" { // else it is the quota, which every poll spends of
+			saves++
+		}
+		return nil
+	}
 	b.mustPoll()
-	if b.cursors.Saves() != saves {
-		t.Errorf("a poll without news saved %d times", b.cursors.Saves()-saves)
+	if saves != 0 {
+		t.Errorf("a poll without news saved %d times", saves)
 	}
 }
 

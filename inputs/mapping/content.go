@@ -96,8 +96,7 @@ func (c *content) of(record Raw, d *Decoder) {
 
 // literally is of for what is not well-formed.
 func (c *content) literally(record []byte) {
-	c.ranks = c.ranks[:0]
-	c.bytes = append(c.bytes[:0], record...)
+	c.ranks, c.bytes = c.ranks[:0], c.bytes[:0]
 	c.sum = sha256.Sum256(record)
 	c.written = true
 }

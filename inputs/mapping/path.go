@@ -130,9 +130,10 @@ func wordEnd(s, quotes string) (end int, quoted bool) {
 		switch c := s[i]; {
 		case isQuote(s, i, quotes):
 			quoted = true
-			if inside == 0 {
+			switch inside {
+			case 0:
 				inside = c
-			} else if inside == c {
+			case c:
 				inside = 0
 			}
 		case inside == 0 && strings.IndexByte(blanks, c) >= 0:

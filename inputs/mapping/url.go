@@ -95,8 +95,9 @@ func cutScheme(text string) (scheme, rest string) {
 
 func isScheme(s string) bool {
 	for i := range len(s) {
-		c := s[i] | 0x20
-		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= s[i] && s[i] <= '9' || strings.IndexByte("+-.", s[i]) >= 0)) {
+		letter := 'a' <= s[i]|0x20 && s[i]|0x20 <= 'z'
+		later := '0' <= s[i] && s[i] <= '9' || strings.IndexByte("+-.", s[i]) >= 0
+		if !letter && (i == 0 || !later) {
 			return false
 		}
 	}

@@ -19,6 +19,8 @@ const (
 	// or saved, and ledgerPause how long nothing is tried after that did not work.
 	ledgerPatience = 5 * time.Second
 	ledgerPause    = time.Minute
+	// maxAhead bounds how many calls are saved before they are made.
+	maxAhead = 10
 )
 
 // ledger keeps what a pace has spent, for the next process.
@@ -122,7 +124,7 @@ func (p *Pace) freeze(more []string) ([]byte, error) {
 		if path == "" {
 			bs = p.all
 		}
-		ahead[path] = max(int(bs[0].burst)/2, 1)
+		ahead[path] = bs.ahead()
 	}
 	s := spent{Version: spentVersion, All: p.all.freeze(now, ahead[""]), Own: map[string][]spentBudget{}}
 	for path, saved := range p.saved {
@@ -144,6 +146,16 @@ func (p *Pace) thaw(b []byte) {
 	defer p.mu.Unlock()
 	p.all.thaw(time.Now(), s.All)
 	p.saved = s.Own
+}
+
+// ahead is how many calls are saved before they are made: half of the smallest
+// burst, since a process that follows takes them for made, and few of many.
+func (bs budgets) ahead() int {
+	n := maxAhead
+	for _, b := range bs {
+		n = min(n, int(b.burst)/2)
+	}
+	return max(n, 1)
 }
 
 func (bs budgets) freeze(now time.Time, ahead int) []spentBudget {

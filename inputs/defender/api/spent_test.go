@@ -133,3 +133,24 @@ func TestCallsDoNotWaitForTheLedger(t *testing.T) {
 		})
 	}
 }
+
+// TestAheadIsBoundedByEveryBudget: a limit of the minute that is larger than that
+// of the hour does not use up the hour of the process that follows.
+func TestAheadIsBoundedByEveryBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cursors inputstest.Cursors
+		for range 2 {
+			p := NewPace(Limit{PerMinute: 100_000, PerHour: 1500})
+			p.Keep(&cursors, callsKey)
+			began := time.Now()
+			for range 3 {
+				if err := p.wait(t.Context(), call{op: "test"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if waited := time.Since(began); waited > time.Second {
+				t.Errorf("three calls waited %s", waited)
+			}
+		}
+	})
+}
