@@ -59,7 +59,7 @@ func (k *kibana) refuses(u *uploaded) []string {
 	if there && !before.uploaded {
 		why = append(why, "installed from the registry")
 	}
-	if !k.airGapped && !(there && before.uploaded) {
+	if !k.airGapped && (!there || !before.uploaded) {
 		if k.cutOff {
 			why = append(why, "registry not reached")
 		} else if slices.Contains(k.registry, u.name) {
