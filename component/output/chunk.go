@@ -102,7 +102,8 @@ func (c *chunk) attempt(ctx context.Context) error {
 	}
 	patience := silence
 	if told := c.loop.sending(c, true); !told {
-		patience = max(silence-time.Since(c.since), 0)
+		// An attempt that answers at once is not silent, however long none moved.
+		patience = max(silence-time.Since(c.since), time.Second)
 	}
 	watch := time.AfterFunc(patience, func() { c.loop.silent(c) })
 	err := c.loop.sender.Send(ctx, c.batch.Target, documents, verdicts)
