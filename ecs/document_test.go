@@ -57,17 +57,22 @@ func TestDocument(t *testing.T) {
 	var d ecs.Document // reused, as a stream does
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			d.Reset()
-			d.Timestamp = noon
-			c.fill(&d)
-			got := string(d.AppendJSON(nil))
-			if want := head + c.want + `}`; got != want {
-				t.Errorf("got  %s\nwant %s", got, want)
-			}
-			if !jsontext.Value(got).IsValid() {
-				t.Errorf("not valid JSON: %s", got)
-			}
+			expectFilled(t, &d, c.fill, head+c.want+`}`)
 		})
+	}
+}
+
+func expectFilled(t *testing.T, d *ecs.Document, fill func(*ecs.Document), want string) {
+	t.Helper()
+	d.Reset()
+	d.Timestamp = noon
+	fill(d)
+	got := string(d.AppendJSON(nil))
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if !jsontext.Value(got).IsValid() {
+		t.Errorf("not valid JSON: %s", got)
 	}
 }
 

@@ -51,12 +51,7 @@ func TestLoad(t *testing.T) {
 	}
 	early, late := watchMemory(cmd, duration)
 	end := time.Now().Add(-time.Second / 10) // times are on a grid: one may lie before its alert appears
-	want := 0
-	for v := range tenant.Records(defendertest.Alerts) {
-		if !v.Time.After(end) {
-			want += loadEvidence
-		}
-	}
+	want := loadDocuments(tenant, end)
 	for deadline := time.Now().Add(10 * loadPoll); a.until(end) < want && time.Now().Before(deadline); {
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -80,6 +75,17 @@ func TestLoad(t *testing.T) {
 	if !raced && late > early+5<<10 {
 		t.Errorf("RSS grew from %d to %d KiB", early, late)
 	}
+}
+
+// loadDocuments is how many documents the alerts make that appeared until then.
+func loadDocuments(tenant *defendertest.Tenant, end time.Time) int {
+	n := 0
+	for v := range tenant.Records(defendertest.Alerts) {
+		if !v.Time.After(end) {
+			n += loadEvidence
+		}
+	}
+	return n
 }
 
 // watchMemory lets a process run and returns the largest RSS in KiB of its first

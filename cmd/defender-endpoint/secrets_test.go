@@ -40,26 +40,16 @@ func TestSecretsStayInside(t *testing.T) {
 		return s[inputKey].State == client.UnitStateHealthy && strings.Contains(s[inputKey].Message, "enable_request_tracer")
 	})
 	var seen strings.Builder
-	look := func(actions ...string) { r.look(&seen, actions...) }
 	both := []string{"test_connection", "collect_now"}
-	look(both...)
-	trouble := func(name string, unit agenttest.UnitKey, spoil, heal func(), actions ...string) {
-		spoil()
-		r.wait(name, func(s agenttest.States) bool {
-			return s[unit].State == client.UnitStateFailed || s[unit].State == client.UnitStateDegraded
-		})
-		look(actions...)
-		heal()
-		r.waitHealthy()
-	}
-	trouble("the API repeats secrets", inputKey, func() {
+	r.look(&seen, both...)
+	r.lookInTrouble(&seen, "the API repeats secrets", inputKey, func() {
 		r.tenant.Fail(defendertest.Rule{Path: alertsPath, Status: http.StatusForbidden, Body: defendertest.APIError("Forbidden", bodies), Header: http.Header{"X-Ms-Request-Id": {bodies}, "Server": {bodies}}})
 	}, r.tenant.Heal, both...)
-	trouble("the output refuses", outputKey, func() {
+	r.lookInTrouble(&seen, "the output refuses", outputKey, func() {
 		es.Fault(elasticsearchtest.Fault{Status: 401})
 		r.touch(2)
 	}, es.Heal, "test_connection") // a poll would wait for the output
-	trouble("the token service repeats secrets", inputKey, func() {
+	r.lookInTrouble(&seen, "the token service repeats secrets", inputKey, func() {
 		settings["proxy_url"] = strings.Replace(r.api, "http://", "http://user:"+proxyPassword+"@", 1) // takes absolute requests, too
 		r.tenant.Fail(defendertest.Rule{Path: defendertest.TokenPath, Status: 401, Body: defendertest.TokenError("invalid_client", 7000215, bodies)})
 		r.set(r.input(settings), output)
@@ -69,10 +59,7 @@ func TestSecretsStayInside(t *testing.T) {
 		r.set(r.input(settings), output)
 	}, both...)
 	r.stop()
-	for _, key := range []agenttest.UnitKey{inputKey, outputKey} {
-		fmt.Fprintln(&seen, r.agent.History(key))
-	}
-	fmt.Fprintln(&seen, strings.Join(r.agent.Log(), "\n"))
+	r.recall(&seen)
 	if !readAll(t, r.dir, &seen) {
 		t.Error("no trace was written")
 	}
@@ -88,6 +75,26 @@ func expectHidden(t *testing.T, all string, secrets ...string) {
 			t.Errorf("%q shows: ...%s...", hidden, all[max(0, i-200):min(len(all), i+100)])
 		}
 	}
+}
+
+// lookInTrouble spoils something, looks when the unit tells, and heals it.
+func (r *rig) lookInTrouble(seen *strings.Builder, name string, unit agenttest.UnitKey, spoil, heal func(), actions ...string) {
+	r.Helper()
+	spoil()
+	r.wait(name, func(s agenttest.States) bool {
+		return s[unit].State == client.UnitStateFailed || s[unit].State == client.UnitStateDegraded
+	})
+	r.look(seen, actions...)
+	heal()
+	r.waitHealthy()
+}
+
+// recall collects what the agent was told of both units, and the log.
+func (r *rig) recall(seen *strings.Builder) {
+	for _, key := range []agenttest.UnitKey{inputKey, outputKey} {
+		fmt.Fprintln(seen, r.agent.History(key))
+	}
+	fmt.Fprintln(seen, strings.Join(r.agent.Log(), "\n"))
 }
 
 // look performs actions and collects diagnostics of both units.

@@ -3,9 +3,6 @@ package main_test
 import (
 	"bytes"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +23,7 @@ const (
 
 func soakRows() []row {
 	var rows []row
-	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), elasticsearchRows(), shipperRows(), stateRows(), peerRows(), hostileRows()} {
+	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), clockRows(), elasticsearchRows(), shipperRows(), stateRows(), agentlessRows(), rolloverRows(), peerRows(), hostileRows()} {
 		rows = append(rows, group...)
 	}
 	return rows
@@ -143,7 +140,7 @@ func serverRows() []row {
 			}
 		}}
 	}
-	rows := []row{
+	return []row{
 		quirk("no nextLink with $top"),
 		quirk("nextLink that leads to itself", defendertest.Rule{Path: "/api/", NextLink: defendertest.NextLinkLoop}),
 		quirk("nextLink without end", defendertest.Rule{Path: "/api/", NextLink: defendertest.NextLinkEndless}),
@@ -156,29 +153,27 @@ func serverRows() []row {
 		quirk("bodies cut", defendertest.Rule{Path: "/api/", CutAfter: 20_000, Times: 6}),
 		quirk("bodies that end cleanly too early", defendertest.Rule{Path: "/api/", CutAfter: 20_000, CutClean: true, Times: 4}),
 		quirk("a proxy's page", defendertest.Rule{Path: "/api/", NotJSON: true, After: 1, Times: 4}),
-		quirk("a record too large to read", defendertest.Rule{Path: "/none", Status: 500}),
-	}
-	rows[len(rows)-1].run = func(s *soak) {
-		s.tenant.Fail(defendertest.Rule{Path: alertsPath, HugeRecord: 17 << 20, Times: 1})
-		s.start()
-		s.until(5*time.Second, func() bool { return s.es.Count(dataStream) > 0 })
-		if documents := s.es.Documents(dataStream); len(documents) != 1 || !strings.Contains(string(documents[0]), `"kind":"pipeline_error"`) {
-			s.Errorf("%d documents stand for the record", len(documents))
-		}
-	}
-	rows[len(rows)-1].options = defendertest.Options{Machines: 40, Actions: 20}
-	return append(rows,
-		row{name: "d: machines answered with 404", run: func(s *soak) {
+		{name: "d: a record too large to read", options: defendertest.Options{Machines: 40, Actions: 20}, run: oneHugeRecord},
+		{name: "d: machines answered with 404", run: func(s *soak) {
 			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: 404})
 			s.start()
 			s.until(3*time.Second, func() bool { return false })
 		}},
-		row{name: "d: 500 that lasts", run: func(s *soak) {
+		{name: "d: 500 that lasts", run: func(s *soak) {
 			s.tenant.Fail(defendertest.Rule{Path: "/api/", Status: 500, After: 3})
 			s.start()
 			s.until(8*time.Second, func() bool { return false })
 		}},
-	)
+	}
+}
+
+func oneHugeRecord(s *soak) {
+	s.tenant.Fail(defendertest.Rule{Path: alertsPath, HugeRecord: 17 << 20, Times: 1})
+	s.start()
+	s.until(5*time.Second, func() bool { return s.es.Count(dataStream) > 0 })
+	if documents := s.es.Documents(dataStream); len(documents) != 1 || !strings.Contains(string(documents[0]), `"kind":"pipeline_error"`) {
+		s.Errorf("%d documents stand for the record", len(documents))
+	}
 }
 
 func throttleRows() []row {
@@ -248,6 +243,11 @@ func identityRows() []row {
 			s.tenant.SetRoles("Alert.Read.All", "Machine.Read.All")
 			s.until(65*time.Second, func() bool { return false })
 		}},
+	}
+}
+
+func clockRows() []row {
+	return []row{
 		{name: "f: our clock an hour ahead", options: defendertest.Options{Alerts: 150, Now: func() time.Time { return time.Now().Add(-time.Hour) }}, run: func(s *soak) {
 			collectAll(s)
 			s.change(10)
@@ -353,141 +353,5 @@ func shipperRows() []row {
 			s.sink.FailPublish(&shippertest.Fault{Code: codes.Unavailable, Late: true, Times: 3})
 			collectAll(s)
 		}),
-	}
-}
-
-// agentless is how the agent asks for state in Elasticsearch.
-var agentless = []string{"AGENTLESS_ELASTICSEARCH_STATE_STORE_INPUT_TYPES=cel,microsoft_defender_endpoint"}
-
-func stateRows() []row {
-	spoil := func(name string, f func(s *soak, file string)) row {
-		return row{name: "i: " + name, run: func(s *soak) {
-			collectAll(s)
-			s.kill()
-			files, err := filepath.Glob(filepath.Join(s.dir, "cursors", "*.json"))
-			files = slices.DeleteFunc(files, func(file string) bool { return strings.Contains(read(s, file), "|calls|") })
-			if err != nil || len(files) != 3 {
-				s.Fatalf("checkpoints %v, %v; want three", files, err)
-			}
-			for _, file := range files {
-				f(s, file)
-			}
-			s.change(5)
-		}}
-	}
-	return []row{
-		spoil("state torn", func(s *soak, file string) {
-			if !strings.Contains(read(s, file), "machine\"") { // see the promise about machines
-				write(s, file, read(s, file)[:100])
-			}
-		}),
-		spoil("state lost", func(s *soak, file string) {
-			if !strings.Contains(read(s, file), "machine\"") {
-				if err := os.Remove(file); err != nil {
-					s.Fatal(err)
-				}
-			}
-		}),
-		{name: "i: disk full for a while", run: func(s *soak) {
-			cursors := filepath.Join(s.dir, "cursors")
-			if err := os.MkdirAll(s.dir, 0o700); err != nil {
-				s.Fatal(err)
-			}
-			write(s, cursors, "") // in place of the directory
-			collectAll(s)
-			s.change(10)
-			s.waitDrained()
-			if err := os.Remove(cursors); err != nil {
-				s.Fatal(err)
-			}
-			s.waitHealthy()
-			s.settle()
-			s.kill()
-			s.rollover()
-		}},
-		{name: "i: second process on one state directory", run: func(s *soak) {
-			collectAll(s)
-			dir, file := writePolicy(s.T, policy(s.api, s.esURL))
-			state, stderr := program(s.T, dir, "run", "-c", file, "--once", "-E", "path.data="+s.dir)
-			if state.ExitCode() != 1 || !strings.Contains(stderr, "in use by another process") {
-				s.Errorf("the second process is not refused: exit code %d\n%s", state.ExitCode(), stderr)
-			}
-			s.change(10)
-		}},
-		{name: "i: state in Elasticsearch, killed", env: agentless, run: func(s *soak) {
-			for range 3 {
-				s.start()
-				s.settle()
-				s.kill()
-				s.rollover()
-				s.change(10)
-			}
-			if files, _ := filepath.Glob(filepath.Join(s.dir, "cursors", "*")); len(files) > 0 {
-				s.Errorf("state on disk: %v", files)
-			}
-		}},
-		{name: "i: state in Elasticsearch, policy removed and given back", env: agentless, run: func(s *soak) {
-			collectAll(s)
-			s.set()
-			s.eventually("the input is stopped", func() bool {
-				h := s.agent.History(inputKey)
-				return len(h) > 0 && h[len(h)-1].State == client.UnitStateStopped
-			})
-			s.change(10)
-			s.eventually("the policy is taken back", func() bool {
-				s.apply(nil) // an agent forgets a unit some time after it stopped
-				return s.agent.States()[inputKey].State == client.UnitStateHealthy
-			})
-		}},
-		{name: "i: state in Elasticsearch, not allowed for a while", env: agentless, run: func(s *soak) {
-			s.es.FaultIndex(http.StatusForbidden)
-			collectAll(s)
-			s.wait("the unit tells", func(states agenttest.States) bool {
-				return states[inputKey].State == client.UnitStateDegraded && strings.Contains(states[inputKey].Message, "agentless-state-*")
-			})
-			s.change(10)
-			s.waitDrained()
-			s.es.Heal()
-			s.waitHealthy()
-			s.settle()
-			s.kill()
-			s.rollover()
-		}},
-		{name: "j: rollover, then the overlap is read again", run: func(s *soak) {
-			collectAll(s)
-			s.rollover()
-			s.change(10)
-			s.until(2500*time.Millisecond, func() bool { return false })
-			s.end()
-			s.rollover()
-			s.change(10)
-		}},
-		{name: "j: rollover and SIGKILL", run: func(s *soak) {
-			for range 3 {
-				if !s.running {
-					s.start()
-				}
-				s.settle()
-				s.kill()
-				s.rollover()
-				s.change(10)
-			}
-		}},
-	}
-}
-
-func read(s *soak, file string) string {
-	s.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return string(b)
-}
-
-func write(s *soak, file, text string) {
-	s.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		s.Fatal(err)
 	}
 }

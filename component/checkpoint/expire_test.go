@@ -9,11 +9,12 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// TestOldCheckpointsEnd: one that nobody asked for in half a year is removed, put
-// aside or not. One in use stays, however old it is or whatever the clock says.
-func TestOldCheckpointsEnd(t *testing.T) {
-	dir, now := t.TempDir(), time.Now()
-	source := func(name string) inputs.Key { return inputs.Key{Source: name} }
+func source(name string) inputs.Key { return inputs.Key{Source: name} }
+
+// saveOld saves checkpoints almost half a year before now, but for "recent", puts
+// "aside" aside, and lays another file beside them.
+func saveOld(t *testing.T, dir string, now time.Time) (other string) {
+	t.Helper()
 	first, err := openAt(dir, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
@@ -33,12 +34,19 @@ func TestOldCheckpointsEnd(t *testing.T) {
 	if err := os.Rename(first.path(source("aside")), first.path(source("aside"))+unusable); err != nil {
 		t.Fatal(err)
 	}
-	other := filepath.Join(dir, "cursors", "of somebody else")
+	other = filepath.Join(dir, "cursors", "of somebody else")
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	first.Close()
+	return other
+}
 
+// TestOldCheckpointsEnd: one that nobody asked for in half a year is removed, put
+// aside or not. One in use stays, however old it is or whatever the clock says.
+func TestOldCheckpointsEnd(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	other := saveOld(t, dir, now)
 	second, err := openAt(dir, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)

@@ -41,39 +41,41 @@ func processorList(t testing.TB, list string) []any {
 // encoded is the document without its @timestamp.
 func encoded(d *ecs.Document) string { return string(d.Root().AppendJSON(nil)) }
 
+// processorTests are processor lists, and what they make of a document.
+var processorTests = []struct{ name, list, document, want string }{
+	{"none", `[]`, `{"a":1}`, `{"a":1}`},
+	{"add_fields under fields", `[{"add_fields":{"fields":{"b":"x","a":1.50}}}]`, `{}`, `{"fields":{"a":1.5,"b":"x"}}`},
+	{"add_fields under root", `[{"add_fields":{"target":"","fields":{"a":{"b":true}}}}]`, `{"a":{"c":1}}`, `{"a":{"c":1,"b":true}}`},
+	{"add_fields under a dotted target", `[{"add_fields":{"target":"x.y","fields":{"a.b":1,"a":{"c":2}}}}]`, `{}`, `{"x":{"y":{"a":{"b":1,"c":2}}}}`},
+	{"add_fields of lists", `[{"add_fields":{"fields":{"l":["a",1,null,{"k":"v","e":""}],"none":[],"null":null}}}]`, `{}`, `{"fields":{"l":["a",1,{"k":"v"}]}}`},
+	{"add_fields replaces", `[{"add_fields":{"target":"","fields":{"a":2,"b":{"c":3}}}}]`, `{"a":1,"b":"x"}`, `{"a":2,"b":{"c":3}}`},
+	{"settings with dots", `[{"add_fields.target":"","add_fields.fields.a.b":1}]`, `{}`, `{"a":{"b":1}}`},
+	{"drop_fields", `[{"drop_fields":{"fields":["a.b","c","none","c.d"]}}]`, `{"a":{"b":1,"x":2},"c":{"d":1},"e":3}`, `{"a":{"x":2},"e":3}`},
+	{"drop_fields of one", `[{"drop_fields":{"fields":"a","ignore_missing":true}}]`, `{"a":1,"b":2}`, `{"b":2}`},
+	{"add_tags", `[{"add_tags":{"tags":["x","forwarded","x"]}}]`, `{"tags":["forwarded"]}`, `{"tags":["forwarded","x"]}`},
+	{"add_tags to a target", `[{"add_tags":{"tags":["x"],"target":"a.b"}}]`, `{"a":{"b":"one"}}`, `{"a":{"b":["one","x"]}}`},
+	{"add_tags to none yet", `[{"add_tags":{"tags":["x"]}}]`, `{}`, `{"tags":["x"]}`},
+	{"add_tags keeps what is no list", `[{"add_tags":{"tags":["x"],"target":"a"}},{"add_tags":{"tags":["x"],"target":"b.c"}}]`, `{"a":{"k":1},"b":2}`, `{"a":{"k":1},"b":2}`},
+	{"rename", `[{"rename":{"fields":[{"from":"a.b","to":"c.d"},{"from":"c.d","to":"e"}]}}]`, `{"a":{"b":{"x":1},"y":2}}`, `{"a":{"y":2},"e":{"x":1}}`},
+	{"rename into itself", `[{"rename":{"fields":[{"from":"a","to":"a.b"}]}}]`, `{"a":1}`, `{"a":{"b":1}}`},
+	{"rename out of itself", `[{"rename":{"fields":[{"from":"a.b","to":"a"}]}}]`, `{"a":{"b":1}}`, `{"a":1}`},
+	{"rename of a missing field", `[{"rename":{"fields":[{"from":"a","to":"x"},{"from":"none","to":"y"}]}}]`, `{"a":1}`, `{"a":1,"error":{"message":["rename: none is missing"]}}`},
+	{"rename ignores a missing field", `[{"rename":{"ignore_missing":true,"fields":[{"from":"none","to":"y"},{"from":"a","to":"x"}]}}]`, `{"a":1}`, `{"x":1}`},
+	{"rename onto a field", `[{"rename":{"fields":[{"from":"c","to":"d"},{"from":"a","to":"b"}]}}]`, `{"a":1,"b":2,"c":3,"error":{"message":"first"}}`, `{"b":2,"error":{"message":["first","rename: a: b exists already"]},"a":1,"c":3}`},
+	{"rename below a value", `[{"rename":{"fail_on_error":false,"fields":[{"from":"a","to":"b.c"},{"from":"d","to":"e"}]}}]`, `{"a":1,"b":2,"d":3}`, `{"b":2,"a":1,"e":3}`},
+	{"rename reverts into itself", `[{"rename":{"fields":[{"from":"a","to":"a.b"},{"from":"none","to":"x"}]}}]`, `{"a":1}`, `{"a":1,"error":{"message":["rename: none is missing"]}}`},
+	{"order", `[{"add_fields":{"target":"","fields":{"a":1}}},{"rename":{"fields":[{"from":"a","to":"b"}]}},{"drop_fields":{"fields":["b"]}},{"add_fields":{"target":"","fields":{"a":2}}}]`, `{}`, `{"a":2}`},
+	{"when holds", `[{"add_tags":{"tags":["x"],"when":{"equals":{"a.b":1}}}}]`, `{"a":{"b":1}}`, `{"a":{"b":1},"tags":["x"]}`},
+	{"when with dots", `[{"add_tags":{"tags":["x"],"when.equals.a.b":1}}]`, `{"a":{"b":1}}`, `{"a":{"b":1},"tags":["x"]}`},
+	{"when does not hold", `[{"add_tags":{"tags":["x"],"when":{"equals":{"a":2}}}}]`, `{"a":1}`, `{"a":1}`},
+	{"when sees earlier steps", `[{"add_fields":{"target":"","fields":{"a":2}}},{"add_tags":{"tags":["x"],"when":{"equals":{"a":2}}}}]`, `{"a":1}`, `{"a":2,"tags":["x"]}`},
+	{"drop_event", `[{"drop_event":null},{"add_tags":{"tags":["x"]}}]`, `{"a":1}`, "dropped"},
+	{"drop_event when", `[{"drop_event":{"when":{"has_fields":["a"]}}}]`, `{"a":1}`, "dropped"},
+	{"drop_event unless", `[{"drop_event":{"when":{"not":{"has_fields":["a"]}}}}]`, `{"a":1}`, `{"a":1}`},
+}
+
 func TestProcessors(t *testing.T) {
-	tests := []struct{ name, list, document, want string }{
-		{"none", `[]`, `{"a":1}`, `{"a":1}`},
-		{"add_fields under fields", `[{"add_fields":{"fields":{"b":"x","a":1.50}}}]`, `{}`, `{"fields":{"a":1.5,"b":"x"}}`},
-		{"add_fields under root", `[{"add_fields":{"target":"","fields":{"a":{"b":true}}}}]`, `{"a":{"c":1}}`, `{"a":{"c":1,"b":true}}`},
-		{"add_fields under a dotted target", `[{"add_fields":{"target":"x.y","fields":{"a.b":1,"a":{"c":2}}}}]`, `{}`, `{"x":{"y":{"a":{"b":1,"c":2}}}}`},
-		{"add_fields of lists", `[{"add_fields":{"fields":{"l":["a",1,null,{"k":"v","e":""}],"none":[],"null":null}}}]`, `{}`, `{"fields":{"l":["a",1,{"k":"v"}]}}`},
-		{"add_fields replaces", `[{"add_fields":{"target":"","fields":{"a":2,"b":{"c":3}}}}]`, `{"a":1,"b":"x"}`, `{"a":2,"b":{"c":3}}`},
-		{"settings with dots", `[{"add_fields.target":"","add_fields.fields.a.b":1}]`, `{}`, `{"a":{"b":1}}`},
-		{"drop_fields", `[{"drop_fields":{"fields":["a.b","c","none","c.d"]}}]`, `{"a":{"b":1,"x":2},"c":{"d":1},"e":3}`, `{"a":{"x":2},"e":3}`},
-		{"drop_fields of one", `[{"drop_fields":{"fields":"a","ignore_missing":true}}]`, `{"a":1,"b":2}`, `{"b":2}`},
-		{"add_tags", `[{"add_tags":{"tags":["x","forwarded","x"]}}]`, `{"tags":["forwarded"]}`, `{"tags":["forwarded","x"]}`},
-		{"add_tags to a target", `[{"add_tags":{"tags":["x"],"target":"a.b"}}]`, `{"a":{"b":"one"}}`, `{"a":{"b":["one","x"]}}`},
-		{"add_tags to none yet", `[{"add_tags":{"tags":["x"]}}]`, `{}`, `{"tags":["x"]}`},
-		{"add_tags keeps what is no list", `[{"add_tags":{"tags":["x"],"target":"a"}},{"add_tags":{"tags":["x"],"target":"b.c"}}]`, `{"a":{"k":1},"b":2}`, `{"a":{"k":1},"b":2}`},
-		{"rename", `[{"rename":{"fields":[{"from":"a.b","to":"c.d"},{"from":"c.d","to":"e"}]}}]`, `{"a":{"b":{"x":1},"y":2}}`, `{"a":{"y":2},"e":{"x":1}}`},
-		{"rename into itself", `[{"rename":{"fields":[{"from":"a","to":"a.b"}]}}]`, `{"a":1}`, `{"a":{"b":1}}`},
-		{"rename out of itself", `[{"rename":{"fields":[{"from":"a.b","to":"a"}]}}]`, `{"a":{"b":1}}`, `{"a":1}`},
-		{"rename of a missing field", `[{"rename":{"fields":[{"from":"a","to":"x"},{"from":"none","to":"y"}]}}]`, `{"a":1}`, `{"a":1,"error":{"message":["rename: none is missing"]}}`},
-		{"rename ignores a missing field", `[{"rename":{"ignore_missing":true,"fields":[{"from":"none","to":"y"},{"from":"a","to":"x"}]}}]`, `{"a":1}`, `{"x":1}`},
-		{"rename onto a field", `[{"rename":{"fields":[{"from":"c","to":"d"},{"from":"a","to":"b"}]}}]`, `{"a":1,"b":2,"c":3,"error":{"message":"first"}}`, `{"b":2,"error":{"message":["first","rename: a: b exists already"]},"a":1,"c":3}`},
-		{"rename below a value", `[{"rename":{"fail_on_error":false,"fields":[{"from":"a","to":"b.c"},{"from":"d","to":"e"}]}}]`, `{"a":1,"b":2,"d":3}`, `{"b":2,"a":1,"e":3}`},
-		{"rename reverts into itself", `[{"rename":{"fields":[{"from":"a","to":"a.b"},{"from":"none","to":"x"}]}}]`, `{"a":1}`, `{"a":1,"error":{"message":["rename: none is missing"]}}`},
-		{"order", `[{"add_fields":{"target":"","fields":{"a":1}}},{"rename":{"fields":[{"from":"a","to":"b"}]}},{"drop_fields":{"fields":["b"]}},{"add_fields":{"target":"","fields":{"a":2}}}]`, `{}`, `{"a":2}`},
-		{"when holds", `[{"add_tags":{"tags":["x"],"when":{"equals":{"a.b":1}}}}]`, `{"a":{"b":1}}`, `{"a":{"b":1},"tags":["x"]}`},
-		{"when with dots", `[{"add_tags":{"tags":["x"],"when.equals.a.b":1}}]`, `{"a":{"b":1}}`, `{"a":{"b":1},"tags":["x"]}`},
-		{"when does not hold", `[{"add_tags":{"tags":["x"],"when":{"equals":{"a":2}}}}]`, `{"a":1}`, `{"a":1}`},
-		{"when sees earlier steps", `[{"add_fields":{"target":"","fields":{"a":2}}},{"add_tags":{"tags":["x"],"when":{"equals":{"a":2}}}}]`, `{"a":1}`, `{"a":2,"tags":["x"]}`},
-		{"drop_event", `[{"drop_event":null},{"add_tags":{"tags":["x"]}}]`, `{"a":1}`, "dropped"},
-		{"drop_event when", `[{"drop_event":{"when":{"has_fields":["a"]}}}]`, `{"a":1}`, "dropped"},
-		{"drop_event unless", `[{"drop_event":{"when":{"not":{"has_fields":["a"]}}}}]`, `{"a":1}`, `{"a":1}`},
-	}
-	for _, tt := range tests {
+	for _, tt := range processorTests {
 		t.Run(tt.name, func(t *testing.T) {
 			list, err := New(processorList(t, tt.list))
 			if err != nil {
@@ -93,45 +95,47 @@ func TestProcessors(t *testing.T) {
 	}
 }
 
+// conditionTests are conditions, and whether processorRecord meets them.
+var conditionTests = []struct {
+	condition string
+	want      bool
+}{
+	{`{"equals":{"event.kind":"alert"}}`, true},
+	{`{"equals":{"event":{"kind":"alert","severity":3}}}`, true},
+	{`{"equals":{"event.kind":"alert","event.severity":4}}`, false},
+	{`{"equals":{"event.kind":"aler"}}`, false},
+	{`{"equals":{"event.severity":3.0}}`, true},
+	{`{"equals":{"event.severity":30e-1}}`, true},
+	{`{"equals":{"event.severity":"3"}}`, false},
+	{`{"equals":{"labels.quoted":3}}`, false},
+	{`{"equals":{"labels.on":true}}`, true},
+	{`{"equals":{"labels.on":false}}`, false},
+	{`{"equals":{"labels.on":"true"}}`, false},
+	{`{"equals":{"host.ip":"10.0.0.2"}}`, true},
+	{`{"equals":{"host.ip":"10.0.0.3"}}`, false},
+	{`{"equals":{"message":"a \"long\" text"}}`, true},
+	{`{"equals":{"@timestamp":"2026-01-02T03:04:05.000Z"}}`, true},
+	{`{"equals":{"none":"x"}}`, false},
+	{`{"equals":{"host":"x"}}`, false},
+	{`{"contains":{"message":"\"long\""}}`, true},
+	{`{"contains":{"message":"short"}}`, false},
+	{`{"contains":{"tags":"forwarded"}}`, true},
+	{`{"contains":{"tags":"forward"}}`, false},
+	{`{"contains":{"event.severity":3}}`, true},
+	{`{"contains":{"none":"x"}}`, false},
+	{`{"has_fields":["event.kind","host","@timestamp"]}`, true},
+	{`{"has_fields":["event.kind","none"]}`, false},
+	{`{"has_fields":"event.kind.x"}`, false},
+	{`{"not":{"equals":{"event.kind":"alert"}}}`, false},
+	{`{"and":[{"has_fields":["tags"]},{"equals":{"event.kind":"alert"}}]}`, true},
+	{`{"and":[{"has_fields":["tags"]},{"has_fields":["none"]}]}`, false},
+	{`{"or":[{"has_fields":["none"]},{"has_fields":["tags"]}]}`, true},
+	{`{"or":[{"has_fields":["none"]},{"has_fields":["nil"]}]}`, false},
+	{`{"or":[{"and":[{"not":{"has_fields":["none"]}},{"contains":{"host.name":"pc"}}]},{"has_fields":["none"]}]}`, true},
+}
+
 func TestProcessorConditions(t *testing.T) {
-	tests := []struct {
-		condition string
-		want      bool
-	}{
-		{`{"equals":{"event.kind":"alert"}}`, true},
-		{`{"equals":{"event":{"kind":"alert","severity":3}}}`, true},
-		{`{"equals":{"event.kind":"alert","event.severity":4}}`, false},
-		{`{"equals":{"event.kind":"aler"}}`, false},
-		{`{"equals":{"event.severity":3.0}}`, true},
-		{`{"equals":{"event.severity":30e-1}}`, true},
-		{`{"equals":{"event.severity":"3"}}`, false},
-		{`{"equals":{"labels.quoted":3}}`, false},
-		{`{"equals":{"labels.on":true}}`, true},
-		{`{"equals":{"labels.on":false}}`, false},
-		{`{"equals":{"labels.on":"true"}}`, false},
-		{`{"equals":{"host.ip":"10.0.0.2"}}`, true},
-		{`{"equals":{"host.ip":"10.0.0.3"}}`, false},
-		{`{"equals":{"message":"a \"long\" text"}}`, true},
-		{`{"equals":{"@timestamp":"2026-01-02T03:04:05.000Z"}}`, true},
-		{`{"equals":{"none":"x"}}`, false},
-		{`{"equals":{"host":"x"}}`, false},
-		{`{"contains":{"message":"\"long\""}}`, true},
-		{`{"contains":{"message":"short"}}`, false},
-		{`{"contains":{"tags":"forwarded"}}`, true},
-		{`{"contains":{"tags":"forward"}}`, false},
-		{`{"contains":{"event.severity":3}}`, true},
-		{`{"contains":{"none":"x"}}`, false},
-		{`{"has_fields":["event.kind","host","@timestamp"]}`, true},
-		{`{"has_fields":["event.kind","none"]}`, false},
-		{`{"has_fields":"event.kind.x"}`, false},
-		{`{"not":{"equals":{"event.kind":"alert"}}}`, false},
-		{`{"and":[{"has_fields":["tags"]},{"equals":{"event.kind":"alert"}}]}`, true},
-		{`{"and":[{"has_fields":["tags"]},{"has_fields":["none"]}]}`, false},
-		{`{"or":[{"has_fields":["none"]},{"has_fields":["tags"]}]}`, true},
-		{`{"or":[{"has_fields":["none"]},{"has_fields":["nil"]}]}`, false},
-		{`{"or":[{"and":[{"not":{"has_fields":["none"]}},{"contains":{"host.name":"pc"}}]},{"has_fields":["none"]}]}`, true},
-	}
-	for _, tt := range tests {
+	for _, tt := range conditionTests {
 		t.Run(tt.condition, func(t *testing.T) {
 			list, err := New(processorList(t, `[{"add_tags":{"tags":["met"],"when":`+tt.condition+`}}]`))
 			if err != nil {

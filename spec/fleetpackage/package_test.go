@@ -128,15 +128,21 @@ func TestDashboards(t *testing.T) {
 				t.Errorf("%s: no groups", name)
 			}
 		}
-		for i, p := range d.panels {
-			for _, q := range d.panels[:i] {
-				if p.x < q.x+q.w && q.x < p.x+p.w && p.y < q.y+q.h && q.y < p.y+p.h {
-					t.Errorf("%s: panels %s and %s overlap", d.name, p.title, q.title)
-				}
+		expectLayout(t, d)
+	}
+}
+
+// expectLayout: no panel lies on another or leaves the grid.
+func expectLayout(t *testing.T, d dashboard) {
+	t.Helper()
+	for i, p := range d.panels {
+		for _, q := range d.panels[:i] {
+			if p.x < q.x+q.w && q.x < p.x+p.w && p.y < q.y+q.h && q.y < p.y+p.h {
+				t.Errorf("%s: panels %s and %s overlap", d.name, p.title, q.title)
 			}
-			if p.x+p.w > 48 {
-				t.Errorf("%s: panel %s is too far right", d.name, p.title)
-			}
+		}
+		if p.x+p.w > 48 {
+			t.Errorf("%s: panel %s is too far right", d.name, p.title)
 		}
 	}
 }

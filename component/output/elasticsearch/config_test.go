@@ -158,44 +158,46 @@ func TestConfigTakesSecretsLiterally(t *testing.T) {
 	}
 }
 
+// configFaults are settings, beside those of a working output, and the faults they cause.
+var configFaults = map[string]struct {
+	source map[string]any
+	want   []string // beginnings of lines
+}{
+	"no hosts":           {map[string]any{"hosts": []any{}}, []string{"hosts: missing"}},
+	"host is no URL":     {map[string]any{"hosts": []any{"es", "http://u:s3cret@%zz"}}, []string{"hosts: entry 2 is no host"}},
+	"host of a scheme":   {map[string]any{"hosts": "ftp://es"}, []string{"hosts: entry 1 must be an http or https URL"}},
+	"two credentials":    {map[string]any{"api_key": "s3:cret", "username": "u", "password": "s3cret"}, []string{"api_key: must not"}},
+	"key and user info":  {map[string]any{"hosts": "http://u:s3cret@es", "api_key": "a:s3cret"}, []string{"api_key: must not"}},
+	"api key of no form": {map[string]any{"api_key": "s3cret"}, []string{"api_key: must be id:key"}},
+	"api key without id": {map[string]any{"api_key": ":s3cret"}, []string{"api_key: must be id:key"}},
+	"no password":        {map[string]any{"username": "u"}, []string{"password: missing"}},
+	"no user":            {map[string]any{"password": "s3cret"}, []string{"username: missing"}},
+	"secret of a type":   {map[string]any{"api_key": map[string]any{"x": "s3cret"}}, []string{"api_key: "}},
+	"proxy":              {map[string]any{"proxy_url": "http://u:s3cret@%zz"}, []string{"proxy_url: must be"}},
+	"cloud id":           {map[string]any{"cloud.id": "s3cret"}, []string{"cloud.id: is no cloud id"}},
+	"ssl mode":           {map[string]any{"ssl.verification_mode": "maybe"}, []string{"ssl: "}},
+	"ssl file":           {map[string]any{"ssl.certificate_authorities": []any{"/no/such.pem"}}, []string{"ssl: initial CA load failed, none of the 1 CA(s) could be loaded: [open /no/such.pem: "}},
+	"ssl key": {
+		map[string]any{"ssl": map[string]any{"certificate": block("CERTIFICATE"), "key": block("PRIVATE KEY")}},
+		[]string{"ssl: "},
+	},
+	"ssl key not inline": {map[string]any{"ssl": map[string]any{"certificate": block("CERTIFICATE"), "key": "s3cret"}}, []string{"ssl: open ssl.key: no such file or directory"}},
+	"kerberos":           {map[string]any{"kerberos": map[string]any{"auth_type": "password"}}, []string{"kerberos: not supported"}},
+	"structure":          {map[string]any{"backoff": "1s", "backoff.max": "2s"}, []string{"settings: "}},
+	"all at once": {
+		map[string]any{
+			"hosts": 0.5, "protocol": "gopher", "compression_level": 10.0, "worker": 0.0, "timeout": "-1s", "preset": "fast",
+			"idle_connection_timeout": "-1s", "backoff.init": "10s", "backoff.max": "1s", "bulk_max_size": "many", "non_indexable_policy": "keep",
+		},
+		[]string{
+			"bulk_max_size: ", "preset: ", "protocol: ", "compression_level: ", "worker: ", "timeout: ", "idle_connection_timeout: ",
+			"backoff.max: ", "non_indexable_policy: ",
+		},
+	},
+}
+
 func TestConfigFaultsNameTheirSetting(t *testing.T) {
-	tests := map[string]struct {
-		source map[string]any
-		want   []string // beginnings of lines
-	}{
-		"no hosts":           {map[string]any{"hosts": []any{}}, []string{"hosts: missing"}},
-		"host is no URL":     {map[string]any{"hosts": []any{"es", "http://u:s3cret@%zz"}}, []string{"hosts: entry 2 is no host"}},
-		"host of a scheme":   {map[string]any{"hosts": "ftp://es"}, []string{"hosts: entry 1 must be an http or https URL"}},
-		"two credentials":    {map[string]any{"api_key": "s3:cret", "username": "u", "password": "s3cret"}, []string{"api_key: must not"}},
-		"key and user info":  {map[string]any{"hosts": "http://u:s3cret@es", "api_key": "a:s3cret"}, []string{"api_key: must not"}},
-		"api key of no form": {map[string]any{"api_key": "s3cret"}, []string{"api_key: must be id:key"}},
-		"api key without id": {map[string]any{"api_key": ":s3cret"}, []string{"api_key: must be id:key"}},
-		"no password":        {map[string]any{"username": "u"}, []string{"password: missing"}},
-		"no user":            {map[string]any{"password": "s3cret"}, []string{"username: missing"}},
-		"secret of a type":   {map[string]any{"api_key": map[string]any{"x": "s3cret"}}, []string{"api_key: "}},
-		"proxy":              {map[string]any{"proxy_url": "http://u:s3cret@%zz"}, []string{"proxy_url: must be"}},
-		"cloud id":           {map[string]any{"cloud.id": "s3cret"}, []string{"cloud.id: is no cloud id"}},
-		"ssl mode":           {map[string]any{"ssl.verification_mode": "maybe"}, []string{"ssl: "}},
-		"ssl file":           {map[string]any{"ssl.certificate_authorities": []any{"/no/such.pem"}}, []string{"ssl: initial CA load failed, none of the 1 CA(s) could be loaded: [open /no/such.pem: "}},
-		"ssl key": {
-			map[string]any{"ssl": map[string]any{"certificate": block("CERTIFICATE"), "key": block("PRIVATE KEY")}},
-			[]string{"ssl: "},
-		},
-		"ssl key not inline": {map[string]any{"ssl": map[string]any{"certificate": block("CERTIFICATE"), "key": "s3cret"}}, []string{"ssl: open ssl.key: no such file or directory"}},
-		"kerberos":           {map[string]any{"kerberos": map[string]any{"auth_type": "password"}}, []string{"kerberos: not supported"}},
-		"structure":          {map[string]any{"backoff": "1s", "backoff.max": "2s"}, []string{"settings: "}},
-		"all at once": {
-			map[string]any{
-				"hosts": 0.5, "protocol": "gopher", "compression_level": 10.0, "worker": 0.0, "timeout": "-1s", "preset": "fast",
-				"idle_connection_timeout": "-1s", "backoff.init": "10s", "backoff.max": "1s", "bulk_max_size": "many", "non_indexable_policy": "keep",
-			},
-			[]string{
-				"bulk_max_size: ", "preset: ", "protocol: ", "compression_level: ", "worker: ", "timeout: ", "idle_connection_timeout: ",
-				"backoff.max: ", "non_indexable_policy: ",
-			},
-		},
-	}
-	for name, tt := range tests {
+	for name, tt := range configFaults {
 		t.Run(name, func(t *testing.T) {
 			source := map[string]any{"hosts": "es"}
 			maps.Copy(source, tt.source)

@@ -201,36 +201,37 @@ func every(f elasticsearchtest.ItemFault) func(elasticsearchtest.Document) elast
 	return func(elasticsearchtest.Document) elasticsearchtest.ItemFault { return f }
 }
 
+// troubles are answers that are no verdict, and how each is reported.
+var troubles = map[string]struct {
+	fault elasticsearchtest.Fault
+	want  string // report
+}{
+	"401":               {elasticsearchtest.Fault{Status: 401}, "bulk: credentials refused (HTTP 401): security_exception: check api_key, or username and password"},
+	"403":               {elasticsearchtest.Fault{Status: 403}, "bulk: privilege missing (HTTP 403): security_exception: grant auto_configure and create_doc on the data streams"},
+	"404":               {elasticsearchtest.Fault{Status: 404}, "bulk: request refused (HTTP 404): index_not_found_exception: check hosts, path and parameters"},
+	"429":               {elasticsearchtest.Fault{Status: 429}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
+	"500":               {elasticsearchtest.Fault{Status: 500}, "bulk: server error (HTTP 500): exception"},
+	"503":               {elasticsearchtest.Fault{Status: 503}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
+	"redirect":          {elasticsearchtest.Fault{Status: 307}, "bulk: request refused (HTTP 307): exception: redirected: set hosts to the address of Elasticsearch itself"},
+	"connection cut":    {elasticsearchtest.Fault{Drop: true}, "bulk: unreachable: connection closed before the answer"},
+	"answer lost":       {elasticsearchtest.Fault{DropAnswer: true}, "bulk: unreachable: connection closed before the answer"},
+	"answer is no JSON": {elasticsearchtest.Fault{Answer: answer("<html>sign in</html>")}, "bulk: server error: the answer is cut or is no bulk response"},
+	"answer is empty":   {elasticsearchtest.Fault{Answer: answer("")}, "bulk: server error: the answer is cut or is no bulk response"},
+	"answer of less":    {elasticsearchtest.Fault{Answer: answer(`{"items":[{"create":{"status":201}}]}`)}, "bulk: server error: the answer is cut or is no bulk response"},
+	"no status":         {elasticsearchtest.Fault{Answer: answer(`{"items":[{"create":{}},{"create":{}},{"create":{}}]}`)}, "bulk: server error"},
+	"answer too long":   {elasticsearchtest.Fault{Answer: answer(strings.Repeat(" ", 17<<20))}, "bulk: server error: the answer is too long"},
+	"time-out":          {elasticsearchtest.Fault{Hang: true}, "bulk: silent: no answer in time"},
+	"item 429":          {elasticsearchtest.Fault{Item: every(elasticsearchtest.ItemFault{Status: 429})}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
+	"item 503":          {elasticsearchtest.Fault{Item: every(elasticsearchtest.ItemFault{Status: 503})}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
+	"item 403": {
+		elasticsearchtest.Fault{Item: every(elasticsearchtest.ItemFault{Status: 403})},
+		"bulk: privilege missing (HTTP 403): security_exception: grant auto_configure and create_doc on " + dataStream,
+	},
+}
+
 // Trouble that lasts is reported, nothing is lost, and it heals by itself.
 func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
-	type fault = elasticsearchtest.Fault
-	tests := map[string]struct {
-		fault fault
-		want  string // report
-	}{
-		"401":               {fault{Status: 401}, "bulk: credentials refused (HTTP 401): security_exception: check api_key, or username and password"},
-		"403":               {fault{Status: 403}, "bulk: privilege missing (HTTP 403): security_exception: grant auto_configure and create_doc on the data streams"},
-		"404":               {fault{Status: 404}, "bulk: request refused (HTTP 404): index_not_found_exception: check hosts, path and parameters"},
-		"429":               {fault{Status: 429}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
-		"500":               {fault{Status: 500}, "bulk: server error (HTTP 500): exception"},
-		"503":               {fault{Status: 503}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
-		"redirect":          {fault{Status: 307}, "bulk: request refused (HTTP 307): exception: redirected: set hosts to the address of Elasticsearch itself"},
-		"connection cut":    {fault{Drop: true}, "bulk: unreachable: connection closed before the answer"},
-		"answer lost":       {fault{DropAnswer: true}, "bulk: unreachable: connection closed before the answer"},
-		"answer is no JSON": {fault{Answer: answer("<html>sign in</html>")}, "bulk: server error: the answer is cut or is no bulk response"},
-		"answer is empty":   {fault{Answer: answer("")}, "bulk: server error: the answer is cut or is no bulk response"},
-		"answer of less":    {fault{Answer: answer(`{"items":[{"create":{"status":201}}]}`)}, "bulk: server error: the answer is cut or is no bulk response"},
-		"no status":         {fault{Answer: answer(`{"items":[{"create":{}},{"create":{}},{"create":{}}]}`)}, "bulk: server error"},
-		"answer too long":   {fault{Answer: answer(strings.Repeat(" ", 17<<20))}, "bulk: server error: the answer is too long"},
-		"time-out":          {fault{Hang: true}, "bulk: silent: no answer in time"},
-		"item 429":          {fault{Item: every(elasticsearchtest.ItemFault{Status: 429})}, "bulk: busy (HTTP 429): es_rejected_execution_exception"},
-		"item 503":          {fault{Item: every(elasticsearchtest.ItemFault{Status: 503})}, "bulk: server error (HTTP 503): unavailable_shards_exception"},
-		"item 403": {
-			fault{Item: every(elasticsearchtest.ItemFault{Status: 403})},
-			"bulk: privilege missing (HTTP 403): security_exception: grant auto_configure and create_doc on " + dataStream,
-		},
-	}
-	for name, tt := range tests {
+	for name, tt := range troubles {
 		t.Run(name, func(t *testing.T) {
 			s, r := newSink(t, elasticsearchtest.Options{APIKey: apiKey}), newReporter()
 			settings := map[string]any{"api_key": apiKey}

@@ -68,29 +68,34 @@ func reported(t *testing.T, h *health, kind output.Reason, says string) {
 	}
 }
 
+var (
+	speaksTLS     = shippertest.Options{TLS: true, Name: unitID}
+	speaksPlain   = shippertest.Options{Certificates: true}
+	speaksAsOther = shippertest.Options{TLS: true, Name: "other"}
+)
+
+// plainAndTLS are pairs of a shipper and settings, and what comes of them.
+var plainAndTLS = map[string]struct {
+	shipper shippertest.Options
+	tcp     bool   // instead of a socket
+	enabled any    // ssl.enabled; nil: as the agent has it
+	says    string // empty: it delivers
+}{
+	"agent's settings, plain":           {shipper: speaksPlain},
+	"agent's settings, TLS":             {shipper: speaksTLS},
+	"enabled, TLS":                      {shipper: speaksTLS, enabled: true},
+	"enabled, plain":                    {shipper: speaksPlain, enabled: true, says: "the shipper speaks plain, and TLS is asked for"},
+	"disabled, plain":                   {shipper: speaksPlain, enabled: false},
+	"disabled, TLS":                     {shipper: speaksTLS, enabled: false, says: "if it speaks TLS, set ssl"},
+	"agent's settings, TLS over TCP":    {shipper: speaksTLS, tcp: true},
+	"agent's settings, plain over TCP":  {shipper: speaksPlain, tcp: true, says: "the shipper speaks plain"},
+	"certificate of another unit":       {shipper: speaksAsOther, says: "no TLS connection: x509: certificate is valid for other"},
+	"certificate of another, over TCP":  {shipper: speaksAsOther, tcp: true, says: "no TLS connection: x509: certificate is valid for other"},
+	"agent's settings, disabled on TCP": {shipper: speaksPlain, tcp: true, enabled: false},
+}
+
 func TestPlainAndTLS(t *testing.T) {
-	tls := shippertest.Options{TLS: true, Name: unitID}
-	plain := shippertest.Options{Certificates: true}
-	other := shippertest.Options{TLS: true, Name: "other"}
-	tests := map[string]struct {
-		shipper shippertest.Options
-		tcp     bool   // instead of a socket
-		enabled any    // ssl.enabled; nil: as the agent has it
-		says    string // empty: it delivers
-	}{
-		"agent's settings, plain":           {shipper: plain},
-		"agent's settings, TLS":             {shipper: tls},
-		"enabled, TLS":                      {shipper: tls, enabled: true},
-		"enabled, plain":                    {shipper: plain, enabled: true, says: "the shipper speaks plain, and TLS is asked for"},
-		"disabled, plain":                   {shipper: plain, enabled: false},
-		"disabled, TLS":                     {shipper: tls, enabled: false, says: "if it speaks TLS, set ssl"},
-		"agent's settings, TLS over TCP":    {shipper: tls, tcp: true},
-		"agent's settings, plain over TCP":  {shipper: plain, tcp: true, says: "the shipper speaks plain"},
-		"certificate of another unit":       {shipper: other, says: "no TLS connection: x509: certificate is valid for other"},
-		"certificate of another, over TCP":  {shipper: other, tcp: true, says: "no TLS connection: x509: certificate is valid for other"},
-		"agent's settings, disabled on TCP": {shipper: plain, tcp: true, enabled: false},
-	}
-	for name, test := range tests {
+	for name, test := range plainAndTLS {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
 			if !test.tcp {

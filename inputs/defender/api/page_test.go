@@ -259,15 +259,23 @@ func (s *slow) Read(b []byte) (int, error) {
 	}
 }
 
-func TestServerSilence(t *testing.T) {
-	reader := func(pause time.Duration) func(int, *http.Request) (*http.Response, error) {
-		return func(_ int, r *http.Request) (*http.Response, error) {
-			return streamed(200, io.NopCloser(&slow{r.Context(), strings.NewReader(`{"value":[{"id":1}]}`), pause}))
-		}
+// dripping answers with one byte of a page after each pause.
+func dripping(pause time.Duration) func(int, *http.Request) (*http.Response, error) {
+	return func(_ int, r *http.Request) (*http.Response, error) {
+		return streamed(200, io.NopCloser(&slow{r.Context(), strings.NewReader(`{"value":[{"id":1}]}`), pause}))
 	}
+}
+
+// silent answers nothing for as long as the caller waits.
+func silent(_ int, r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func TestServerSilence(t *testing.T) {
 	t.Run("slow is not silent", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			records, _, err := read(t.Context(), newClient(t, config(&fake{list: reader(2900 * time.Millisecond)})))
+			records, _, err := read(t.Context(), newClient(t, config(&fake{list: dripping(2900 * time.Millisecond)})))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -276,51 +284,29 @@ func TestServerSilence(t *testing.T) {
 	})
 	t.Run("a drip", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			_, _, err := read(t.Context(), newClient(t, config(&fake{list: reader(29 * time.Second)})))
+			_, _, err := read(t.Context(), newClient(t, config(&fake{list: dripping(29 * time.Second)})))
 			wantError(t, err, api.Transient, "the answer came too slowly")
 		})
 	})
 	t.Run("in a body", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			_, _, err := read(t.Context(), newClient(t, config(&fake{list: reader(31 * time.Second)})))
+			_, _, err := read(t.Context(), newClient(t, config(&fake{list: dripping(31 * time.Second)})))
 			wantError(t, err, api.Transient, "no answer in time")
 		})
 	})
 	t.Run("before the head", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fake{list: func(_ int, r *http.Request) (*http.Response, error) {
-				<-r.Context().Done()
-				return nil, r.Context().Err()
-			}}
+			f := &fake{list: silent}
 			_, _, err := read(t.Context(), newClient(t, config(f)))
 			wantError(t, err, api.Transient, "get /api/alerts: no answer in time")
 			wantCounts(t, f, 1, 1) // a second one would be as silent, and nobody would know yet
-		})
-	})
-	t.Run("long, and told of before", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fake{list: func(_ int, r *http.Request) (*http.Response, error) {
-				<-r.Context().Done()
-				return nil, r.Context().Err()
-			}}
-			c := config(f)
-			c.Timeout = 2 * time.Minute
-			began, told := time.Now(), []time.Duration{}
-			_, err := newClient(t, c).Open(t.Context(), api.Request{Path: "/api/alerts", Silent: func(err error) {
-				wantError(t, err, api.Transient, "no answer in time")
-				told = append(told, time.Since(began))
-			}})
-			wantError(t, err, api.Transient, "no answer in time")
-			if want := []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}; !slices.Equal(told, want) {
-				t.Errorf("told after %v, want %v", told, want)
-			}
 		})
 	})
 	t.Run("the caller leaves", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 			defer cancel()
-			_, _, err := read(ctx, newClient(t, config(&fake{list: reader(25 * time.Second)})))
+			_, _, err := read(ctx, newClient(t, config(&fake{list: dripping(25 * time.Second)})))
 			if _, ok := errors.AsType[*api.Error](err); ok || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
@@ -328,21 +314,44 @@ func TestServerSilence(t *testing.T) {
 	})
 }
 
-func TestContentEncodings(t *testing.T) {
-	plain := `{"value":[{"id":1},{"id":2}]}`
+// A silence that the caller bears is told of while it lasts.
+func TestLongServerSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{list: silent}
+		c := config(f)
+		c.Timeout = 2 * time.Minute
+		began, told := time.Now(), []time.Duration{}
+		_, err := newClient(t, c).Open(t.Context(), api.Request{Path: "/api/alerts", Silent: func(err error) {
+			wantError(t, err, api.Transient, "no answer in time")
+			told = append(told, time.Since(began))
+		}})
+		wantError(t, err, api.Transient, "no answer in time")
+		if want := []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}; !slices.Equal(told, want) {
+			t.Errorf("told after %v, want %v", told, want)
+		}
+	})
+}
+
+const plainPage = `{"value":[{"id":1},{"id":2}]}`
+
+// packed is plainPage as servers compress it: the name of the encoding and the body.
+func packed() map[string][2]string {
 	pack := func(w io.WriteCloser, b *bytes.Buffer) string {
-		_, _ = io.WriteString(w, plain)
+		_, _ = io.WriteString(w, plainPage)
 		_ = w.Close()
 		return b.String()
 	}
 	var z, raw, g bytes.Buffer
 	bare, _ := flate.NewWriter(&raw, flate.BestCompression)
-	bodies := map[string][2]string{
+	return map[string][2]string{
 		"zlib": {"deflate", pack(zlib.NewWriter(&z), &z)},
 		"bare": {"deflate", pack(bare, &raw)},
 		"gzip": {"gzip", pack(gzip.NewWriter(&g), &g)},
 	}
-	for name, b := range bodies {
+}
+
+func TestContentEncodings(t *testing.T) {
+	for name, b := range packed() {
 		t.Run(name, func(t *testing.T) {
 			client := serve(t, config(nil), func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Accept-Encoding") != "gzip" {
@@ -358,6 +367,9 @@ func TestContentEncodings(t *testing.T) {
 			wantRecords(t, records, `{"id":1}`, `{"id":2}`)
 		})
 	}
+}
+
+func TestContentEncodingFaults(t *testing.T) {
 	t.Run("damaged", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fake{list: always(200, "\x78\x9c\xff\xff\xff\xff\xff", "Content-Encoding", "deflate")}
@@ -367,14 +379,14 @@ func TestContentEncodings(t *testing.T) {
 	})
 	t.Run("cut", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fake{list: always(200, bodies["zlib"][1][:12], "Content-Encoding", "deflate")}
+			f := &fake{list: always(200, packed()["zlib"][1][:12], "Content-Encoding", "deflate")}
 			_, _, err := read(t.Context(), newClient(t, config(f)))
 			wantError(t, err, api.Transient, "cut short")
 		})
 	})
 	t.Run("unknown", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fake{list: always(200, plain, "Content-Encoding", "br")}
+			f := &fake{list: always(200, plainPage, "Content-Encoding", "br")}
 			_, _, err := read(t.Context(), newClient(t, config(f)))
 			wantError(t, err, api.Malformed, "encoded as br")
 		})

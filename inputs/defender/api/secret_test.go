@@ -14,10 +14,10 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// TestSecretNeverInErrors drives every failing path with a server that repeats
-// the secret and the token wherever it can.
-func TestSecretNeverInErrors(t *testing.T) {
-	const bearer = "bearer-token-0123456789"
+const bearer = "bearer-token-0123456789"
+
+// failingPaths are servers that repeat the secret and the token wherever they can.
+func failingPaths() map[string]*fake {
 	echo := strings.Join([]string{secret, url.QueryEscape(secret), url.PathEscape(secret)}, " ")
 	entraError := fmt.Sprintf(`{"error":%q,"error_description":%q,"correlation_id":%q}`, echo, echo, echo)
 	echo += " " + bearer // which the token service has not given out when it refuses
@@ -42,7 +42,13 @@ func TestSecretNeverInErrors(t *testing.T) {
 		paths[fmt.Sprint("token ", status)] = &fake{token: always(status, entraError, "Location", "https://host"+location, "Retry-After", "900")}
 		paths[fmt.Sprint("api ", status)] = &fake{list: always(status, apiError, "Location", "https://"+bearer+location, "Retry-After", "900", "X-Ms-Request-Id", echo)}
 	}
-	for name, f := range paths {
+	return paths
+}
+
+// TestSecretNeverInErrors drives every failing path with a server that repeats
+// the secret and the token wherever it can.
+func TestSecretNeverInErrors(t *testing.T) {
+	for name, f := range failingPaths() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if f.token == nil {

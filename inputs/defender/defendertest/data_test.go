@@ -67,16 +67,20 @@ func alerts(t *testing.T, o defendertest.Options) []alertShape {
 	return list
 }
 
+// sightings count how often something is so and, as "not ...", how often it is not.
+type sightings map[string]int
+
+func (s sightings) note(name string, yes bool) {
+	if yes {
+		s[name]++
+	} else {
+		s["not "+name]++
+	}
+}
+
 // What real tenants show must occur in the generated alerts.
 func TestAlertVariety(t *testing.T) {
-	seen := map[string]int{}
-	note := func(name string, yes bool) {
-		if yes {
-			seen[name]++
-		} else {
-			seen["not "+name]++
-		}
-	}
+	seen := sightings{}
 	forms := regexp.MustCompile(`^(da\d{18}_-?\d+|da[0-9a-f-]{36}_1|ar\d{18}_\d+)$`)
 	ids := map[string]bool{}
 	for _, a := range alerts(t, defendertest.Options{Alerts: 1000}) {
@@ -84,22 +88,22 @@ func TestAlertVariety(t *testing.T) {
 			t.Errorf("id %q", a.ID)
 		}
 		ids[a.ID] = true
-		note("new id form", strings.HasSuffix(a.ID, "_1"))
-		note("investigation id form", strings.HasPrefix(a.ID, "ar"))
-		note("null description", a.Description == nil)
-		note("resolved", a.ResolvedTime != nil)
-		note("no detector", a.DetectorID == nil)
-		note("category null as text", a.Category == "null")
-		note("related user", a.RelatedUser != nil)
-		note("techniques", len(a.MitreTechniques) > 0)
-		note("evidence", len(a.Evidence) > 0)
+		seen.note("new id form", strings.HasSuffix(a.ID, "_1"))
+		seen.note("investigation id form", strings.HasPrefix(a.ID, "ar"))
+		seen.note("null description", a.Description == nil)
+		seen.note("resolved", a.ResolvedTime != nil)
+		seen.note("no detector", a.DetectorID == nil)
+		seen.note("category null as text", a.Category == "null")
+		seen.note("related user", a.RelatedUser != nil)
+		seen.note("techniques", len(a.MitreTechniques) > 0)
+		seen.note("evidence", len(a.Evidence) > 0)
 		for _, e := range a.Evidence {
 			kind := e["entityType"].(string)
 			seen["type "+kind]++
 			_, dated := e["evidenceCreationTime"]
-			note("evidence of 2020", !dated)
-			note("null ip", kind == "Ip" && e["ipAddress"] == nil)
-			note("null hash", kind == "File" && e["sha1"] == nil)
+			seen.note("evidence of 2020", !dated)
+			seen.note("null ip", kind == "Ip" && e["ipAddress"] == nil)
+			seen.note("null hash", kind == "File" && e["sha1"] == nil)
 			if dated && kind != "SomethingNew" && len(e) != 26 {
 				t.Errorf("%s evidence with %d members", kind, len(e))
 			}

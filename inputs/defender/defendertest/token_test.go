@@ -14,25 +14,28 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
+// tokenErrors are faults of a token request, and how Entra ID refuses each.
+var tokenErrors = []struct {
+	name    string
+	path    string
+	set     url.Values
+	status  int
+	kind    string
+	code    int
+	mention string
+}{
+	{"wrong secret", "", url.Values{"client_secret": {"x"}}, 401, "invalid_client", 7000215, "not the client secret ID"},
+	{"no secret", "", url.Values{"client_secret": nil}, 401, "invalid_client", 7000218, "client_assertion"},
+	{"wrong tenant", "/nowhere.example" + defendertest.TokenPath, nil, 400, "invalid_request", 90002, "'nowhere.example' not found"},
+	{"unknown client", "", url.Values{"client_id": {"x"}}, 400, "unauthorized_client", 700016, "'x' was not found"},
+	{"no client", "", url.Values{"client_id": nil}, 400, "invalid_request", 900144, "client_id"},
+	{"foreign scope", "", url.Values{"scope": {"https://graph.microsoft.com/.default"}}, 400, "invalid_resource", 500011, "https://graph.microsoft.com"},
+	{"bare scope", "", url.Values{"scope": {"https://api.securitycenter.microsoft.com"}}, 400, "invalid_scope", 1002012, "/.default"},
+	{"wrong grant", "", url.Values{"grant_type": {"password"}}, 400, "unsupported_grant_type", 70003, "password"},
+}
+
 func TestTokenErrors(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		path    string
-		set     url.Values
-		status  int
-		kind    string
-		code    int
-		mention string
-	}{
-		{"wrong secret", "", url.Values{"client_secret": {"x"}}, 401, "invalid_client", 7000215, "not the client secret ID"},
-		{"no secret", "", url.Values{"client_secret": nil}, 401, "invalid_client", 7000218, "client_assertion"},
-		{"wrong tenant", "/nowhere.example" + defendertest.TokenPath, nil, 400, "invalid_request", 90002, "'nowhere.example' not found"},
-		{"unknown client", "", url.Values{"client_id": {"x"}}, 400, "unauthorized_client", 700016, "'x' was not found"},
-		{"no client", "", url.Values{"client_id": nil}, 400, "invalid_request", 900144, "client_id"},
-		{"foreign scope", "", url.Values{"scope": {"https://graph.microsoft.com/.default"}}, 400, "invalid_resource", 500011, "https://graph.microsoft.com"},
-		{"bare scope", "", url.Values{"scope": {"https://api.securitycenter.microsoft.com"}}, 400, "invalid_scope", 1002012, "/.default"},
-		{"wrong grant", "", url.Values{"grant_type": {"password"}}, 400, "unsupported_grant_type", 70003, "password"},
-	} {
+	for _, test := range tokenErrors {
 		t.Run(test.name, func(t *testing.T) {
 			form := credentials()
 			for name, values := range test.set {
