@@ -36,13 +36,15 @@ const (
 	seeking       phase = iota // records in front of the one that cannot be served
 	withoutExpand              // that one without $expand
 	neighbour                  // the one behind it
+	confirm                    // that one once more, after the one behind it came
 	account                    // nothing: a document stands for it
 )
 
 // closeIn finds the one record that keeps a page from coming. It begins where a
 // page failed twice: with one record, then with more of them, then with half as
 // many after each failure. A single one that fails is only left behind when the
-// one behind it comes, because else it is the server that fails.
+// one behind it comes, because else it is the server that fails, and when it fails
+// once more then: the server may have recovered meanwhile.
 type closeIn struct {
 	*sweep
 	ask func(skip, top int, withoutExpand bool) collect.Request
@@ -122,7 +124,12 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	case c.phase == neighbour && (page.Err != nil || page.Records == 0 && (c.read == 0 || !c.atEnd)):
 		return c.failed(c.cause)
 	case c.phase == neighbour:
-		c.isolated, c.next, c.phase = true, page, account
+		c.next, c.phase = page, confirm
+	case c.phase == confirm && page.Err == nil:
+		c.phase, c.found, c.size, c.last = seeking, false, 1, page
+		c.read += page.Records
+	case c.phase == confirm:
+		c.isolated, c.phase = true, account
 	case page.Err != nil:
 		c.halve(page)
 	case page.Records == 0, c.read >= MaxPage:

@@ -40,6 +40,7 @@ type list struct {
 	maxSkip int                     // 0 = any
 	cut     int                     // pages of more records than this break off behind it; 0 = none
 	empty   bool                    // 404, as the API says that there are no machines
+	down    int                     // so many calls fail from now on
 
 	clock time.Time // of the server; zero = it tells no time
 
@@ -56,6 +57,9 @@ func (l *list) Open(_ context.Context, r collect.Request) (collect.Page, error) 
 	l.asked = append(l.asked, r.Query)
 	skip, _ := strconv.Atoi(q.Get("$skip"))
 	switch {
+	case l.down > 0:
+		l.down--
+		return nil, &api.Error{Kind: api.Transient, Status: 500, Message: "down"}
 	case l.empty:
 		return nil, &api.Error{Status: 404, Code: "ResourceNotFound"}
 	case l.refuse != nil && l.refuse(q), l.maxSkip > 0 && skip > l.maxSkip:
