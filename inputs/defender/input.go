@@ -142,7 +142,9 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 				return err
 			}
 			defer release()
-			in.paceOf(c).Keep(env.Cursors, callsKey(c))
+			pace := in.paceOf(c)
+			pace.Keep(env.Cursors, callsKey(c))
+			defer settle(ctx, pace)
 			env = w.attach(client, env)
 			defer w.detach()
 			id := &identity{input: in, key: key, config: c, client: client}
@@ -196,6 +198,14 @@ func (in *Input) paceOf(c Config) *api.Pace {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.pace(c)
+}
+
+// settle gives back the calls that a stream did not make. It must not hold up a
+// stop: where nothing can be saved they count as made.
+func settle(ctx context.Context, p *api.Pace) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	p.Settle(ctx)
 }
 
 func (in *Input) release(s *shared) {

@@ -97,18 +97,43 @@ func (p *Pace) account(ctx context.Context, c call) {
 		l.ahead[path]--
 		short = short || l.ahead[path] < 0
 	}
-	if !short || l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
+	if short {
+		p.save(ctx, counted)
+	}
+}
+
+// Settle gives back the calls that were saved and not made, so that the process
+// that follows one that ended in order has them.
+func (p *Pace) Settle(ctx context.Context) {
+	l := &p.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	given := 0
+	for _, n := range l.ahead {
+		given += max(n, 0)
+	}
+	clear(l.ahead)
+	if given > 0 {
+		p.save(ctx, nil)
+	}
+}
+
+// save saves the pace as it will be when some more calls of these paths were
+// made, unless nothing is tried. The ledger is locked.
+func (p *Pace) save(ctx context.Context, ahead []string) {
+	l := &p.ledger
+	if l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerPatience)
 	defer cancel()
-	b, err := p.freeze(counted)
+	b, err := p.freeze(ahead)
 	if err == nil {
 		err = l.cursors.Save(ctx, l.key, b)
 	}
 	if err != nil {
 		l.rest = time.Now().Add(ledgerPause)
-		for _, path := range counted {
+		for _, path := range ahead {
 			l.ahead[path] = 0
 		}
 	}

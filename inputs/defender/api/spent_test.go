@@ -154,3 +154,30 @@ func TestAheadIsBoundedByEveryBudget(t *testing.T) {
 		}
 	})
 }
+
+// TestOrderlyEndLosesNoCalls: processes that end in order and follow each other
+// wait for no call that none of them made.
+func TestOrderlyEndLosesNoCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cursors inputstest.Cursors
+		limit := Limit{PerMinute: 50, PerHour: 1500}
+		began := time.Now()
+		for range 4 {
+			p := NewPace(DefaultLimit)
+			p.Keep(&cursors, callsKey)
+			if err := p.wait(t.Context(), call{op: "test", path: "/list", limit: limit}); err != nil {
+				t.Fatal(err)
+			}
+			p.Settle(t.Context())
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("waited %v for four calls", waited)
+		}
+		next := NewPace(DefaultLimit)
+		next.Keep(&cursors, callsKey)
+		next.recall(t.Context())
+		if q := next.Quota(); q.HourLeft != DefaultLimit.PerHour-4 {
+			t.Errorf("%d calls left of the hour, want %d", q.HourLeft, DefaultLimit.PerHour-4)
+		}
+	})
+}
