@@ -54,6 +54,7 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	log.Info("started", "version", version)
 	defer log.Info("stopped")
 	defer followUpgrades(ctx, log)()
+	defer watching{c.Overview, cursors.dir, os.Getenv(metricsVariable), log}.start(ctx)()
 	return component.RunUnderAgent(ctx, v2, c)
 }
 

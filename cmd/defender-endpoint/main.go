@@ -60,7 +60,7 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 		},
 	}
 	root.PersistentFlags().StringArrayVarP(&settings, "E", "E", nil, "setting as Elastic Agent passes it; path.data=DIR is where state lives")
-	root.AddCommand(newRun(&settings), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
+	root.AddCommand(newRun(&settings), newStatus(&settings), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
 	return root
 }
 

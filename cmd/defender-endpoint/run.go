@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 )
 
 func newRun(settings *[]string) *cobra.Command {
-	var path, since string
+	var path, since, metrics string
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "run -c policy.yml",
@@ -33,7 +34,7 @@ func newRun(settings *[]string) *cobra.Command {
 			if path == "" {
 				return &exitError{2, errors.New("run: -c policy.yml is required: a standalone elastic-agent.yml")}
 			}
-			r := run{path: path, dataPath: dataPath(*settings), once: once, stderr: cmd.ErrOrStderr()}
+			r := run{path: path, dataPath: dataPath(*settings), once: once, metrics: cmp.Or(metrics, os.Getenv(metricsVariable)), stderr: cmd.ErrOrStderr()}
 			if since != "" {
 				var err error
 				if r.since, err = component.Since(since, time.Now()); err != nil {
@@ -45,6 +46,7 @@ func newRun(settings *[]string) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
 	cmd.Flags().BoolVar(&once, "once", false, "read every stream until caught up, print a summary and exit; 0 only if all was acknowledged")
+	cmd.Flags().StringVar(&metrics, "metrics", "", "serve Prometheus metrics on unix:///path or a loopback address such as 127.0.0.1:9464; $"+metricsVariable)
 	cmd.Flags().StringVar(&since, "since", "", "collect again from this time on: RFC 3339, or how long ago, such as 48h")
 	return cmd
 }
@@ -54,6 +56,7 @@ type run struct {
 	path, dataPath string
 	once           bool
 	since          time.Time // zero: continue where the last run stopped
+	metrics        string    // address; "" serves none
 	stderr         io.Writer
 }
 
@@ -89,6 +92,7 @@ func (r *run) policy(ctx context.Context) error {
 		Since:    r.since,
 		OnOutput: cursors.onOutput,
 	})
+	defer watching{c.Overview, cursors.dir, r.metrics, log}.start(ctx)()
 	started := time.Now()
 	c.Apply(context.WithoutCancel(ctx), units)
 	if !r.once {
