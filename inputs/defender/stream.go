@@ -147,6 +147,9 @@ func newEnvelope(r *resource, c Config, agent inputs.Agent, now func() time.Time
 // loopMapper is a mapper as package collect wants it.
 type loopMapper struct{ *mapping.Mapper }
 
+// Begin implements collect.Mapper.
+func (m loopMapper) Begin(epoch []byte) { m.Mapper.Begin(mapping.Sweep{Epoch: epoch}) }
+
 // Documents implements collect.Mapper.
 func (m loopMapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {
 	outcome, err := m.Mapper.Documents(emit)
