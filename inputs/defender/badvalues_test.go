@@ -37,6 +37,7 @@ func TestBadValues(t *testing.T) {
 		"alert relatedUser":      {&relatedUser{}, `{"id":"a","relatedUser":{%}}`},
 		"machine":                {&machine{}, `{"id":"a",%}`},
 		"machine_action":         {&machineAction{}, `{"id":"a",%}`},
+		"vulnerability":          {&vulnerability{}, `{"id":"a","cveId":"CVE-2024-1",%}`},
 		"machine unknown member": {nil, `{"id":"a",%}`},
 	}
 	for place, s := range structs {

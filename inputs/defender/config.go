@@ -75,6 +75,9 @@ type Config struct {
 	// Evidence is split (default: one document per evidence item) or whole
 	// (one document per alert).
 	Evidence string `config:"evidence"`
+	// SoftwareWithoutCVE keeps rows of vulnerabilities for software without a known
+	// one, which are an inventory more than findings. Default false.
+	SoftwareWithoutCVE bool `config:"software_without_cve"`
 	// Pipeline is an ingest pipeline to name in the bulk request. Default none.
 	Pipeline string `config:"pipeline"`
 	// Index is written to in place of the data stream. Default none.
@@ -101,7 +104,7 @@ type Config struct {
 // reads is the configuration without what only shapes documents.
 func (c Config) reads() Config {
 	c.Tags, c.Fields, c.FieldsUnderRoot, c.Processors = nil, nil, false, nil
-	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields = false, false
+	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields, c.SoftwareWithoutCVE = false, false, false
 	c.TimestampSource, c.Evidence, c.Pipeline, c.Index = "", "", "", ""
 	c.DataStream = dataStream{Dataset: c.DataStream.Dataset}
 	return c

@@ -18,6 +18,7 @@ var resources = []*resource{
 	alertResource,
 	machineActionResource,
 	machineResource,
+	vulnerabilityResource,
 }
 
 // resource is one Defender collection: how to ask for it and how to map it.
