@@ -139,8 +139,9 @@ func (a *answer) Next() (jsontext.Value, error) {
 	return record, err
 }
 
-func (a *answer) Asked() time.Time { return a.asked }
-func (a *answer) Close() error     { return nil }
+func (a *answer) Asked() time.Time         { return a.asked }
+func (a *answer) Trailer() collect.Trailer { return collect.Trailer{} }
+func (a *answer) Close() error             { return nil }
 
 // mapper makes one document of a thing.
 type mapper struct {
@@ -149,7 +150,7 @@ type mapper struct {
 	doc    ecs.Document
 }
 
-func (m *mapper) Begin([]byte) {}
+func (m *mapper) Begin(collect.Sweep) {}
 
 func (m *mapper) Read(record jsontext.Value, unreadable error) (string, time.Time) {
 	m.thing, m.record = thing{}, record
