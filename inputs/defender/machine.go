@@ -18,7 +18,6 @@ var machineResource = &resource{
 	strategy:   odata.Snapshot,
 	retention:  collect.Retention{Snapshot: true},
 	permission: "Machine.Read.All",
-	priority:   2,
 	interval:   time.Hour,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-machine"},
 	vendor:     mapping.Vendor{Path: [...]string{module, "machine"}, Snake: true},
