@@ -21,6 +21,9 @@ var resources = []*resource{
 	machineActionResource,
 	machineResource,
 	vulnerabilityResource,
+	configurationResource,
+	baselineResource,
+	informationGatheringResource,
 }
 
 // resource is one Defender collection: how to ask for it and how to map it.

@@ -56,6 +56,10 @@ var places = []struct {
 	{machineActionResource, &machineAction{}, `{"id":"a",%}`},
 	{machineActionResource, &actionFile{}, `{"id":"a","relatedFileInfo":{%}}`},
 	{vulnerabilityResource, &vulnerability{}, `{"id":"a",%}`},
+	{configurationResource, &configuration{}, `{"deviceId":"a",%}`},
+	{baselineResource, &baseline{}, `{"id":"a",%}`},
+	{informationGatheringResource, &informationGathering{}, `{"DeviceId":"a",%}`},
+	{informationGatheringResource, &gatheredInfo{}, `{"DeviceId":"a","DeviceGatheredInfo":{%}}`},
 	{vulnerabilityResource, &vulnerability{}, `{"Id":"a","CveId":"CVE-2024-1","SoftwareName":"n","OSVersion":"v",%}`},
 }
 
