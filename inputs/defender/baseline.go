@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
-	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
@@ -15,10 +14,12 @@ var baselineResource = &resource{
 	name:       "baseline",
 	dataset:    "microsoft_defender_endpoint.baseline",
 	path:       "/api/machines/baselineComplianceAssessmentByMachine",
-	strategy:   odata.Snapshot,
-	retention:  collect.Retention{Snapshot: true},
+	files:      "/api/machines/BaselineComplianceAssessmentExport",
+	lookups:    []string{baselineProfiles, baselineConfigurations},
+	strategy:   odata.Assessment,
+	epoch:      odata.Daily,
 	permission: "SecurityBaselinesAssessment.Read.All",
-	priority:   3,
+	family:     assessmentLists,
 	interval:   12 * time.Hour,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-baseline"},
 	vendor:     mapping.Vendor{Path: [...]string{module, "baseline"}, Snake: true},

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
-	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
@@ -16,10 +15,11 @@ var configurationResource = &resource{
 	name:       "configuration",
 	dataset:    "microsoft_defender_endpoint.configuration",
 	path:       "/api/machines/SecureConfigurationsAssessmentByMachine",
-	strategy:   odata.Snapshot,
-	retention:  collect.Retention{Snapshot: true},
+	files:      "/api/machines/SecureConfigurationsAssessmentExport",
+	strategy:   odata.Assessment,
+	epoch:      odata.Daily,
 	permission: "Vulnerability.Read.All",
-	priority:   3,
+	family:     assessmentLists,
 	interval:   12 * time.Hour,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-configuration"},
 	vendor:     mapping.Vendor{Path: [...]string{module, "configuration"}, Snake: true},

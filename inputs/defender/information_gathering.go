@@ -13,10 +13,10 @@ import (
 var informationGatheringResource = &resource{
 	name:       "information_gathering",
 	dataset:    "microsoft_defender_endpoint.information_gathering",
-	path:       "/api/machines/InfoGatheringExport",
-	strategy:   odata.Snapshot,
+	files:      "/api/machines/InfoGatheringExport",
+	strategy:   odata.Assessment,
+	epoch:      odata.Once,
 	permission: "Vulnerability.Read.All",
-	priority:   3,
 	interval:   12 * time.Hour,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-information_gathering"},
 	vendor:     mapping.Vendor{Path: [...]string{module, "information_gathering"}, Snake: true},
