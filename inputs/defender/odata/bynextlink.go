@@ -2,6 +2,7 @@ package odata
 
 import (
 	"errors"
+	"hash/fnv"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,12 +30,12 @@ type byNextLink struct {
 	path  string
 	query url.Values
 
-	asked    time.Time     // when the first page was
-	link     inputs.Secret // to the next page; empty at the beginning
-	pages    int
-	tries    int       // of the present page
-	restarts int       // because of dead links
-	pausedAt time.Time // when the poll ended in the middle
+	asked    time.Time       // when the first page was
+	link     inputs.Secret   // to the next page; empty at the beginning
+	followed map[uint64]bool // hashes of the links so far
+	tries    int             // of the present page
+	restarts int             // because of dead links
+	pausedAt time.Time       // when the poll ended in the middle
 }
 
 // Request implements collect.Pager.
@@ -54,14 +55,19 @@ func (p *byNextLink) Next(page collect.PageStats) (collect.Pager, error) {
 		p.asked = page.Asked
 	}
 	p.tries = 0
-	p.pages++
-	switch {
-	case len(page.Links) == 0:
+	if len(page.Links) == 0 {
 		return p.complete(p.asked)
-	case page.Links[0] == p.link, p.pages == maxPages:
-		return nil, p.malformed("the links to further pages do not end")
 	}
 	p.link = page.Links[0]
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(p.link.Reveal())) // never fails
+	if p.followed == nil {
+		p.followed = map[uint64]bool{}
+	}
+	if p.followed[h.Sum64()] || len(p.followed) == maxPages {
+		return nil, p.malformed("the links to further pages do not end")
+	}
+	p.followed[h.Sum64()] = true
 	return p, nil
 }
 
@@ -77,7 +83,7 @@ func (p *byNextLink) failed(page collect.PageStats) (collect.Pager, error) {
 	case first && refused(page) && p.changing:
 		return p.refuseChanges(page.Err)
 	case !first && isGone(page.Err) && p.restarts < maxTries:
-		p.link, p.pages, p.tries = "", 0, 0
+		p.link, p.followed, p.tries = "", nil, 0
 		p.restarts++
 		return p, page.Err
 	}
