@@ -26,7 +26,8 @@ type transform struct {
 	} `yaml:"latest"`
 	Retention struct {
 		Time struct {
-			Field string `yaml:"field"`
+			Field  string `yaml:"field"`
+			MaxAge string `yaml:"max_age"`
 		} `yaml:"time"`
 	} `yaml:"retention_policy"`
 	Sync struct {
