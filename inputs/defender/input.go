@@ -236,6 +236,7 @@ func (in *Input) apiConfig(c Config) api.Config {
 		Transport:    c.HTTP,
 		Timeout:      c.HTTPClientTimeout,
 		UserAgent:    in.userAgent,
+		FileHosts:    c.FileHosts,
 		TraceFile:    in.traceFile(c),
 		RoundTripper: in.RoundTripper,
 	}

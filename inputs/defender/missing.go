@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
@@ -17,7 +18,7 @@ func missing(ctx context.Context, client *api.Client, r *resource, err error) er
 	if !ok || answer.Status != http.StatusNotFound || answer.IsToken() || r == alertResource {
 		return err
 	}
-	page, other := client.Open(ctx, request(alertResource, url.Values{"$top": {"1"}}))
+	page, other := client.Open(ctx, alertResource.request(collect.Request{Query: url.Values{"$top": {"1"}}}))
 	if other == nil {
 		_ = page.Close()
 		return err

@@ -32,6 +32,11 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 		return t
 	}
 	t.Token = true
+	if r.isAssessment() {
+		t.Err = tryAssessment(ctx, client, r, &t)
+		t.Quota = inputs.Quota(client.Quota())
+		return t
+	}
 	if t.Err = newest(ctx, client, r, in.now(), &t); t.Err == nil {
 		t.LeftOut, t.Err = ways(ctx, client, r, c, in.now())
 	}
@@ -46,10 +51,10 @@ func newest(ctx context.Context, client *api.Client, r *resource, now func() tim
 	if r.updated != "" {
 		query.Set("$orderby", r.updated+" desc")
 	}
-	page, err := client.Open(ctx, request(r, query))
+	page, err := client.Open(ctx, r.request(collect.Request{Query: query}))
 	if refused, ok := errors.AsType[*api.Error](err); ok && refused.Status == http.StatusBadRequest {
 		query.Del("$orderby")
-		page, err = client.Open(ctx, request(r, query))
+		page, err = client.Open(ctx, r.request(collect.Request{Query: query}))
 	}
 	err = missing(ctx, client, r, err)
 	if refused, ok := errors.AsType[*api.Error](err); ok {
@@ -81,7 +86,7 @@ func ways(ctx context.Context, client *api.Client, r *resource, c Config, now fu
 	o := r.paging(c, now, slog.New(slog.DiscardHandler))
 	o.InitialInterval = 0
 	w, err := odata.Probe(o, r.strategy, func(q collect.Request) error {
-		page, err := client.Open(ctx, request(r, q.Query))
+		page, err := client.Open(ctx, r.request(q))
 		if err == nil {
 			err = page.Close()
 		}
@@ -93,7 +98,20 @@ func ways(ctx context.Context, client *api.Client, r *resource, c Config, now fu
 	return w.LeftOut, err
 }
 
-// request goes before all others: a person waits for it.
-func request(r *resource, query url.Values) api.Request {
-	return api.Request{Path: r.path, Query: query, Limit: r.limit, Roles: []string{r.permission}}
+// tryAssessment asks for a page of one record, or for the names of files where
+// there is no list.
+func tryAssessment(ctx context.Context, client *api.Client, r *resource, t *inputs.Trial) error {
+	q := collect.Request{Query: url.Values{"pageSize": {"1"}}}
+	if r.path == "" {
+		q = collect.Request{Path: r.files, Form: collect.Index}
+	}
+	page, err := open(ctx, client, r.request(q), q)
+	if err = missing(ctx, client, r, err); err == nil {
+		t.Status = http.StatusOK
+		return page.Close()
+	}
+	if refused, ok := errors.AsType[*api.Error](err); ok {
+		t.Status = refused.Status
+	}
+	return err
 }

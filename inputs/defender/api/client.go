@@ -35,6 +35,9 @@ type Config struct {
 	LoginURL string // base of the token service, such as https://login.microsoftonline.com
 	TenantID string // GUID or verified domain
 	ClientID string
+	// FileHosts are hosts, beside the storage service's, that exported files may be
+	// read from.
+	FileHosts []string
 	// ClientSecret is the secret's value. It may be empty if TokenParams hold
 	// another credential.
 	ClientSecret inputs.Secret
@@ -86,6 +89,7 @@ type Client struct {
 	pace      *Pace
 	timeout   time.Duration
 	maxRecord int
+	fileHosts []string
 	observe   func(Call)
 	recent    *recent
 	trace     io.Closer // nil without Config.TraceFile
@@ -120,6 +124,7 @@ func New(c Config) (*Client, error) {
 		pace:      c.Pace,
 		timeout:   c.Timeout,
 		maxRecord: c.MaxRecord,
+		fileHosts: c.FileHosts,
 	}
 	client.observe = remembering(client.recent, c.Observe)
 	client.tokens = newTokens(c, login, rt, client.observe)

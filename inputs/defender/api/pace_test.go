@@ -151,7 +151,7 @@ func TestQuota(t *testing.T) {
 func TestPathWithALimitOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPace(DefaultLimit)
-		export := call{op: "test", path: "/export", limit: Limit{5, 20}}
+		export := call{op: "test", path: "/export", family: Family{"/export", Limit{5, 20}}}
 		var exports []time.Time
 		others := 0
 		for began := time.Now(); time.Since(began) < 3*time.Hour; time.Sleep(time.Second) {

@@ -32,7 +32,7 @@ type ledger struct {
 	rest    time.Time // nothing is tried before, after trouble
 
 	// ahead is how many calls the saved state counts that were not made yet: of
-	// all, by the path "", and of paths that have a limit of their own.
+	// all, by the name "", and of families by theirs.
 	ahead map[string]int
 }
 
@@ -45,11 +45,11 @@ func (p *Pace) Keep(c inputs.Cursors, key inputs.Key) {
 	p.ledger.cursors, p.ledger.key = c, key
 }
 
-// spent is a pace as it is saved. It names paths and no tenant.
+// spent is a pace as it is saved. It names families and no tenant.
 type spent struct {
 	Version int                      `json:"version"`
 	All     []spentBudget            `json:"all"`
-	Own     map[string][]spentBudget `json:"own,omitzero"` // by path
+	Own     map[string][]spentBudget `json:"own,omitzero"` // by family
 }
 
 // spentBudget is what is missing of a full budget at a moment.
@@ -89,13 +89,13 @@ func (p *Pace) account(ctx context.Context, c call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	counted := []string{""}
-	if c.limit != (Limit{}) {
-		counted = append(counted, c.path)
+	if c.family != (Family{}) {
+		counted = append(counted, c.family.Name)
 	}
 	short := false
-	for _, path := range counted {
-		l.ahead[path]--
-		short = short || l.ahead[path] < 0
+	for _, name := range counted {
+		l.ahead[name]--
+		short = short || l.ahead[name] < 0
 	}
 	if short {
 		p.save(ctx, counted)
@@ -133,30 +133,30 @@ func (p *Pace) save(ctx context.Context, ahead []string) {
 	}
 	if err != nil {
 		l.rest = time.Now().Add(ledgerPause)
-		for _, path := range ahead {
-			l.ahead[path] = 0
+		for _, name := range ahead {
+			l.ahead[name] = 0
 		}
 	}
 }
 
-// freeze is the pace as it will be when some more calls of these paths were made.
+// freeze is the pace as it will be when some more calls of these families were made.
 func (p *Pace) freeze(more []string) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, ahead := time.Now(), p.ledger.ahead
-	for _, path := range more {
-		bs := p.own[path]
-		if path == "" {
+	for _, name := range more {
+		bs := p.own[name]
+		if name == "" {
 			bs = p.all
 		}
-		ahead[path] = bs.ahead()
+		ahead[name] = bs.ahead()
 	}
 	s := spent{Version: spentVersion, All: p.all.freeze(now, ahead[""]), Own: map[string][]spentBudget{}}
-	for path, saved := range p.saved {
-		s.Own[path] = saved
+	for name, saved := range p.saved {
+		s.Own[name] = saved
 	}
-	for path, own := range p.own {
-		s.Own[path] = own.freeze(now, max(ahead[path], 0))
+	for name, own := range p.own {
+		s.Own[name] = own.freeze(now, max(ahead[name], 0))
 	}
 	return json.Marshal(s)
 }

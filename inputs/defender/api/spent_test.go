@@ -25,7 +25,7 @@ func TestQuotaSurvivesRestarts(t *testing.T) {
 				p := NewPace(Limit{1000, 100_000})
 				p.Keep(&cursors, callsKey)
 				ctx, kill := context.WithTimeout(t.Context(), 700*time.Millisecond)
-				for p.wait(ctx, call{op: "test", path: "/list", limit: limit}) == nil {
+				for p.wait(ctx, call{op: "test", path: "/list", family: Family{"/list", limit}}) == nil {
 					calls = append(calls, time.Now())
 				}
 				kill()
@@ -69,7 +69,7 @@ func TestQuotaIsSavedSeldom(t *testing.T) {
 		p := NewPace(DefaultLimit)
 		p.Keep(&cursors, callsKey)
 		for range 60 {
-			if err := p.wait(t.Context(), call{op: "test", path: "/api/alerts", limit: DefaultLimit}); err != nil {
+			if err := p.wait(t.Context(), call{op: "test", path: "/api/alerts", family: Family{"/api/alerts", DefaultLimit}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -165,7 +165,7 @@ func TestOrderlyEndLosesNoCalls(t *testing.T) {
 		for range 4 {
 			p := NewPace(DefaultLimit)
 			p.Keep(&cursors, callsKey)
-			if err := p.wait(t.Context(), call{op: "test", path: "/list", limit: limit}); err != nil {
+			if err := p.wait(t.Context(), call{op: "test", path: "/list", family: Family{"list", limit}}); err != nil {
 				t.Fatal(err)
 			}
 			p.Settle(t.Context())
