@@ -38,6 +38,11 @@ func (c *Component) Overview() monitor.Overview {
 	return o
 }
 
+func (c *Component) statusesOf(in *runningInput) (list []inputs.StreamStatus) {
+	c.locked(func() { list = in.statuses() })
+	return list
+}
+
 // statuses are what an input's streams show, in the order of their ids.
 // Component.mu is held.
 func (in *runningInput) statuses() []inputs.StreamStatus {

@@ -127,6 +127,9 @@ type Env struct {
 	// CollectFrom asks a stream to collect again from a time, at its next poll:
 	// what it published since is published once more. It may be nil.
 	CollectFrom <-chan time.Time
+	// Overview tells how the streams of the same unit are, this one among them.
+	// It may be nil.
+	Overview func() []StreamStatus
 	// FirstPoll is the time before which the first poll does not begin; zero
 	// means at once. A restarted stream keeps the rhythm of its polls by it.
 	FirstPoll time.Time

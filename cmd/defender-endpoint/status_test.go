@@ -105,3 +105,32 @@ func TestMetricsOfARun(t *testing.T) {
 		body = string(b)
 	}
 }
+
+// TestCollectorStream: what the other streams do stands in a data stream of its
+// own, while they are well and while they are not.
+func TestCollectorStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, defendertest.Options{Seed: 93, Alerts: 25, EvidencePerAlert: 1})
+	own := map[string]any{"id": "self-1", "interval": "1s", "data_stream": map[string]any{"type": "metrics", "dataset": "microsoft_defender_endpoint.collector"}}
+	r.set(r.input(map[string]any{"streams": []any{stream("log-1", "log"), own}}), elasticsearchUnit(r.esURL))
+	r.start()
+	r.waitHealthy()
+	const target = "metrics-microsoft_defender_endpoint.collector-default"
+	told := func(want string) func() bool {
+		return func() bool {
+			for _, d := range r.es.Documents(target) {
+				if bytes.Contains(d, []byte(want)) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	r.eventually("the documents stored are told", told(`"stored":25`))
+	r.tenant.Fail(defendertest.Rule{Status: 403})
+	r.eventually("the trouble is told", told(`"state":"DEGRADED","healthy":false,"reason":"get /api/alerts: permission missing`))
+	r.tenant.Heal()
+	r.waitHealthy()
+	r.stop()
+	r.expectStored()
+}

@@ -165,9 +165,14 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	r.Decode(&transport)
 	c.HTTP = transport.HTTP(r)
 	r.Named(c.takeProcessors(input, stream)...)
-	if resource := resourceOf(c.DataStream.Dataset); resource != nil {
+	resource := resourceOf(c.DataStream.Dataset)
+	switch {
+	case c.DataStream.Dataset == collectorDataset:
+		c.adoptCollector(r)
+		return c, r.Err()
+	case resource != nil:
 		c.adopt(resource)
-	} else {
+	default:
 		r.Named(unknownDataset(c.DataStream.Dataset))
 	}
 	c.check(r)

@@ -92,7 +92,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		} else if id != "" {
 			ids[id], key.Stream = true, id
 		}
-		if err == nil {
+		if err == nil && key.Dataset != collectorDataset {
 			key = keyOf(key.Input, key.Stream, c)
 			if other, taken := reading[key.Source]; taken {
 				err = fmt.Errorf("streams %s and %s: %w", other, key.Stream, errSameSource)
@@ -102,6 +102,10 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		}
 		if err != nil {
 			streams = append(streams, inputs.Stream{Key: key, Fault: err})
+			continue
+		}
+		if key.Dataset == collectorDataset {
+			streams = append(streams, in.collectorStream(key, c))
 			continue
 		}
 		stream := in.stream(key, c)
