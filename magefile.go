@@ -71,7 +71,7 @@ var benchmarks = []string{
 }
 
 // Bench measures this tree and the merge base with main in turn, prints the
-// table of the README, names what became slower by more than the noise, and runs
+// table of figures.md, names what became slower by more than the noise, and runs
 // the long forms of the jobs. BASE names another commit to compare with. On Linux
 // only, with an idle machine; it takes half an hour.
 func Bench() error {
@@ -153,7 +153,7 @@ func measure(tree, entry string, to *strings.Builder) error {
 // processors is the end of a benchmark's name that tells how many there are.
 var processors = regexp.MustCompile(`-\d+$`)
 
-// table prints the lowest figures of the whole job as the README has them.
+// table prints the lowest figures of the whole job as figures.md has them.
 func table(out string) error {
 	lowest := map[string]map[string]float64{}
 	for line := range strings.Lines(out) {
