@@ -286,6 +286,16 @@ func (a *alertAssets) raised() map[string]map[string]bool {
 // latest are the states that a transform would keep, by its key's first fields.
 func (a *alertAssets) latest(name string) map[string][]string {
 	a.Helper()
+	all := map[string][]string{}
+	for _, f := range a.kept(name) {
+		all[f.name()] = append(all[f.name()], f.status())
+	}
+	return all
+}
+
+// kept are the documents that a transform would keep.
+func (a *alertAssets) kept(name string) []found {
+	a.Helper()
 	b, err := os.ReadFile(filepath.Join(repository, "spec/package/elasticsearch/transform", name, "transform.yml"))
 	if err != nil {
 		a.Fatal(err)
@@ -303,11 +313,8 @@ func (a *alertAssets) latest(name string) map[string][]string {
 	if err := yaml.Unmarshal(b, &transform); err != nil {
 		a.Fatal(err)
 	}
-	all, l := map[string][]string{}, transform.Latest
-	for _, f := range a.combinations(transform.Source.Index, transform.Source.Query, l.UniqueKey, map[string]any{l.Sort: "desc"}, true) {
-		all[f.name()] = append(all[f.name()], f.status())
-	}
-	return all
+	l := transform.Latest
+	return a.combinations(transform.Source.Index, transform.Source.Query, l.UniqueKey, map[string]any{l.Sort: "desc"}, true)
 }
 
 // status is the state of an alert or of a machine action.

@@ -10,10 +10,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/defender-endpoint/defender-endpoint/spec"
 )
 
-// version is the release; builds set it with -ldflags "-X main.version=...".
-var version = "0.1.0-dev"
+// version is the release's; its builds set it with -ldflags "-X main.version=...".
+var version = spec.Version + "-dev"
 
 // exitError is an error with an exit code of its own.
 type exitError struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
-// policy is what is read of a standalone elastic-agent.yml (README, "With your own
-// tenant").
+// policy is what is read of a standalone elastic-agent.yml (README, "Check and
+// run").
 type policy struct {
 	Outputs map[string]map[string]any `config:"outputs"`
 	Inputs  []map[string]any          `config:"inputs"`
