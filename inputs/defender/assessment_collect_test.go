@@ -22,7 +22,7 @@ func TestAssessmentsAreCollected(t *testing.T) {
 	}{
 		{"vulnerability", tenant.Vulnerabilities, "$count SoftwareVulnerabilitiesByMachine", "$count SoftwareVulnerabilitiesExport file", "SoftwareVulnerabilityChangesByMachine"},
 		{"configuration", tenant.Configurations, "$count SecureConfigurationsAssessmentByMachine", "$count SecureConfigurationsAssessmentExport file", ""},
-		{"baseline", tenant.Baselines, lookups + "$count baselineComplianceAssessmentByMachine", lookups + "$count BaselineComplianceAssessmentExport file", ""},
+		{"baseline", tenant.Baselines, "$count " + lookups + "baselineComplianceAssessmentByMachine", "$count " + lookups + "BaselineComplianceAssessmentExport file", ""},
 		{"information_gathering", tenant.Gathered, "InfoGatheringExport file", "InfoGatheringExport file", ""},
 	} {
 		for settings, want := range map[float64]string{30: c.list, 29: c.files} {
@@ -122,7 +122,7 @@ func TestMovedDevice(t *testing.T) {
 		}
 		time.Sleep(4 * time.Hour)
 		r.did("SoftwareVulnerabilityChangesByMachine")
-	newest := map[string]string{} // status to time
+		newest := map[string]string{} // status to time
 		for _, d := range r.sink.stored {
 			if change := r.text(d, "microsoft_defender_endpoint.vulnerability.status"); change != "" && r.text(d, "vulnerability.status") != "" {
 				newest[r.text(d, "vulnerability.status")] = r.text(d, "@timestamp")

@@ -31,8 +31,10 @@ func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error
 	} else {
 		l.mapper.Partial("")
 	}
-	if err := l.lookups.read(ctx); err != nil {
-		return nil, err
+	if r.Form != collect.Count {
+		if err := l.lookups.read(ctx); err != nil {
+			return nil, err
+		}
 	}
 	request := l.resource.request(r)
 	request.Priority, request.Silent = api.Priority(l.resource.lane(r.Backlog)), l.silent
