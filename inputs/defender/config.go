@@ -55,7 +55,7 @@ type Config struct {
 	// are smaller where the API does not give as many. Default and limit 10000.
 	BatchSize int `config:"batch_size"`
 	// PageSize is the largest number of records asked for in one page of the
-	// assessment lists, pageSize. Default 50000, at most 200000.
+	// assessment lists, pageSize. Default 10000, at most 200000.
 	PageSize int `config:"page_size"`
 	// FilesAboveDevices is the number of devices above which the assessment lists are
 	// read as exported files, where there are both. Default 100000; 0 means always.
@@ -143,7 +143,7 @@ func defaults() Config {
 		InitialInterval:   24 * time.Hour,
 		Overlap:           15 * time.Minute,
 		BatchSize:         10_000,
-		PageSize:          50_000, // API.md 3.1
+		PageSize:          10_000,
 		FilesAboveDevices: 100_000,
 		CallsPerMinute:    api.DefaultLimit.PerMinute,
 		CallsPerHour:      api.DefaultLimit.PerHour,
