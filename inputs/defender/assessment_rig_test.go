@@ -53,6 +53,15 @@ func (r *assessmentRig) restart() {
 // poll runs the stream until it has caught up.
 func (r *assessmentRig) poll() error {
 	r.Helper()
+	return r.stream().Run(r.Context(), inputs.Env{
+		Publisher: &r.sink, Cursors: &r.cursors, Reporter: &tally{},
+		Log: slog.New(slog.NewTextHandler(&r.log, nil)), Once: true, Grace: time.Second,
+	})
+}
+
+// stream is the stream with the settings of now.
+func (r *assessmentRig) stream() inputs.Stream {
+	r.Helper()
 	source := map[string]any{
 		"tenant_id": tenant.TenantID, "client_id": tenant.ClientID, "client_secret": tenant.ClientSecret,
 		"url": "http://api.example", "login_url": "http://api.example", "file_hosts": []any{"api.example"},
@@ -66,10 +75,7 @@ func (r *assessmentRig) poll() error {
 	if err = errors.Join(err, streams[0].Fault); err != nil {
 		r.Fatal(err)
 	}
-	return streams[0].Run(r.Context(), inputs.Env{
-		Publisher: &r.sink, Cursors: &r.cursors, Reporter: &tally{},
-		Log: slog.New(slog.NewTextHandler(&r.log, nil)), Once: true, Grace: time.Second,
-	})
+	return streams[0]
 }
 
 // did polls and checks what was asked of the service, without repetitions in a row.
