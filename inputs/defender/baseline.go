@@ -19,6 +19,7 @@ var baselineResource = &resource{
 	strategy:   odata.Assessment,
 	epoch:      odata.Daily,
 	permission: "SecurityBaselinesAssessment.Read.All",
+	licence:    "Defender Vulnerability Management",
 	family:     assessmentLists,
 	interval:   12 * time.Hour,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-baseline"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
@@ -34,4 +35,20 @@ func missing(ctx context.Context, client *api.Client, r *resource, err error) er
 		Op: answer.Op, Status: answer.Status, RequestID: answer.RequestID, Kind: api.Misconfigured,
 		Message: "neither this list nor that of alerts is there", Hint: "check url",
 	}
+}
+
+// unlicensed tells the two meanings of a 403 of a list apart that needs a licence of
+// its own: where the token has the permission, it is the licence that is left.
+func unlicensed(ctx context.Context, client *api.Client, r *resource, err error) error {
+	refused, ok := errors.AsType[*api.Error](err)
+	if !ok || r.licence == "" || refused.Kind != api.Permission || refused.Status != http.StatusForbidden {
+		return err
+	}
+	roles, other := client.Roles(ctx)
+	if other != nil || !slices.Contains(roles, r.permission) {
+		return err
+	}
+	told := *refused
+	told.Hint = "the application has " + r.permission + "; check that the tenant has a licence of " + r.licence + ", or switch the stream off"
+	return &told
 }

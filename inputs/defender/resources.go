@@ -53,6 +53,8 @@ type resource struct {
 	retention collect.Retention
 	// permission is the application permission that is enough to read it.
 	permission string
+	// licence is what a tenant needs beside Defender for Endpoint, "" for nothing.
+	licence string
 	// family is that of path and changes: files have one of their own.
 	family       api.Family
 	interval     time.Duration // default of the setting

@@ -31,14 +31,16 @@ func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error
 	} else {
 		l.mapper.Partial("")
 	}
-	if err := l.lookups.read(ctx); err != nil {
-		return nil, err
+	if r.Form != collect.Count {
+		if err := l.lookups.read(ctx); err != nil {
+			return nil, err
+		}
 	}
 	request := l.resource.request(r)
 	request.Priority, request.Silent = api.Priority(l.resource.lane(r.Backlog)), l.silent
 	answer, err := open(ctx, l.client, request, r)
 	if err != nil && r.Form != collect.File && r.Form != collect.Count {
-		err = missing(ctx, l.client, l.resource, err)
+		err = unlicensed(ctx, l.client, l.resource, missing(ctx, l.client, l.resource, err))
 	}
 	return answer, err
 }

@@ -106,7 +106,7 @@ func tryAssessment(ctx context.Context, client *api.Client, r *resource, t *inpu
 		q = collect.Request{Path: r.files, Form: collect.Index}
 	}
 	page, err := open(ctx, client, r.request(q), q)
-	if err = missing(ctx, client, r, err); err == nil {
+	if err = unlicensed(ctx, client, r, missing(ctx, client, r, err)); err == nil {
 		t.Status = http.StatusOK
 		return page.Close()
 	}

@@ -3,6 +3,7 @@ package defender
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -25,8 +26,7 @@ func TestValues(t *testing.T) {
 		}
 	}
 	everyDocument(t, judge)
-	tenant := defendertest.New(defendertest.Options{Seed: 7, Alerts: 150, Machines: 40, Actions: 60, Now: someTime})
-	kinds := map[string]defendertest.Resource{"alert": defendertest.Alerts, "machine": defendertest.Machines, "machine_action": defendertest.MachineActions}
+	simulated := simulatedRecords(t)
 	for _, r := range resources {
 		for _, c := range readCases(t, r.name) {
 			for _, document := range mapRecord(t, r, configOf(r), c.Record) {
@@ -34,18 +34,43 @@ func TestValues(t *testing.T) {
 			}
 		}
 		records := 0
-		if _, simulated := kinds[r.name]; !simulated {
-			continue
-		}
-		for body := range tenant.Bodies(kinds[r.name]) {
-			records++
-			for _, document := range mapRecord(t, r, configOf(r), []byte(body)) {
-				judge("demo "+r.name, sourceOfDocument(t, document))
+		for _, bodies := range simulated[r.name] {
+			for body := range bodies {
+				records++
+				for _, document := range mapRecord(t, r, configOf(r), []byte(body)) {
+					judge("demo "+r.name, sourceOfDocument(t, document))
+				}
 			}
 		}
 		if records == 0 {
 			t.Errorf("no %s in the demo", r.name)
 		}
+	}
+}
+
+// simulatedRecords are those of a simulated tenant by resource, rows of lists, of
+// files and of changes.
+func simulatedRecords(t *testing.T) map[string][]iter.Seq[string] {
+	t.Helper()
+	tenant := defendertest.New(defendertest.Options{
+		Seed: 7, Alerts: 150, Machines: 40, Actions: 60, Vulnerabilities: 5, Configurations: 4, Baselines: 4, Now: someTime,
+	})
+	for _, change := range []func(...int) error{tenant.FixFindings, tenant.FindAgain, tenant.MoveFindings} {
+		if err := change(3, 17, 90); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := func(a defendertest.Assessment) []iter.Seq[string] {
+		return []iter.Seq[string]{tenant.RowBodies(a, false), tenant.RowBodies(a, true)}
+	}
+	return map[string][]iter.Seq[string]{
+		"alert":                 {tenant.Bodies(defendertest.Alerts)},
+		"machine":               {tenant.Bodies(defendertest.Machines)},
+		"machine_action":        {tenant.Bodies(defendertest.MachineActions)},
+		"vulnerability":         append(rows(defendertest.Vulnerabilities), tenant.ChangeBodies(defendertest.Vulnerabilities)),
+		"configuration":         rows(defendertest.Configurations),
+		"baseline":              rows(defendertest.Baselines),
+		"information_gathering": {tenant.RowBodies(defendertest.Gathered, true)},
 	}
 }
 

@@ -73,7 +73,7 @@ func (p *byFiles) Next(page collect.PageStats) (collect.Pager, error) {
 
 // index takes the links. Files that were read, of the same list, are left out.
 func (p *byFiles) index(page collect.PageStats) (collect.Pager, error) {
-	if page.Err != nil && !noRecords(page) {
+	if page.Err != nil {
 		return nil, page.Err
 	}
 	p.asked = page.Asked

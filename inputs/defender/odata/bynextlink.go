@@ -75,8 +75,6 @@ func (p *byNextLink) Next(page collect.PageStats) (collect.Pager, error) {
 func (p *byNextLink) failed(page collect.PageStats) (collect.Pager, error) {
 	first := p.link == ""
 	switch {
-	case first && noRecords(page):
-		return p.complete(page.Asked)
 	case first && refused(page) && p.query.Has("pageSize"):
 		p.query.Del("pageSize")
 		return p, nil
