@@ -59,6 +59,10 @@ func misleading() []hostile {
 		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60})
 		add("pages that never end", tenant.Rule{Endless: true})
 		add("sorted within the page", tenant.Rule{SortPage: true})
+		add("sorted within the page, of a list in no order", tenant.Rule{SortPage: true, Sort: tenant.Shuffled})
+		add("sorted within the page, of a list by another property", tenant.Rule{SortPage: true, Sort: map[tenant.Resource]string{
+			tenant.Alerts: "severity", tenant.Machines: "lastSeen", tenant.MachineActions: "status",
+		}[list.resource]})
 		add("ids not rising", tenant.Rule{Sort: tenant.Shuffled})
 		add("sorted down", tenant.Rule{Sort: versionTimes[list.resource] + " desc"})
 		add("sorted by another property", tenant.Rule{Sort: map[tenant.Resource]string{
