@@ -14,6 +14,8 @@ type byWindow struct {
 	timeline *timeline
 	property string    // by which windows are bounded; "" where the server does not filter
 	past     time.Time // newest update time of the sweep that is not of the future
+	retried  []gap     // that the sweep looks back to
+	left     bool      // a record was left behind
 }
 
 // Request implements collect.Pager.
@@ -34,6 +36,9 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	case refused(page):
 		return p.timeline.refuses(p.mayRefuse(), because(errUnfiltered, page.Err))
 	case nothingCame(page):
+		if again := p.noteFailure(page, "window from "+literal(p.from)); again {
+			return p.closeIn(), nil
+		}
 		return nil, p.giveUp(page)
 	}
 	if err := p.check(page); err != nil {
@@ -58,6 +63,11 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	case !ended:
 		p.skip += page.Records
 	case p.last():
+		for _, g := range p.retried {
+			if !p.left {
+				p.timeline.heal(g)
+			}
+		}
 		p.timeline.advance(p.past, p.stretch)
 		return p.timeline.complete()
 	default: // what was met beyond the window is not all that is there
