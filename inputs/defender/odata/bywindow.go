@@ -59,10 +59,16 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	if p.passAgain(page.Fresh, ended) {
 		return p, nil
 	}
-	switch {
-	case !ended:
+	if !ended {
 		p.skip += page.Records
-	case p.last():
+		return p, nil
+	}
+	return p.endWindow()
+}
+
+// endWindow moves the cursor over a window that was read.
+func (p *byWindow) endWindow() (collect.Pager, error) {
+	if p.last() {
 		for _, g := range p.retried {
 			if !p.left {
 				p.timeline.heal(g)
@@ -70,13 +76,13 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 		}
 		p.timeline.advance(p.past, p.stretch)
 		return p.timeline.complete()
-	default: // what was met beyond the window is not all that is there
-		p.timeline.advance(earlier(p.past, p.to), p.stretch)
-		p.reach(p.to, p.Overlap)
-		p.caps.widen()
-		p.open(p.to, p.caps.window)
-		p.restart()
 	}
+	// What was met beyond the window is not all that is there.
+	p.timeline.advance(earlier(p.past, p.to), p.stretch)
+	p.reach(p.to, p.Overlap)
+	p.caps.widen()
+	p.open(p.to, p.caps.window)
+	p.restart()
 	return p, nil
 }
 
