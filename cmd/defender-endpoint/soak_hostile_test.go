@@ -314,14 +314,6 @@ func evidenceRows() []row {
 			s.killedOften()
 			s.waitDrained()
 		}},
-		{name: "r: $expand refused for a while, asked again after an hour", run: func(s *soak) {
-			s.useMovable()
-			withoutEvidence(s, refused)
-			s.tenant.Heal()
-			s.moveClock(61 * time.Minute)
-			s.waitDrained()
-			s.killedOften()
-		}},
 		{name: "l: $expand ignored for a while", options: defendertest.Options{Alerts: 60, Machines: 30, Actions: 30, Span: 5 * time.Minute}, run: func(s *soak) {
 			withoutEvidence(s, defendertest.Rule{Path: alertsPath, Ignore: defendertest.Expand})
 			s.tenant.Heal()

@@ -45,7 +45,12 @@ func (t *timeline) Restore(saved jsontext.Value) error {
 	p, err := readPlace(saved)
 	t.cursor, t.read, t.initial, t.ahead = p.Cursor, p.Read, p.Initial, p.Ahead
 	t.gaps, t.withoutExpandFrom = p.Gaps, p.WithoutExpandFrom
-	t.noteUnexpanded() // the server is asked in the best way again
+	t.noteUnexpanded() // the server is asked in the best way again, and at once
+	for i := range t.gaps {
+		if t.gaps[i].Unexpanded {
+			t.gaps[i].Asked = time.Time{}
+		}
+	}
 	return err
 }
 
