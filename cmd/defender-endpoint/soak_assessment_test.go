@@ -139,15 +139,6 @@ func (s *soak) forgetCalls() {
 	}
 }
 
-func (s *soak) checkpoints() []string {
-	s.Helper()
-	files, err := filepath.Glob(filepath.Join(s.dir, "cursors", "*.json"))
-	if err != nil {
-		s.Fatal(err)
-	}
-	return files
-}
-
 // readAsAWhole reports whether the next read of findings is one of changes: what a
 // finding was before is not in the list any more once it changed.
 func (s *soak) readAsAWhole() bool {

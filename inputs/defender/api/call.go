@@ -166,7 +166,7 @@ func (c *Client) refusal(x *exchange, r Request, response *http.Response, began 
 	e := parseError(x.op, response.StatusCode, response.Header, body, time.Now(), c.scrub)
 	switch e.Kind {
 	case Throttled:
-		e.RetryAfter = c.pace.throttled(began, x.call.Path, e)
+		e.RetryAfter = c.pace.throttled(x.caller, began, x.call.Path, e)
 	case Permission:
 		e.Hint = permissionHint(e, r.Roles)
 	}
