@@ -9,6 +9,7 @@ require (
 	github.com/elastic/elastic-agent-shipper-client v0.5.1-0.20230301154434-a10074360f12
 	github.com/elastic/elastic-transport-go/v8 v8.11.0
 	github.com/elastic/go-docappender/v2 v2.12.1
+	github.com/elastic/go-ucfg v0.8.5
 	github.com/go-json-experiment/json v1.27.2
 	github.com/gofrs/uuid/v5 v5.5.1
 	github.com/google/go-cmp v0.7.0
@@ -31,7 +32,6 @@ require (
 	github.com/Microsoft/go-winio v0.5.2 // indirect
 	github.com/armon/go-radix v1.0.0 // indirect
 	github.com/elastic/go-sysinfo v1.14.0 // indirect
-	github.com/elastic/go-ucfg v0.8.5 // indirect
 	github.com/elastic/go-windows v1.0.1 // indirect
 	github.com/fatih/color v1.13.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect

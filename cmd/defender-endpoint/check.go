@@ -44,15 +44,21 @@ collect and that the output would take its documents.`,
 
 // check tries a policy's streams and output, and prints what it found.
 func check(ctx context.Context, path string, out io.Writer) error {
-	units, err := readPolicy(path)
+	policy, err := readPolicy(path)
 	if err != nil {
 		return err
+	}
+	for _, warning := range policy.Warnings {
+		fmt.Fprintln(out, "warning: "+warning)
 	}
 	input := defender.New(version)
 	var trials []component.StreamTrial
 	var faults []error
 	var output component.Unit
-	for _, u := range units {
+	for _, u := range policy.Units {
+		for _, stray := range component.Strays(input, u) {
+			faults = append(faults, fmt.Errorf("%s: %s", unitName(u), stray))
+		}
 		if u.Output {
 			output = u
 			continue
@@ -83,6 +89,14 @@ func check(ctx context.Context, path string, out io.Writer) error {
 		faults = append(faults, fmt.Errorf("output: %s", found.Problem))
 	}
 	return errors.Join(faults...)
+}
+
+// unitName is how a policy's writer calls a unit.
+func unitName(u component.Unit) string {
+	if u.Output {
+		return "output"
+	}
+	return "input " + u.InputID
 }
 
 // printable keeps from a terminal what is neither a character to be seen nor a

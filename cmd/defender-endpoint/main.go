@@ -41,7 +41,7 @@ func main() {
 }
 
 func newRoot() *cobra.Command {
-	var settings []string
+	var settings settings
 	root := &cobra.Command{
 		Use:   "defender-endpoint",
 		Short: "Collect Microsoft Defender for Endpoint data under Elastic Agent",
@@ -56,11 +56,11 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 			if len(args) > 0 {
 				return &exitError{2, fmt.Errorf("unknown command %q; see defender-endpoint --help", args[0])}
 			}
-			return underAgent(cmd.Context(), os.Stdin, dataPath(settings))
+			return underAgent(cmd.Context(), os.Stdin, settings)
 		},
 	}
-	root.PersistentFlags().StringArrayVarP(&settings, "E", "E", nil, "setting as Elastic Agent passes it; path.data=DIR is where state lives")
-	root.AddCommand(newRun(&settings), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
+	settings.flag(root)
+	root.AddCommand(newRun(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
 	return root
 }
 

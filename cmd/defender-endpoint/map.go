@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
@@ -37,9 +38,12 @@ A line that cannot be mapped gives a pipeline_error document with the original.`
 			if err != nil {
 				return &exitError{2, err}
 			}
+			for _, stray := range component.Strays(defender.New(version), component.Unit{Source: settings}) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "defender-endpoint: warning: --option "+stray)
+			}
 			var who inputs.Agent
 			if agent {
-				who = standalone()()
+				who = collector()()
 			}
 			m, err := defender.NewMapper(resource, settings, who)
 			if err != nil {

@@ -19,7 +19,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-func newRun(settings *[]string) *cobra.Command {
+func newRun() *cobra.Command {
+	var settings settings
 	var path, since string
 	var once bool
 	cmd := &cobra.Command{
@@ -33,7 +34,7 @@ func newRun(settings *[]string) *cobra.Command {
 			if path == "" {
 				return &exitError{2, errors.New("run: -c policy.yml is required: a standalone elastic-agent.yml")}
 			}
-			r := run{path: path, dataPath: dataPath(*settings), once: once, stderr: cmd.ErrOrStderr()}
+			r := run{path: path, settings: settings, once: once, stderr: cmd.ErrOrStderr()}
 			if since != "" {
 				var err error
 				if r.since, err = component.Since(since, time.Now()); err != nil {
@@ -43,6 +44,7 @@ func newRun(settings *[]string) *cobra.Command {
 			return r.policy(cmd.Context())
 		},
 	}
+	settings.flag(cmd)
 	cmd.Flags().StringVarP(&path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
 	cmd.Flags().BoolVar(&once, "once", false, "read every stream until caught up, print a summary and exit; 0 only if all was acknowledged")
 	cmd.Flags().StringVar(&since, "since", "", "collect again from this time on: RFC 3339, or how long ago, such as 48h")
@@ -51,27 +53,32 @@ func newRun(settings *[]string) *cobra.Command {
 
 // run is what the command was asked for.
 type run struct {
-	path, dataPath string
-	once           bool
-	since          time.Time // zero: continue where the last run stopped
-	stderr         io.Writer
+	path     string
+	settings settings
+	once     bool
+	since    time.Time // zero: continue where the last run stopped
+	stderr   io.Writer
 }
 
 // policy runs the units of a policy until ctx ends, or once.
 func (r *run) policy(ctx context.Context) error {
-	units, err := readPolicy(r.path)
+	policy, err := readPolicy(r.path)
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
 	log := newLog(r.stderr, level)
-	cursors, err := openCursors(log, r.dataPath)
+	for _, warning := range append(r.settings.strays(), policy.Warnings...) {
+		log.Warn(warning)
+	}
+	dataPath, units := r.settings.dataPath(), policy.Units
+	cursors, err := openCursors(log, dataPath)
 	if err != nil {
 		return err
 	}
 	defer cursors.close()
-	log.Info("state directory", "path", r.dataPath)
-	input := newInput(r.dataPath)
+	log.Info("state directory", "path", dataPath)
+	input := newInput(dataPath)
 	if !r.since.IsZero() {
 		fmt.Fprintln(r.stderr, again(r.since, input, units))
 	}
@@ -84,7 +91,7 @@ func (r *run) policy(ctx context.Context) error {
 		Cursors:  cursors,
 		Log:      log,
 		Level:    level,
-		Agent:    standalone(),
+		Agent:    collector(),
 		Once:     r.once,
 		Since:    r.since,
 		OnOutput: cursors.onOutput,
@@ -118,8 +125,8 @@ func again(since time.Time, input inputs.Input, units []component.Unit) string {
 		"those that were rolled over are stored again, and so is every machine.", since.Format(time.RFC3339), count)
 }
 
-// standalone names the collector where there is no agent.
-func standalone() func() inputs.Agent {
+// collector names the collector where there is no agent.
+func collector() func() inputs.Agent {
 	host, _ := os.Hostname()
 	id := uuid.Must(uuid.NewV4()).String()
 	return func() inputs.Agent {
