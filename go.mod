@@ -14,6 +14,7 @@ require (
 	github.com/gofrs/uuid/v5 v5.5.1
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.18.3
+	github.com/lmittmann/tint v1.1.3
 	github.com/magefile/mage v1.17.2
 	github.com/spf13/cobra v1.10.2
 	go.uber.org/goleak v1.3.0

@@ -266,6 +266,18 @@ func (c *Component) Wait() []error {
 	return errs
 }
 
+// Totals are the counters of all streams that run or have ended by themselves, for
+// each input by its id in the policy.
+func (c *Component) Totals() map[string]inputs.Counts {
+	totals := map[string]inputs.Counts{}
+	c.locked(func() {
+		for _, in := range c.inputs {
+			totals[in.unit.InputID] = in.health.Totals()
+		}
+	})
+	return totals
+}
+
 // canonical is a configuration in a form that is equal where the meaning is:
 // without the policy's revision, which changes with every save, and without
 // the agent's redaction markers.

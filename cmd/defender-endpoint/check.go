@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,14 +103,17 @@ func unitName(u component.Unit) string {
 type printable struct{ io.Writer }
 
 func (p printable) Write(b []byte) (int, error) {
-	clean := bytes.Map(func(r rune) rune {
+	_, err := io.WriteString(p.Writer, visible(string(b)))
+	return len(b), err
+}
+
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsPrint(r) {
 			return r
 		}
 		return ' '
-	}, b)
-	_, err := p.Writer.Write(clean)
-	return len(b), err
+	}, text)
 }
 
 // printTrials prints a row per stream.
