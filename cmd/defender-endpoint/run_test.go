@@ -174,7 +174,7 @@ func TestStartedByHand(t *testing.T) {
 // TestNoArguments: who forgets -c is told where it is described.
 func TestNoArguments(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"run", "check", "map", "demo", "version"} {
+	for _, command := range []string{"run", "check", "demo", "version"} {
 		state, stderr := program(t, t.TempDir(), command, "policy.yml")
 		if state.ExitCode() == 0 || !strings.Contains(stderr, `no argument "policy.yml"; see defender-endpoint `+command+" --help") {
 			t.Errorf("%s: exit code %d:\n%s", command, state.ExitCode(), stderr)
