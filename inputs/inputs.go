@@ -198,6 +198,9 @@ type Input interface {
 	// included, stand in the stream; the error is for a unit of which no streams
 	// can be told. Streams with enabled: false are left out.
 	Streams(u Unit) ([]Stream, error)
+	// Settings point to the structs whose config tags declare the settings of an input
+	// and its streams (inputs/policy).
+	Settings() []any
 	// Conditions are the rows that the input brings to the health truth table, in
 	// the order of the documents.
 	Conditions() []*Condition

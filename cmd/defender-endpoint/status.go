@@ -29,8 +29,9 @@ type look struct {
 	clear    string // what clears the screen; "" where there is none
 }
 
-func newStatus(settings *[]string) *cobra.Command {
+func newStatus() *cobra.Command {
 	var s look
+	var given settings
 	var watch bool
 	var format string
 	cmd := &cobra.Command{
@@ -46,14 +47,14 @@ Exit code 0 means that every unit of every process is HEALTHY.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
-				return &exitError{2, fmt.Errorf("status: --output %s: want text or json", format)}
+				return usage("status: --output %s: want text or json", format)
 			}
 			s.json, s.out = format == "json", printable{cmd.OutOrStdout()}
 			if f, is := cmd.OutOrStdout().(*os.File); is && !s.json && term.IsTerminal(int(f.Fd())) {
 				s.clear = "\x1b[H\x1b[2J"
 			}
-			if len(*settings) > 0 {
-				s.dataPath = dataPath(*settings)
+			if len(given.given) > 0 {
+				s.dataPath = given.dataPath()
 			}
 			if watch {
 				return s.watch(cmd.Context(), cmd.OutOrStdout())
@@ -61,8 +62,10 @@ Exit code 0 means that every unit of every process is HEALTHY.`,
 			return s.show(time.Now())
 		},
 	}
+	given.flag(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "look again every two seconds, until interrupted")
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json")
+	complete(cmd, "output", "text", "json")
 	cmd.Flags().StringVar(&s.top, "top", "", "the agent's folder, its executable or one of its homes; found if not given")
 	return cmd
 }
@@ -76,7 +79,7 @@ func (s look) dirs() ([]string, error) {
 	if err != nil && s.top != "" {
 		return nil, err
 	}
-	return append(dirs, dataPath(nil)), nil
+	return append(dirs, settings{}.dataPath()), nil
 }
 
 // read reads every status file there is.

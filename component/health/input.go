@@ -56,6 +56,19 @@ func (h *Input) Remove(id string) {
 	h.order = slices.DeleteFunc(h.order, func(other string) bool { return other == id })
 }
 
+// Totals are the counters of all streams together; Backlog is the longest of theirs.
+// The payload has no room for those of many streams.
+func (h *Input) Totals() inputs.Counts {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var total inputs.Counts
+	for _, s := range h.streams {
+		sum(&total, s.counts)
+		total.Backlog = max(total.Backlog, s.counts.Backlog)
+	}
+	return total
+}
+
 // Refuse makes the unit show that its settings cannot be used at all. After nil
 // it shows its streams again.
 func (h *Input) Refuse(fault error) {

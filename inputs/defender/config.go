@@ -98,12 +98,12 @@ type Config struct {
 
 	// Fields are added to every document, under fields or, with
 	// FieldsUnderRoot, at the top.
-	Fields          map[string]any `config:",ignore"`
+	Fields          map[string]any `config:"fields,ignore"`
 	FieldsUnderRoot bool           `config:"fields_under_root"`
 	// Processors change or drop documents before they are published: the
 	// input's, then the stream's. Supported are add_fields, add_tags,
 	// drop_event, drop_fields and rename, each with a condition in when.
-	Processors []any `config:",ignore"`
+	Processors []any `config:"processors,ignore"`
 
 	// DataStream is the stream's data_stream; the dataset chooses the resource.
 	DataStream dataStream `config:"data_stream"`
@@ -174,6 +174,7 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 		c.adopt(resource)
 	default:
 		r.Named(unknownDataset(c.DataStream.Dataset))
+		c.Interval = cmp.Or(c.Interval, time.Minute) // its default cannot be known
 	}
 	c.check(r)
 	return c, r.Err()

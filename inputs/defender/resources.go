@@ -11,6 +11,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
 // resources are the Defender collections this input reads. A stream finds its
@@ -117,5 +118,9 @@ func unknownDataset(dataset string) error {
 	for i, r := range resources {
 		known[i] = r.dataset
 	}
-	return fmt.Errorf("data_stream.dataset: no resource for %q, want one of %s", dataset, strings.Join(known, ", "))
+	meant := ""
+	if nearest := policy.Nearest(dataset, known); nearest != "" {
+		meant = "did you mean " + nearest + "? "
+	}
+	return fmt.Errorf("data_stream.dataset: no resource for %q, %swant one of %s", dataset, meant, strings.Join(known, ", "))
 }

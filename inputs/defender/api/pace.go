@@ -106,7 +106,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 			p.account(ctx, c)
 			return nil
 		}
-		if held && d > throttlePatience {
+		if held && (d > throttlePatience || outlasts(ctx, d)) {
 			return &Error{Op: c.op, Kind: Throttled, RetryAfter: d,
 				Message: "not sent: an earlier call was throttled", Hint: hintThrottled}
 		}
