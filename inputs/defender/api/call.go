@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -59,9 +60,17 @@ func (c *Client) get(ctx context.Context, r Request, u *url.URL) (page *Page, er
 	op := "get " + clean(u.Path, messageLimit)
 	err = repeat(ctx, func() error {
 		page, err = c.attempt(ctx, r, op, u)
-		return err
+		return c.named(err)
 	})
 	return page, err
+}
+
+// named tells an error of which cloud it is.
+func (c *Client) named(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Cloud = c.cloud.Title
+	}
+	return err
 }
 
 // attempt makes the call once, and once more with a new token if the API does
@@ -80,16 +89,17 @@ func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL) 
 	case isForbidden(err) && time.Since(t.issued) > consentAge:
 		fresh := c.tokens.replace(ctx, t)
 		if fresh.text == t.text {
-			return page, err
+			return page, t.explain(err)
 		}
 		t, err = fresh, nil
 	default:
-		return page, err
+		return page, t.explain(err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return c.send(ctx, r, op, u, t)
+	page, err = c.send(ctx, r, op, u, t)
+	return page, t.explain(err)
 }
 
 // send makes one HTTP call and reads its answer up to the first record.
