@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,7 +136,7 @@ func TestRotationUnderLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &rotating{rig: newRig(t, test.credentials)}
 			r.hosts[loginHost] = r
-			r.config.Pace = api.NewPace(api.Limit{PerMinute: 1e6, PerHour: 1e7})
+			r.config.Pace = api.NewPace(api.Limit{PerMinute: 1e9, PerHour: 1e9})
 			test.rotate(r, 0)()
 			client := newClient(t, r.config)
 			ctx, stop := context.WithCancel(t.Context())
@@ -154,11 +153,13 @@ func TestRotationUnderLoad(t *testing.T) {
 					}
 				})
 			}
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
 			// everyPolled waits until each caller began and ended a poll from now on.
 			everyPolled := func() {
 				for i := range polls {
 					for from := polls[i].Load(); polls[i].Load() < from+2 && ctx.Err() == nil; {
-						runtime.Gosched()
+						<-tick.C
 					}
 				}
 			}

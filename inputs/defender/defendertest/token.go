@@ -35,6 +35,9 @@ type entra struct {
 	certificates []*x509.Certificate
 	subjects     []trustedSubject
 	federated    []FederatedCredential
+
+	misissued func(*issuedClaims) // nil, or what is wrong with tokens from now on
+	foreign   bool                // they are for another API
 }
 
 type grant struct {
@@ -66,6 +69,25 @@ func (t *Tenant) SetRoles(roles ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.entra.roles = slices.Clone(roles)
+}
+
+// MisissueTokens changes the claims of tokens from now on, as set-up faults do: made
+// out to another API, or with delegated permissions. The API refuses them as it
+// refuses such tokens. Nil ends it.
+func (t *Tenant) MisissueTokens(audience, scope string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entra.misissued = func(c *issuedClaims) {
+		if audience != "" {
+			c.Audience = audience
+		}
+		c.Scope, c.Roles = scope, nil
+	}
+	t.entra.foreign = audience != ""
+	if audience == "" && scope == "" {
+		t.entra.misissued = nil
+	}
+	clear(t.entra.granted)
 }
 
 // dice are thrown anew for each id that the services draw.
@@ -186,30 +208,44 @@ func (t *Tenant) issue(audience string) (token string, expires time.Time) {
 			delete(t.entra.granted, token)
 		}
 	}
-	t.entra.granted[token] = grant{expires, roles}
+	switch {
+	case t.entra.misissued == nil:
+		t.entra.granted[token] = grant{expires, roles}
+	case t.entra.foreign: // not known to the API
+	default:
+		t.entra.granted[token] = grant{expires, nil}
+	}
 	t.mu.Unlock()
 	return token, expires
 }
 
-// mint makes a token with the claims that a client may read for diagnosis. Its
-// signature is noise: the tenant remembers what it has issued.
+// issuedClaims are those that a client may read for diagnosis.
+type issuedClaims struct {
+	Audience string   `json:"aud"`
+	Issuer   string   `json:"iss"`
+	Issued   int64    `json:"iat"`
+	From     int64    `json:"nbf"`
+	Expires  int64    `json:"exp"`
+	App      string   `json:"appid"`
+	AppACR   string   `json:"appidacr"`
+	Roles    []string `json:"roles,omitempty"`
+	Scope    string   `json:"scp,omitempty"`
+	Tenant   string   `json:"tid"`
+	Unique   string   `json:"uti"`
+	Version  string   `json:"ver"`
+}
+
+// mint makes a token. Its signature is noise: the tenant remembers what it has
+// issued.
 func (t *Tenant) mint(d *dice, audience string, roles []string, now, expires time.Time) string {
-	claims, _ := json.Marshal(struct {
-		Audience string   `json:"aud"`
-		Issuer   string   `json:"iss"`
-		Issued   int64    `json:"iat"`
-		From     int64    `json:"nbf"`
-		Expires  int64    `json:"exp"`
-		App      string   `json:"appid"`
-		AppACR   string   `json:"appidacr"`
-		Roles    []string `json:"roles,omitempty"`
-		Tenant   string   `json:"tid"`
-		Unique   string   `json:"uti"`
-		Version  string   `json:"ver"`
-	}{
-		audience, "https://sts.windows.net/" + t.options.TenantID + "/", now.Unix(), now.Unix(), expires.Unix(),
-		t.options.ClientID, "1", roles, t.options.TenantID, string(d.hex(nil, 11)), "1.0",
-	})
+	c := issuedClaims{
+		Audience: audience, Issuer: "https://sts.windows.net/" + t.options.TenantID + "/", Issued: now.Unix(), From: now.Unix(), Expires: expires.Unix(),
+		App: t.options.ClientID, AppACR: "1", Roles: roles, Tenant: t.options.TenantID, Unique: string(d.hex(nil, 11)), Version: "1.0",
+	}
+	if t.entra.misissued != nil {
+		t.entra.misissued(&c)
+	}
+	claims, _ := json.Marshal(c)
 	encode := base64.RawURLEncoding.EncodeToString
 	header := encode([]byte(`{"typ":"JWT","alg":"RS256","kid":"` + string(d.hex(nil, 14)) + `"}`))
 	return header + "." + encode(claims) + "." + encode(d.hex(nil, 128))
