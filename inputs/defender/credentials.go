@@ -120,11 +120,6 @@ func (c *Config) fillCloud(r *policy.Reader) {
 	if c.URL == "" && c.Region != "" {
 		c.URL = api.RegionURL(c.Region)
 	}
-	if c.Cloud == "" && (c.URL != "" || c.LoginURL != "") {
-		c.Cloud = api.CloudOf(c.URL, c.LoginURL)
-	} else {
-		c.Cloud = name
-	}
 	for _, fill := range []struct {
 		setting *string
 		value   string
@@ -135,6 +130,9 @@ func (c *Config) fillCloud(r *policy.Reader) {
 	}
 	if len(c.TokenScopes) == 0 {
 		c.TokenScopes = []string{cloud.Scope}
+	}
+	if c.Cloud == "" {
+		c.Cloud = api.CloudOf(c.URL, c.LoginURL)
 	}
 }
 

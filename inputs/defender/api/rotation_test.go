@@ -127,7 +127,39 @@ func rotations(path string) map[string]struct {
 	}
 }
 
-// TestRotationUnderLoad: eight callers read while the credential is replaced five
+// callers read without end, each in a goroutine of its own.
+type callers struct {
+	sync.WaitGroup
+	ctx   context.Context
+	polls [8]atomic.Int64
+}
+
+func (c *callers) start(t *testing.T, client *api.Client, stop func()) {
+	for i := range c.polls {
+		c.Go(func() {
+			for c.ctx.Err() == nil {
+				if _, _, err := read(c.ctx, client); err != nil && c.ctx.Err() == nil {
+					t.Errorf("poll lost: %v", err)
+					stop()
+				}
+				c.polls[i].Add(1)
+			}
+		})
+	}
+}
+
+// everyPolled waits until each caller began and ended a poll from now on.
+func (c *callers) everyPolled() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for i := range c.polls {
+		for from := c.polls[i].Load(); c.polls[i].Load() < from+2 && c.ctx.Err() == nil; {
+			<-tick.C
+		}
+	}
+}
+
+// TestRotationUnderLoad: eight callers read while the credential is replaced three
 // times, each time with tokens that end at once. No call fails, and once the new
 // credential was used the former one never is again.
 func TestRotationUnderLoad(t *testing.T) {
@@ -138,33 +170,11 @@ func TestRotationUnderLoad(t *testing.T) {
 			r.hosts[loginHost] = r
 			r.config.Pace = api.NewPace(api.Limit{PerMinute: 1e9, PerHour: 1e9})
 			test.rotate(r, 0)()
-			client := newClient(t, r.config)
 			ctx, stop := context.WithCancel(t.Context())
-			var callers sync.WaitGroup
-			polls := make([]atomic.Int64, 8)
-			for i := range polls {
-				callers.Go(func() {
-					for ctx.Err() == nil {
-						if _, _, err := read(ctx, client); err != nil && ctx.Err() == nil {
-							t.Errorf("poll lost: %v", err)
-							stop()
-						}
-						polls[i].Add(1)
-					}
-				})
-			}
-			tick := time.NewTicker(time.Millisecond)
-			defer tick.Stop()
-			// everyPolled waits until each caller began and ended a poll from now on.
-			everyPolled := func() {
-				for i := range polls {
-					for from := polls[i].Load(); polls[i].Load() < from+2 && ctx.Err() == nil; {
-						<-tick.C
-					}
-				}
-			}
-			for n := range 5 {
-				everyPolled()
+			c := &callers{ctx: ctx}
+			c.start(t, newClient(t, r.config), stop)
+			for n := range 3 {
+				c.everyPolled()
 				finish := test.rotate(r, n+1)
 				r.tenant.RevokeTokens() // so that a new one is needed now and not in an hour
 				select {
@@ -173,14 +183,10 @@ func TestRotationUnderLoad(t *testing.T) {
 				}
 				finish()
 			}
-			everyPolled()
+			c.everyPolled()
 			stop()
-			callers.Wait()
-			total := int64(0)
-			for i := range polls {
-				total += polls[i].Load()
-			}
-			if t.Logf("%d polls", total); r.tooLate > 0 {
+			c.Wait()
+			if r.tooLate > 0 {
 				t.Errorf("%d requests with a former credential", r.tooLate)
 			}
 		})
@@ -231,9 +237,10 @@ func TestSettingsHoldForTokenCalls(t *testing.T) {
 	ca := identitytest.EncodePEM(login.Certificate())
 	r.config.Transport.TLS = &tlscommon.Config{CAs: []string{ca}}
 	r.works()
-	r.config.Transport.Proxy.URL = proxyURL(t, "http://127.0.0.1:1")
-	r.config.Timeout = time.Second
-	r.refused(api.ProxyUnreachable, "proxy_url")
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	defer proxy.Close()
+	r.config.Transport.Proxy.URL = proxyURL(t, proxy.URL)
+	r.refused(api.ProxyRefuses, "proxy_url")
 }
 
 // TestTokenServiceOnAnotherHost: a discovery document may name any host; the
