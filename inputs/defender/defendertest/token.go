@@ -141,7 +141,7 @@ func (t *Tenant) serveToken(e *exchange) {
 		e.failToken(http.StatusBadRequest, "unauthorized_client", 700016, fmt.Sprintf("Application with identifier '%s' was not found in the directory 'Contoso'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", client))
 	case !isDefault:
 		e.failToken(http.StatusBadRequest, "invalid_scope", 1002012, fmt.Sprintf("The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).", scope))
-	case r.PostForm.Has("client_assertion"):
+	case secret == "" && r.PostForm.Has("client_assertion"):
 		if refusal := t.judgeAssertion(e.request); refusal != nil {
 			e.failToken(http.StatusUnauthorized, "invalid_client", refusal.code, refusal.text)
 		} else if !slices.Contains(audiences, audience) {

@@ -28,8 +28,8 @@ const (
 // IMDSHost is where every Azure machine finds its service.
 const IMDSHost = "169.254.169.254"
 
-// identityHeader is the secret by which App Service knows its own processes.
-const identityHeader = "app-service-header-0123"
+// IdentityHeader is the secret by which App Service knows its own processes.
+const IdentityHeader = "app-service-header-0123"
 
 // Service vouches for its host. Its fields may be changed by Change.
 type Service struct {
@@ -69,7 +69,7 @@ func (s *Service) Requests() []url.Values {
 func (s *Service) Environment(base string) map[string]string {
 	switch s.Kind {
 	case AppService:
-		return map[string]string{"IDENTITY_ENDPOINT": base + "/msi/token", "IDENTITY_HEADER": identityHeader}
+		return map[string]string{"IDENTITY_ENDPOINT": base + "/msi/token", "IDENTITY_HEADER": IdentityHeader}
 	case Arc:
 		return map[string]string{"IDENTITY_ENDPOINT": base + "/metadata/identity/oauth2/token", "IMDS_ENDPOINT": base}
 	case IMDS:
@@ -120,7 +120,7 @@ func (s *Service) admits(w http.ResponseWriter, r *http.Request) bool {
 		fail(w, http.StatusMethodNotAllowed, "invalid_request", "GET alone")
 	case r.Header.Get("X-Forwarded-For") != "":
 		fail(w, http.StatusBadRequest, "invalid_request", "X-Forwarded-For is not allowed")
-	case s.Kind == AppService && r.Header.Get("X-Identity-Header") != identityHeader:
+	case s.Kind == AppService && r.Header.Get("X-Identity-Header") != IdentityHeader:
 		fail(w, http.StatusUnauthorized, "unauthorized", "wrong X-IDENTITY-HEADER")
 	case s.Kind != AppService && r.Header.Get("Metadata") != "true":
 		fail(w, http.StatusBadRequest, "invalid_request", "Required metadata header not specified")
