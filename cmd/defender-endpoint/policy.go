@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/elastic/elastic-agent-libs/config"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
@@ -25,7 +26,14 @@ func readPolicy(path string) ([]component.Unit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
 	}
-	c, err := config.NewConfigWithYAML(b, path)
+	var source map[string]any
+	if err := yaml.Unmarshal(b, &source); err != nil {
+		return nil, fmt.Errorf("read policy %s: %w", path, err)
+	}
+	if source, err = withVariables(source); err != nil {
+		return nil, fmt.Errorf("policy %s: %w", path, err)
+	}
+	c, err := config.NewConfigFrom(literal(source))
 	if err != nil {
 		return nil, fmt.Errorf("read policy %s: %w", path, err)
 	}
