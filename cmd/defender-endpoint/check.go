@@ -126,6 +126,15 @@ func printTrials(out io.Writer, trials []component.StreamTrial) {
 			when(t.Newest), calls(t.Trial), result(t.Trial))
 	}
 	_ = w.Flush() // to a terminal
+	told := map[string]bool{}
+	for _, t := range trials {
+		for _, note := range t.Notes {
+			if !told[note] {
+				fmt.Fprintf(out, "  %s\n", note)
+			}
+			told[note] = true
+		}
+	}
 }
 
 func printOutput(out io.Writer, kind string, found component.OutputTrial) {

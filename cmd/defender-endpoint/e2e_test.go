@@ -86,13 +86,14 @@ func measured(t *testing.T) {
 // rig is a tenant, an agent and what the outputs lead to.
 type rig struct {
 	*testing.T
-	ctx    context.Context
-	tenant *defendertest.Tenant
-	api    string
-	agent  *agenttest.Agent
-	dir    string // path.data
-	es     *elasticsearchtest.Server
-	esURL  string
+	ctx     context.Context
+	tenant  *defendertest.Tenant
+	api     string
+	agent   *agenttest.Agent
+	dir     string // path.data
+	es      *elasticsearchtest.Server
+	esURL   string
+	environ []string // beside that of the test
 }
 
 func newRig(t *testing.T, o defendertest.Options) *rig {
@@ -162,7 +163,7 @@ func (r *rig) set(units ...agenttest.Unit) {
 
 func (r *rig) start() {
 	r.Helper()
-	if err := r.agent.Start(r.ctx, exec.CommandContext(r.ctx, binary)); err != nil {
+	if err := r.agent.Start(r.ctx, r.command()); err != nil {
 		r.Fatal(err)
 	}
 }

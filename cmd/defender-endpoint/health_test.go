@@ -23,6 +23,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/identitytest"
 )
 
 // faultCase is one way to bring a condition about and to end it.
@@ -52,6 +53,9 @@ type faultRig struct {
 	shipper *shippertest.Server
 	tls     *httptest.Server
 	proxy   string
+
+	certificate *identitytest.Certificate
+	service     *identitytest.Service
 }
 
 // gate stands before the tenant and can cut connections.
@@ -122,7 +126,7 @@ func TestHealthTruthTable(t *testing.T) {
 		rows[c.Name] = c
 	}
 	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, networkCases, collectingCases, outputCases} {
+	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases} {
 		cases = append(cases, group...)
 	}
 	driven := map[string]bool{}

@@ -136,7 +136,7 @@ func withNamespace(u inputs.Unit) map[string]any {
 }
 
 func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
-	w := &watched{config: c}
+	w := &watched{config: c, now: in.now()}
 	stream := inputs.Stream{
 		Key: key, Settings: c, Reads: c.reads(), Interval: c.Interval, Inspect: w.inspect,
 		Try: func(ctx context.Context) inputs.Trial { return in.try(ctx, c) },
@@ -187,7 +187,7 @@ func (in *Input) client(c Config) (client *api.Client, release func(), err error
 // they are used with. The limits that were configured last hold.
 func (in *Input) pace(c Config) *api.Pace {
 	limit := api.Limit{PerMinute: c.CallsPerMinute, PerHour: c.CallsPerHour}
-	key := application{strings.ToLower(c.TenantID), strings.ToLower(c.ClientID)}
+	key := application{strings.ToLower(c.TenantID), c.application()}
 	p := in.paces[key]
 	if p == nil {
 		p = api.NewPace(limit)
@@ -233,7 +233,8 @@ func (in *Input) apiConfig(c Config) api.Config {
 		LoginURL:     c.LoginURL,
 		TenantID:     c.TenantID,
 		ClientID:     c.ClientID,
-		ClientSecret: c.ClientSecret,
+		Credentials:  c.credentials(),
+		Cloud:        c.Cloud,
 		Scopes:       c.TokenScopes,
 		TokenParams:  c.OAuthEndpointParams,
 		URL:          c.URL,
@@ -253,7 +254,7 @@ func (in *Input) traceFile(c Config) string {
 		return ""
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(c.TenantID + "\x00" + c.ClientID))
+	_, _ = h.Write([]byte(c.TenantID + "\x00" + c.application()))
 	return filepath.Join(in.Traces, fmt.Sprintf("http-request-trace-%08x", h.Sum32()))
 }
 

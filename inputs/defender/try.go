@@ -31,6 +31,7 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 		return t
 	}
 	defer release()
+	t.Notes = notes(client, c)
 	if t.Roles, t.Err = client.Roles(ctx); t.Err != nil {
 		return t
 	}
@@ -51,6 +52,26 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 	}
 	t.Quota = inputs.Quota(client.Quota())
 	return t
+}
+
+// huntingNotice answers what administrators were told (API.md 9.1).
+const huntingNotice = "Microsoft's notice MC1220762 of an end on 2027-02-01 is about the advanced hunting APIs, which are not used here"
+
+// notes are what a person wants to know of who reads and where.
+func notes(client *api.Client, c Config) []string {
+	cloud := "private hosts"
+	if known, ok := api.CloudNamed(c.Cloud); ok {
+		cloud = known.Title
+	}
+	who := "tenant " + c.TenantID
+	if c.ClientID != "" {
+		who += " as application " + c.ClientID
+	}
+	lines := append([]string{who + ", " + cloud}, client.Facts()...)
+	if end, _ := c.secretEnds(); !end.IsZero() {
+		lines = append(lines, "the client secret ends with "+c.ClientSecretExpires)
+	}
+	return append(lines, huntingNotice)
 }
 
 // newest asks for the newest records; without the order where the server takes

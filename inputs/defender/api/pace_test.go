@@ -266,7 +266,7 @@ func TestChangingTheLimitGivesNoCalls(t *testing.T) {
 func TestOnePaceForManyClients(t *testing.T) {
 	p := NewPace(DefaultLimit)
 	for range 2 {
-		c, err := New(Config{URL: "https://h", LoginURL: "https://l", TenantID: "t", ClientID: "c", ClientSecret: "s", Pace: p})
+		c, err := New(Config{URL: "https://h", LoginURL: "https://l", TenantID: "t", ClientID: "c", Credentials: Credentials{Secret: "s"}, Pace: p})
 		if err != nil {
 			t.Fatal(err)
 		}
