@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 )
 
 // closesWithin is how long a check waits for Logstash to refuse: it does so only
@@ -37,7 +38,7 @@ func Check(ctx context.Context, source map[string]any, _ []string) (output.Findi
 
 // try connects, begins an empty window and looks whether the other side minds.
 func (c *config) try(ctx context.Context, host string) error {
-	conn, err := c.dialer.dial(ctx, host)
+	conn, err := c.dialer.Dial(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -51,11 +52,11 @@ func (c *config) try(ctx context.Context, host string) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil
 	case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
-		return unreachable(ctx.Err())
+		return dial.Unreachable(ctx.Err())
 	case err != nil:
 		return c.dialer.failure(err)
 	}
-	return &output.Error{Op: opConnect, Reason: output.Server, Err: errProtocol}
+	return &output.Error{Op: opPublish, Reason: output.Server, Err: errProtocol}
 }
 
 func written(_ int, err error) error { return err }

@@ -11,6 +11,7 @@ import (
 	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
@@ -72,12 +73,12 @@ func readConfig(source map[string]any) (*config, error) {
 	r.Check(c.BackoffInit > 0, "backoff.init", "must be longer than 0")
 	r.Check(c.BackoffMax >= c.BackoffInit, "backoff.max", "must not be shorter than backoff.init")
 	r.Check(strings.TrimSpace(c.Index) != "", "index", "must not be empty")
-	dialer, err := newDialer(&c.options)
+	d, err := dial.New(dial.Options{SSL: c.SSL, ProxyURL: c.ProxyURL, ProxyLocal: c.ProxyLocal, Timeout: c.Timeout})
 	r.Named(err)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	c.dialer = dialer
+	c.dialer = &dialer{Dialer: d}
 	c.loop = output.Options{
 		BulkMax: c.BulkMax, Workers: c.lines() * c.windows(), BackoffInit: c.BackoffInit, BackoffMax: c.BackoffMax,
 	}

@@ -31,7 +31,7 @@ func TestSettingsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare(t, "loop", output.Options{BulkMax: 2048, Workers: 2, BackoffInit: time.Second, BackoffMax: time.Minute}, c.loop)
-	if c.Timeout != 30*time.Second || c.Compression != 3 || c.TTL != 0 || c.SlowStart || c.dialer.tls != nil || c.Index != "defender-endpoint" {
+	if c.Timeout != 30*time.Second || c.Compression != 3 || c.TTL != 0 || c.SlowStart || c.dialer.Secure() || c.Index != "defender-endpoint" {
 		t.Errorf("%+v", c.options)
 	}
 }

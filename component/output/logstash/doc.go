@@ -3,11 +3,11 @@
 // output.Loop.
 //
 // A unit's settings become a config (config.go), and New (logstash.go) makes a sender
-// of it. sender.Send (sender.go) chooses a line, whose connection dial.go makes, and
+// of it. sender.Send (sender.go) chooses a line, whose connection package dial makes, and
 // sends a window on it (link.go); the link's one goroutine follows the
 // acknowledgements and gives each window its end. Events are those of package event.
 // Start reading with sender.Send. kind.go has the rows of the health table, check.go
-// what the check command asks.
+// what the check command asks, failure.go what the end of a connection means.
 //
 // # Invariants
 //

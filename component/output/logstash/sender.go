@@ -163,20 +163,20 @@ func (s *sender) current(ln *line) *link {
 
 // open makes a connection.
 func (s *sender) open(ctx context.Context, ln *line, host string) (*link, error) {
-	conn, err := s.config.dialer.dial(ctx, host)
+	conn, err := s.config.dialer.Dial(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	l, err := newLink(conn, s.config)
 	if err != nil {
 		_ = conn.Close() // was not used
-		return nil, &output.Error{Op: opConnect, Reason: output.Other, Err: err}
+		return nil, &output.Error{Op: opPublish, Reason: output.Other, Err: err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		_ = conn.Close() // was not used
-		return nil, &output.Error{Op: opConnect, Reason: output.Other, Err: errClosed}
+		return nil, &output.Error{Op: opPublish, Reason: output.Other, Err: errClosed}
 	}
 	ln.link = l
 	s.readers.Go(l.read)
