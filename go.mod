@@ -11,6 +11,7 @@ require (
 	github.com/elastic/elastic-agent-shipper-client v0.5.1-0.20230301154434-a10074360f12
 	github.com/elastic/elastic-transport-go/v8 v8.11.0
 	github.com/elastic/go-docappender/v2 v2.12.1
+	github.com/elastic/go-lumber v0.2.0
 	github.com/elastic/go-ucfg v0.8.5
 	github.com/go-json-experiment/json v1.27.2
 	github.com/gofrs/uuid/v5 v5.5.1

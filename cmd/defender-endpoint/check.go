@@ -144,6 +144,7 @@ func printOutput(out io.Writer, kind string, found component.OutputTrial) {
 		text = "not tried: " + found.Skipped
 	case found.Problem != "":
 		text = "in trouble"
+	case found.Unasked:
 	case found.Known:
 		text += ", may write to every data stream"
 	default:

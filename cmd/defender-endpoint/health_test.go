@@ -20,6 +20,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
@@ -48,11 +49,12 @@ type faultCase struct {
 // faultRig is a rig for one case.
 type faultRig struct {
 	*rig
-	gate    *gate
-	es      *elasticsearchtest.Server
-	shipper *shippertest.Server
-	tls     *httptest.Server
-	proxy   string
+	gate     *gate
+	es       *elasticsearchtest.Server
+	shipper  *shippertest.Server
+	logstash *logstashtest.Server
+	tls      *httptest.Server
+	proxy    string
 
 	certificate *identitytest.Certificate
 	service     *identitytest.Service
@@ -126,7 +128,7 @@ func TestHealthTruthTable(t *testing.T) {
 		rows[c.Name] = c
 	}
 	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases} {
+	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases, logstashCases} {
 		cases = append(cases, group...)
 	}
 	driven := map[string]bool{}
