@@ -1,12 +1,15 @@
 package main_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +61,24 @@ type faultRig struct {
 
 	certificate *identitytest.Certificate
 	service     *identitytest.Service
+}
+
+// forgetCalls removes what is saved of calls, and of how long to wait for the next.
+func (f *faultRig) forgetCalls() {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join(f.dir, "cursors", "*.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(b, []byte("|calls|")) {
+			err = os.Remove(file)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
 }
 
 // gate stands before the tenant and can cut connections.

@@ -208,7 +208,8 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 		c.adopt(resource)
 	default:
 		r.Named(unknownDataset(c.DataStream.Dataset))
-		c.Interval = cmp.Or(c.Interval, time.Minute) // its default cannot be known
+		// Their defaults cannot be known, and are no fault of their own.
+		c.Interval, c.FullInterval = cmp.Or(c.Interval, time.Minute), cmp.Or(c.FullInterval, time.Hour)
 	}
 	c.takeEnvironment()
 	c.fillCloud(r)

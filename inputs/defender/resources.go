@@ -114,13 +114,15 @@ func resourceOf(dataset string) *resource {
 }
 
 func unknownDataset(dataset string) error {
-	known := make([]string, len(resources))
+	known := make([]string, len(resources), len(resources)+1)
 	for i, r := range resources {
 		known[i] = r.dataset
 	}
+	known = append(known, collectorDataset)
 	meant := ""
 	if nearest := policy.Nearest(dataset, known); nearest != "" {
 		meant = "did you mean " + nearest + "? "
 	}
-	return fmt.Errorf("data_stream.dataset: no resource for %q, %swant one of %s", dataset, meant, strings.Join(known, ", "))
+	short := strings.ReplaceAll(strings.Join(known, ", "), module+".", "") // a unit's text has little room
+	return fmt.Errorf("data_stream.dataset: no resource for %q, %swant %s. and one of %s", dataset, meant, module, short)
 }
