@@ -12,7 +12,6 @@ import (
 
 // The vendor's objects of the assessment streams.
 const (
-	vulnerabilityPrefix = defender.Type + ".vulnerability."
 	configurationPrefix = defender.Type + ".configuration."
 	baselinePrefix      = defender.Type + ".baseline."
 	gatheringPrefix     = defender.Type + ".information_gathering."
