@@ -156,12 +156,16 @@ func TestRecordTooLargeInAFile(t *testing.T) {
 
 func TestFilesComeFromKnownHosts(t *testing.T) {
 	c := config(nil)
-	c.FileHosts = []string{"files.corp.example"}
+	c.FileHosts = []string{"files.corp.example", "*.blob.core.usgovcloudapi.net"}
 	for link, known := range map[string]bool{
 		"https://a.blob.core.windows.net/x?sig=1":              true,
 		"https://A.BLOB.core.windows.net:443/x":                true,
 		"https://files.corp.example/x":                         true,
 		"https://Files.Corp.example:8443/x":                    true,
+		"https://gov1.blob.core.usgovcloudapi.net/x":           true,
+		"https://blob.core.usgovcloudapi.net/x":                false,
+		"https://evilblob.core.usgovcloudapi.net/x":            false,
+		"https://a.files.corp.example/x":                       false,
 		"http://a.blob.core.windows.net/x?sig=1":               false,
 		"https://a.blob.core.windows.net:8443/x":               false,
 		"https://.blob.core.windows.net/x":                     false,
