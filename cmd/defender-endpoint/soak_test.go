@@ -52,6 +52,7 @@ type row struct {
 	// unserved says that one alert, id "poison", cannot be served: a document
 	// stands for it, which is more than is asked for of the others.
 	unserved bool
+	streams  []string // of assessments, in place of the usual ones
 	run      func(*soak)
 }
 
@@ -65,6 +66,7 @@ type soak struct {
 	output  agenttest.Unit
 	running bool
 	kills   int
+	rows    map[string]bool // of assessments: what is to be stored
 }
 
 // result is a row of the table.
@@ -397,8 +399,12 @@ func documentsOf(record string) int {
 	return max(1, len(r.Evidence))
 }
 
-// truth are the records as the API returns them now.
+// truth are the records as the API returns them now, or the rows of assessments
+// that the row expects.
 func (s *soak) truth() map[string]bool {
+	if s.streams != nil {
+		return s.rows
+	}
 	records := map[string]bool{}
 	for _, resource := range defendertest.Resources() {
 		for record := range s.tenant.Bodies(resource) {

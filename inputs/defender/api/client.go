@@ -36,7 +36,7 @@ type Config struct {
 	TenantID string // GUID or verified domain
 	ClientID string
 	// FileHosts are hosts, beside the storage service's, that exported files may be
-	// read from.
+	// read from: names, or *.domain for all below one.
 	FileHosts []string
 	// ClientSecret is the secret's value. It may be empty if TokenParams hold
 	// another credential.
