@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 
 // demoOptions are the demo's flags.
 type demoOptions struct {
-	alerts, machines, actions int
+	alerts, machines, actions, rows int
 
 	seed   uint64
 	output string
@@ -41,8 +42,8 @@ agent's end of the control protocol, spawns this program as Elastic Agent would,
 prints every document that arrives to standard output, one JSON object a line.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.alerts < 0 || o.machines < 0 || o.actions < 0 {
-				return &exitError{2, errors.New("--alerts, --machines and --actions: want 0 or more")}
+			if o.alerts < 0 || o.machines < 0 || o.actions < 0 || o.rows < 0 {
+				return &exitError{2, errors.New("--alerts, --machines, --actions and --rows: want 0 or more")}
 			}
 			return demo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -50,6 +51,7 @@ prints every document that arrives to standard output, one JSON object a line.`,
 	cmd.Flags().IntVar(&o.alerts, "alerts", 200, "alerts the tenant has")
 	cmd.Flags().IntVar(&o.machines, "machines", 50, "machines the tenant has")
 	cmd.Flags().IntVar(&o.actions, "actions", 30, "machine actions the tenant has")
+	cmd.Flags().IntVar(&o.rows, "rows", 3, "vulnerabilities, configurations and rules of baselines that each machine has")
 	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "seed of the simulated data")
 	cmd.Flags().StringVar(&o.output, "output", "elasticsearch", "the way out: "+demoOutputs())
 	cmd.Flags().DurationVar(&o.limit, "limit", 5*time.Minute, "give up after so long")
@@ -63,6 +65,7 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 	defer cancel()
 	tenant := defendertest.New(defendertest.Options{
 		Seed: o.seed, Alerts: o.alerts, Machines: o.machines, Actions: o.actions,
+		Vulnerabilities: o.rows, Configurations: o.rows, Baselines: o.rows,
 	})
 	api, stop, err := serve(ctx, tenant)
 	if err != nil {
@@ -137,9 +140,11 @@ func demoInput(api string) agenttest.Unit {
 			"id": "demo", "type": defender.Type,
 			"data_stream": map[string]any{"namespace": "default"},
 			"tenant_id":   defendertest.TenantID, "client_id": defendertest.ClientID, "client_secret": defendertest.ClientSecret,
-			"url": api, "login_url": api,
+			"url": api, "login_url": api, "file_hosts": []any{"127.0.0.1"},
+			"calls_per_minute": 6000, "calls_per_hour": 60000, // the tenant has no quota of the application
 			"streams": []any{
 				demoStream("log"), demoStream("machine_action"), demoStream("machine"),
+				demoStream("vulnerability"), demoStream("configuration"), demoStream("baseline"), demoStream("information_gathering"),
 			},
 		},
 	}
@@ -150,12 +155,21 @@ func demoStream(name string) map[string]any {
 }
 
 // offered counts what the tenant has, and the documents it should come to: an
-// alert is one for each of its evidence items.
+// alert is one for each of its evidence items, and software without a known
+// vulnerability none.
 func offered(tenant *defendertest.Tenant) (records, documents int) {
 	for _, resource := range defendertest.Resources() {
 		for v := range tenant.Records(resource) {
 			records++
 			documents += max(1, v.Evidence)
+		}
+	}
+	for _, assessment := range defendertest.Assessments() {
+		for row := range tenant.RowBodies(assessment, false) {
+			records++
+			if !strings.Contains(row, `"cveId":null`) {
+				documents++
+			}
 		}
 	}
 	return records, documents

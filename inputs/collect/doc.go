@@ -51,6 +51,14 @@
 // loop saves what it is given, as JSON with a version of its own, and never
 // decides by it. Version 1 of a checkpoint, in which the place was a cursor, is read.
 //
+// # Why a whole sweep keeps nothing as seen
+//
+// A list that is read as a whole every few hours may have millions of records. A
+// seen set for them would cost what it saves: memory that grows with the list, and a
+// save of all of it after each page. Where each sweep has ids of its own
+// (Sweep.Whole) the output knows what it has. A sweep that is repeated costs sending
+// each document once more.
+//
 // # Why collecting continues where the checkpoint cannot be saved
 //
 // A saved place that is too old loses nothing: a restart reads again, and the

@@ -3,6 +3,7 @@ package defender_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,41 @@ func TestMovedDevice(t *testing.T) {
 		}
 		if len(newest) != 2 || newest["open"] <= newest["fixed"] {
 			t.Errorf("%v", newest)
+		}
+	})
+}
+
+// TestFamiliesOfCalls: streams of one application together keep within what the
+// service takes of their lists, in any minute and hour.
+func TestFamiliesOfCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newAssessmentRig(t, "vulnerability", map[string]any{"page_size": 1.0})
+		var streams sync.WaitGroup
+		for _, stream := range []string{"vulnerability", "configuration", "baseline", "information_gathering"} {
+			other := &assessmentRig{T: t, tenant: r.tenant, input: r.input, settings: r.settings, dataset: "microsoft_defender_endpoint." + stream}
+			streams.Go(func() {
+				if err := other.poll(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		streams.Wait()
+		var calls []time.Time
+		for _, q := range r.tenant.Requests() {
+			if strings.HasSuffix(q.Path, "ByMachine") || strings.HasPrefix(q.Path, "/api/baseline") {
+				calls = append(calls, q.Time)
+			}
+		}
+		if len(calls) < 362 {
+			t.Fatalf("%d calls", len(calls))
+		}
+		for i := range calls[30:] {
+			if calls[i+30].Sub(calls[i]) < time.Minute {
+				t.Fatalf("more than 30 calls in the minute from %s", calls[i])
+			}
+		}
+		if took := calls[len(calls)-1].Sub(calls[0]); took > 25*time.Minute {
+			t.Errorf("%d calls took %s", len(calls), took)
 		}
 	})
 }

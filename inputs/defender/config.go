@@ -93,7 +93,7 @@ type Config struct {
 	// read as exported files, where there are both. Default 100000; 0 means always.
 	FilesAboveDevices int `config:"files_above_devices"`
 	// FileHosts are hosts that exported files may be read from beside
-	// *.blob.core.windows.net. Default none.
+	// *.blob.core.windows.net: names, or *.domain for all below one. Default none.
 	FileHosts []string `config:"file_hosts,replace"`
 	// CallsPerMinute and CallsPerHour are how many calls of the API all streams
 	// of the same tenant and application make together. Default 100 and 1500,
@@ -294,12 +294,12 @@ func (c *Config) check(r *policy.Reader) {
 	r.Check(len(c.TokenScopes) > 0, "token_scopes", "want at least one scope")
 	r.Check(c.Interval >= time.Second, "interval", "want at least 1s")
 	r.Check(c.InitialInterval > 0 && c.InitialInterval <= maxInitialInterval, "initial_interval", "want more than 0 and at most 4320h")
-	r.Check(c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
+	r.Check(c.FullInterval == 0 || c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
 	r.Check(c.Overlap >= 0 && c.Overlap <= maxOverlap, "overlap", "want 0 to 24h")
 	r.Check(c.BatchSize >= 1 && c.BatchSize <= maxBatchSize, "batch_size", "want 1 to 10000")
 	r.Check(c.PageSize >= 1 && c.PageSize <= odata.MaxAssessmentPage, "page_size", "want 1 to 200000")
 	r.Check(c.FilesAboveDevices >= 0, "files_above_devices", "want 0 or more")
-	r.Check(!slices.ContainsFunc(c.FileHosts, func(h string) bool { return !hostName(h) }), "file_hosts", "want names of hosts, without scheme and port")
+	r.Check(!slices.ContainsFunc(c.FileHosts, func(h string) bool { return !hostName(h) }), "file_hosts", "want names of hosts, without scheme and port, or *.domain")
 	r.Check(c.CallsPerMinute >= 1, "calls_per_minute", "want at least 1")
 	r.Check(c.CallsPerHour >= 1, "calls_per_hour", "want at least 1")
 	r.Check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
@@ -315,8 +315,11 @@ func isHTTP(s string) bool {
 }
 
 func hostName(s string) bool {
+	if domain, any := strings.CutPrefix(s, "*."); any {
+		return strings.Contains(domain, ".") && hostName(domain)
+	}
 	u, err := url.Parse("https://" + s)
-	return err == nil && s != "" && u.Host == s && u.Port() == ""
+	return err == nil && s != "" && u.Host == s && u.Port() == "" && !strings.Contains(s, "*")
 }
 
 // namePart checks a part of a data stream's name (AGENT.md 4.2).

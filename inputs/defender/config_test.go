@@ -72,6 +72,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		"tenant_id": "a/b", "client_id": "", "url": "api.example", "login_url": "ftp://x", "interval": "soon",
 		"initial_interval": "9000h", "batch_size": 20000.0, "overlap": "48h", "timestamp_source": "now", "evidence": "some",
 		"http_client_timeout": []any{"x"}, "data_stream": map[string]any{"dataset": "other", "namespace": "Not-Valid"},
+		"page_size": 200_001.0, "files_above_devices": -1.0, "file_hosts": []any{"https://files.example"}, "full_interval": "1s",
 	}, nil)
 	if err == nil {
 		t.Fatal("no error")
@@ -79,6 +80,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	for _, setting := range []string{
 		"tenant_id", "client_id", "client_secret", "url", "login_url", "interval", "initial_interval", "batch_size",
 		"overlap", "timestamp_source", "evidence", "http_client_timeout", "data_stream.dataset", "data_stream.namespace",
+		"page_size", "files_above_devices", "file_hosts", "full_interval",
 	} {
 		if !strings.Contains(err.Error(), setting) {
 			t.Errorf("%s is not named in:\n%v", setting, err)
@@ -102,5 +104,32 @@ func TestPipelineIsForTheOutput(t *testing.T) {
 	}
 	if got := outputOptions(decoded(t, nil, nil)); got != nil {
 		t.Errorf("got %v without one", got)
+	}
+}
+
+// TestFullIntervalIsTheResources where it is not set.
+func TestFullIntervalIsTheResources(t *testing.T) {
+	for dataset, want := range map[string]time.Duration{"machine": 24 * time.Hour, "vulnerability": 48 * time.Hour} {
+		c := decoded(t, map[string]any{"data_stream": map[string]any{"dataset": "microsoft_defender_endpoint." + dataset}}, nil)
+		if c.FullInterval != want {
+			t.Errorf("%s: full_interval %s, want %s", dataset, c.FullInterval, want)
+		}
+	}
+	c, err := decodeConfig(map[string]any{"data_stream": map[string]any{"dataset": "other"}}, nil)
+	if c.FullInterval != 0 || strings.Contains(err.Error(), "full_interval") {
+		t.Errorf("an unknown dataset: %s, %v", c.FullInterval, err)
+	}
+}
+
+// TestFileHosts are names, and domains with a star in front.
+func TestFileHosts(t *testing.T) {
+	for host, good := range map[string]bool{
+		"files.corp.example": true, "127.0.0.1": true, "*.blob.core.usgovcloudapi.net": true,
+		"": false, "*": false, "*.": false, "*.net": false, "*.*.example": false, "https://files.example": false, "files.example:443": false,
+		"files.example/x": false, "user@files.example": false,
+	} {
+		if hostName(host) != good {
+			t.Errorf("%q: %v", host, !good)
+		}
 	}
 }

@@ -1,5 +1,7 @@
 // Package defender is the Microsoft Defender for Endpoint input: one stream per
-// resource (alerts, machines, machine actions), all read by one loop.
+// resource (alerts, machines, machine actions, and the assessment lists:
+// vulnerabilities, secure configuration, security baselines, information
+// gathering), all read by one loop.
 //
 // A stream is put together in stream.go: the loop of package collect, the strategy
 // that the resource names (package odata), the resource's list as the source of
@@ -52,6 +54,22 @@
 // is saved: a snapshot repeated after a crash gives the same ids, and a machine
 // that changes back gives a new document. Where the checkpoint is lost, every
 // machine is published once more.
+//
+// # Why the assessment lists are read in three ways, and what reading again costs
+//
+// They have millions of rows and no time to be read by, so none of their rows is
+// kept as seen (see package odata). What an unchanged row costs differs:
+//
+//	vulnerability          a document for each whole read, every full_interval: Kibana
+//	                       counts findings of three days. Between that only changes.
+//	configuration,         a document a day: Kibana's page of misconfigurations shows
+//	baseline               26 hours. Further sweeps of a day send it, and it is known.
+//	information_gathering  one document until it changes; each sweep sends it.
+//
+// A read that breaks off or is killed sends again what it had sent, under the same
+// ids. A read of files continues with the files that are left. Where the data
+// stream was rolled over meanwhile a row may be stored twice, which the transforms
+// of the package do not mind: they keep the newest.
 //
 // What is here must not know Elastic Agent, an output, or where a checkpoint is kept.
 package defender

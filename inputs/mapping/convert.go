@@ -121,9 +121,17 @@ func (e *Envelope) Float(f *Field) ecs.Value {
 	if Blank(f.Value) {
 		return ecs.Value{}
 	}
-	number := Raw(ecs.Unquote(f.Value))
+	number := f.Value
+	if number.Kind() == '"' {
+		number = Raw(ecs.Unquote(number))
+	}
 	if number.Kind() == '0' && number.IsValid() {
-		if _, err := strconv.ParseFloat(ecs.Alias(number), 32); err == nil {
+		x, err := strconv.ParseFloat(ecs.Alias(number), 64)
+		switch {
+		case err != nil || math.Abs(x) > math.MaxFloat32:
+		case len(number) > 15: // OpenSearch refuses whole numbers beyond long
+			return ecs.Scalar(strconv.AppendFloat(nil, x, 'e', -1, 64))
+		default:
 			return ecs.Scalar(number)
 		}
 	}

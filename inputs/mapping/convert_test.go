@@ -21,7 +21,7 @@ func fieldOf(value string) *Field {
 // TestFloat takes what Elasticsearch's type float holds, and says what it does not.
 func TestFloat(t *testing.T) {
 	for value, want := range map[string]string{
-		`7`: "7", `7.8`: "7.8", `"7.8"`: "7.8", `-0.5`: "-0.5", `1e3`: "1e3", `null`: "null", `""`: "null",
+		`7`: "7", `7.8`: "7.8", `"7.8"`: "7.8", `-0.5`: "-0.5", `1e3`: "1e3", `123456789012345678901234567890`: "1.2345678901234568e+29", `0.30000000000000004`: "3.0000000000000004e-01", `null`: "null", `""`: "null",
 		`"high"`: "null", `1e39`: "null", `"+1"`: "null", `"0x1p3"`: "null", `true`: "null", `[1]`: "null", `"NaN"`: "null",
 	} {
 		var e Envelope

@@ -36,7 +36,7 @@ type Config struct {
 	TenantID string // GUID or verified domain
 	ClientID string // may be empty with a managed identity
 	// FileHosts are hosts, beside the storage service's, that exported files may be
-	// read from.
+	// read from: names, or *.domain for all below one.
 	FileHosts []string
 	// Cloud is the name of the cloud that the settings belong to: its hosts may see the
 	// token, and errors name it. Empty for private hosts.

@@ -15,14 +15,17 @@
 // and retry.go says whether it is made again. Its answer is a Page (page.go), whose
 // Next gives one record after the other, and its io.EOF the end of a whole answer;
 // parse.go and reason.go make an Error of any other one. Start reading with
-// call.go. Client.Follow and Page.NextLink are used by tests only: they are for
-// pagers that follow links, which are to come.
+// call.go. Client.Follow asks for the page that Page.NextLink leads to; Index and
+// Download (files.go) read lists that the API exports as files.
 //
 // # Invariants
 //
 //   - The secret goes to the token endpoint, the token to the configured host
 //     and to Microsoft's own domains over https; nothing else gets either, and
 //     no error, observer or formatted value shows one of them.
+//   - A link to a file grants access by itself. It goes to the storage service alone,
+//     without a token, and its query is in no error, observer, trace or formatted
+//     value.
 //   - Page.Next returns io.EOF for a complete, well-formed answer and for
 //     nothing else. A caller that saw io.EOF saw every record of the page.
 //   - Memory is bounded by Config.MaxRecord, whatever the server sends.
@@ -97,6 +100,20 @@
 // secret, a host and TLS settings beside those, and is replaced when one of them
 // changes; a pace of its own would start with a fresh quota then.
 //
+// # Why the limits of a family are shared
+//
+// Some lists have limits that are much smaller than that of all calls. The pages
+// tell them for each path; whether the service counts paths or all of them is not
+// known. A budget for all costs some minutes where several lists are due at once,
+// and a budget for each could cost the quota. Members of a family are equals: with
+// priorities the last of them would wait until the small burst is whole.
+//
+// # Why files spend no calls
+//
+// They come from the storage service, which has no such quota, and a hundred of
+// them may belong to one call. What that service says is of the link: a 403 asks
+// for no new token, and is kind Other.
+//
 // # Why calls are saved before they are made
 //
 // A process that is started again and again would begin with a full burst each
@@ -130,7 +147,8 @@
 //
 // A bucket lets its burst and its refill through within one window, so burst
 // and refill together are the limit: 10 and 90 a minute, 150 and 1,350 an
-// hour. A larger burst would slow a long backlog, a smaller one a poll.
+// hour. A larger burst would slow a long backlog, a smaller one a poll. Of small
+// limits up to half is burst: the streams that share one are to start soon.
 //
 // # Why a refused query is kind Other
 //

@@ -20,7 +20,7 @@ import (
 
 // storageDomain is that of the hosts that serve exported files, over https
 // (API.md 2). Others are Config.FileHosts.
-const storageDomain = ".blob.core.windows.net"
+const storageDomain = "*.blob.core.windows.net"
 
 const (
 	indexLimit = 16 << 20 // bytes read of the links to files
@@ -134,14 +134,21 @@ func (c *Client) resolveFile(op string, link inputs.Secret) (*url.URL, error) {
 	}
 	u.Fragment, u.RawFragment = "", ""
 	host := strings.ToLower(u.Hostname())
-	known := len(host) > len(storageDomain) && strings.HasSuffix(host, storageDomain) && port(u) == "443" ||
-		slices.ContainsFunc(c.fileHosts, func(h string) bool { return strings.EqualFold(h, host) })
+	known := isHost(host, storageDomain) && port(u) == "443" ||
+		slices.ContainsFunc(c.fileHosts, func(h string) bool { return isHost(host, strings.ToLower(h)) })
 	// A simulated service is one host, by whatever scheme.
 	if known && u.User == nil && (u.Scheme == "https" || c.isBase(u)) {
 		return u, nil
 	}
 	return nil, &Error{Op: op, Kind: Malformed, Hint: hintFileHost,
 		Message: "the link leads to a host that files are not read from: " + clean(c.scrub(u.Hostname()), codeLimit)}
+}
+
+// isHost reports whether a host is the one named, or of a domain that is named as
+// *.domain.
+func isHost(host, named string) bool {
+	domain, any := strings.CutPrefix(named, "*")
+	return host == named || any && len(host) > len(domain) && strings.HasSuffix(host, domain)
 }
 
 // storageRefusal makes an error of an answer of the storage service, whose body

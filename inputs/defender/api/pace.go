@@ -257,10 +257,14 @@ type budget struct {
 }
 
 func newBudget(limit int, window time.Duration) *budget {
-	b := &budget{limiter: rate.NewLimiter(0, max(limit/10, 1)), window: window}
+	b := &budget{limiter: rate.NewLimiter(0, burstOf(limit)), window: window}
 	b.set(time.Now(), limit, 1)
 	return b
 }
+
+// burstOf is the part of a limit that may be used at once: a tenth, but of small
+// limits as many calls as there are streams that share one, if half allows.
+func burstOf(limit int) int { return max(limit/10, min(limit/2, 4), 1) }
 
 // set changes the limit, of which a share is let through.
 func (b *budget) set(now time.Time, limit int, share float64) {
@@ -270,7 +274,7 @@ func (b *budget) set(now time.Time, limit int, share float64) {
 
 // scale lets only a share of the calls through from now on.
 func (b *budget) scale(now time.Time, share float64) {
-	burst := max(b.limit/10, 1)
+	burst := burstOf(b.limit)
 	// A limit of 1 leaves nothing to refill; half a call a window keeps it.
 	refill := max(float64(b.limit-burst), 0.5) / b.window.Seconds()
 	b.burst = math.Floor(max(float64(burst)*share, 1))

@@ -256,8 +256,8 @@ func TestChangingTheLimitGivesNoCalls(t *testing.T) {
 				calls++
 			}
 		}
-		if calls > 2 {
-			t.Errorf("%d calls at once, want the burst of 2", calls)
+		if calls > 4 {
+			t.Errorf("%d calls at once, want the burst of 4", calls)
 		}
 	})
 }

@@ -76,14 +76,17 @@ func (p *byFiles) index(page collect.PageStats) (collect.Pager, error) {
 	if page.Err != nil {
 		return nil, page.Err
 	}
-	p.asked = page.Asked
+	asked := page.Asked
 	if made, err := time.Parse(time.RFC3339, page.Made); err == nil {
-		p.asked = earlier(p.asked, made)
+		asked = earlier(asked, made)
 	}
 	p.links = slices.SortedFunc(slices.Values(page.Links), func(a, b inputs.Secret) int { return cmp.Compare(path(a), path(b)) })
 	of := name(page.Made, p.links)
 	if p.read(of) {
-		return p.complete(p.asked)
+		return p.complete(asked)
+	}
+	if p.place.Files.Of != of || p.asked.IsZero() {
+		p.asked = asked
 	}
 	if p.place.Files.Of != of {
 		p.place.Files = fileSet{Of: of}

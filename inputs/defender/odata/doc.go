@@ -2,12 +2,14 @@
 // next, how far that is, and what the server turned out not to take.
 //
 // A resource names a strategy: Timeline for records that have a time of their
-// last update, Snapshot for lists that are read as a whole. For every sweep of
-// package collect it gives the best pager that the server is known to take:
+// last update, Snapshot for lists that are read as a whole, Assessment for those
+// that the service computes every few hours and exports as files, too. For every
+// sweep of package collect it gives the best pager that the server is known to take:
 //
-//	Timeline   byTime, else byWindow (by the update time, by creation, or the
-//	           whole list by $skip)
-//	Snapshot   byID, else bySkip (sorted, else as it comes)
+//	Timeline    byTime, else byWindow (by the update time, by creation, or the
+//	            whole list by $skip)
+//	Snapshot    byID, else bySkip (sorted, else as it comes)
+//	Assessment  byNextLink or byFiles, as byDevices finds out; byNextLink for changes
 //
 // byCount, byIDCount, byTie and closeIn step in for a while: to prove the order of a page, to
 // read more records of one time than may be skipped, and to find the one record
@@ -27,6 +29,8 @@
 //     that goes beyond the sweep's begin. A snapshot never ends with a 404 or an
 //     empty page behind its first page.
 //   - No pager does I/O or reads a clock but Options.Now.
+//   - A link is used within one run over a list. None is saved.
+//   - No file of a list is passed over: the run ends complete with all of them.
 //   - Whatever a server answers, a sweep ends: after maxPages, or maxSame pages
 //     that are the same.
 //
@@ -162,4 +166,43 @@
 //
 // It may have been an odd answer, or the server of another region. A restart
 // asks in the best way again, at the price of one or two refused calls.
+//
+// # Why the rows of an assessment are not kept as seen
+//
+// 20,000 devices have 4 million findings: a seen set of them would take 48 MB, and
+// as much at every save. Their ids tell a row that is stored already instead. How
+// long an unchanged row is the same document is the resource's choice (Epoch).
+// What is read twice, because a read broke off and began again, costs a document
+// sent and refused as known for each row; state is some 2 KB. The time at which a
+// read began makes its ids: it is saved before the first document is published, and
+// holds for what a killed process left, for as long as the server's list is likely
+// to be the same. Changes are few, come several times, and are kept as seen, at
+// most so many as the resource's retention says.
+//
+// # Why a list is begun again where its link is dead
+//
+// A link names a snapshot of the server and a place in it, and both go away. A
+// saved link that is dead would be asked for at every poll. One is therefore used
+// in the run that it came in: where it is refused as unknown the list is begun
+// again, three times in a poll. After an outage the next poll continues at its
+// link for up to an hour, since a run may be hundreds of calls.
+//
+// # Why files are read in any order
+//
+// One that is empty, damaged or not accessible would stop all that follow it. It
+// is put behind the others, and tried three times before the poll ends with its
+// error; the next poll begins with another one. Which files were read is saved
+// after each, as a bit, under a name of the list that holds when it was made and
+// the files' paths: whoever comes back, with new links because the old ones have
+// expired, reads what is left. A list that was read to its end is not read again
+// until it was made anew.
+//
+// # Why changes are asked for from before the last read
+//
+// The server rounds the time down to slots of six hours and computes changes after
+// a list is finished. The next read therefore begins one slot before the last
+// complete one did, by the server's clock, or before the whole list did. Where the
+// server refuses, or it was too long ago, everything is read. That a server which
+// refuses changes always makes us read everything at every poll is avoided: the
+// second time in a row the poll tells of it.
 package odata

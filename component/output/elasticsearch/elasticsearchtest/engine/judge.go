@@ -122,6 +122,10 @@ func (j *judgement) scalar(f Field, v any) {
 		n, isNumber := v.(json.Number)
 		_, err := strconv.ParseInt(string(n), 10, 64)
 		wrong = !isNumber || err != nil
+	case "float":
+		n, isNumber := v.(json.Number)
+		_, err := strconv.ParseFloat(string(n), 32)
+		wrong = !isNumber || err != nil
 	case "boolean":
 		_, isBool := v.(bool)
 		wrong = !isBool
