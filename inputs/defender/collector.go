@@ -20,13 +20,17 @@ const (
 	collectorBytes = 64 << 10
 )
 
-// adoptCollector takes over what the collector's stream is. None of the settings
-// by which streams collect matter to it.
-func (c *Config) adoptCollector(r *policy.Reader) {
+// adoptCollector takes over what the collector's stream is.
+func (c *Config) adoptCollector() {
 	c.DataStream.Type = "metrics" // a policy by hand may leave it out
 	if c.Interval == 0 {
 		c.Interval = collectorInterval
 	}
+}
+
+// checkCollector checks the settings that matter to it: none of those by which
+// streams collect.
+func (c *Config) checkCollector(r *policy.Reader) {
 	r.Check(c.Interval >= time.Second, "interval", "want at least 1s")
 }
 
@@ -103,13 +107,29 @@ func (s *selfReport) publish(ctx context.Context) error {
 	return nil
 }
 
+// CollectorDocuments are the documents by which a collector with usual settings
+// tells of streams, as JSON: the package's sample and previews are made of them.
+func CollectorDocuments(agent inputs.Agent, streams []inputs.StreamStatus, at time.Time) [][]byte {
+	c := defaults()
+	c.DataStream.Type, c.DataStream.Dataset = "metrics", collectorDataset
+	now := func() time.Time { return at }
+	s := newSelfReport(inputs.Key{}, c, inputs.Env{Agent: agent}, now)
+	for _, stream := range streams {
+		s.document(stream, at)
+	}
+	documents := make([][]byte, s.batch.Len())
+	for i := range documents {
+		documents[i] = s.batch.At(i).JSON
+	}
+	return documents
+}
+
 // document adds a stream's document to the batch.
 func (s *selfReport) document(stream inputs.StreamStatus, at time.Time) {
 	e := s.envelope
 	e.Start(nil) // there is no record
 	root, event := e.Begin()
 	event.Set("kind", ecs.Text("metric"))
-	root.Object("metricset").Set("name", ecs.Text("collector"))
 	setSelf(root.Object(module).Object("collector"), stream, s.former[stream.Key], at)
 	// The process, the stream and the time make it unique.
 	e.Finish(at, []byte(s.env.Agent.EphemeralID), []byte(stream.Key.Stream), []byte(at.Format(time.RFC3339Nano)))

@@ -202,8 +202,7 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	resource := resourceOf(c.DataStream.Dataset)
 	switch {
 	case c.DataStream.Dataset == collectorDataset:
-		c.adoptCollector(r)
-		return c, r.Err()
+		c.adoptCollector()
 	case resource != nil:
 		c.adopt(resource)
 	default:
@@ -213,7 +212,11 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	}
 	c.takeEnvironment()
 	c.fillCloud(r)
-	c.check(r)
+	if c.DataStream.Dataset == collectorDataset {
+		c.checkCollector(r)
+	} else {
+		c.check(r)
+	}
 	return c, r.Err()
 }
 

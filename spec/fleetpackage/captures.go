@@ -92,7 +92,7 @@ func mapCaptures() (map[string]map[string]bool, error) {
 			}
 		}
 	}
-	return fields, nil
+	return fields, collectFields(fields, defender.CollectorDocuments(collector, told(sampleTime, true), sampleTime))
 }
 
 func collectFields(fields map[string]map[string]bool, documents [][]byte) error {
@@ -166,6 +166,9 @@ var samples = map[string]struct{ resource, capture, field string }{
 // sampleEvent is what the component publishes for a capture with the settings
 // at their defaults.
 func sampleEvent(stream string) ([]byte, error) {
+	if stream == collectorStream {
+		return asSample(defender.CollectorDocuments(collector, told(sampleTime, false), sampleTime)[0])
+	}
 	s := samples[stream]
 	record, err := os.ReadFile(filepath.Join(capturesDir, s.resource, s.capture+".json"))
 	if err != nil {
@@ -186,11 +189,15 @@ func sampleEvent(stream string) ([]byte, error) {
 		if flat[s.field] == nil {
 			continue
 		}
-		var b bytes.Buffer
-		if err := json.Indent(&b, body, "", "    "); err != nil {
-			return nil, err
-		}
-		return append(b.Bytes(), '\n'), nil
+		return asSample(body)
 	}
 	return nil, fmt.Errorf("sample of %s: no document of %s has %s", stream, s.capture, s.field)
+}
+
+func asSample(body []byte) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.Indent(&b, body, "", "    "); err != nil {
+		return nil, err
+	}
+	return append(b.Bytes(), '\n'), nil
 }

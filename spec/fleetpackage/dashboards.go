@@ -99,6 +99,7 @@ const (
 var latestNames = map[string]string{
 	latestAlert:   "Latest alerts of Microsoft Defender for Endpoint",
 	latestFinding: "Latest vulnerabilities of Microsoft Defender for Endpoint",
+	reports:       "Reports of the collectors of Microsoft Defender for Endpoint",
 	latestPosture: "Latest misconfigurations of Microsoft Defender for Endpoint",
 }
 
@@ -235,7 +236,7 @@ var dashboards = []dashboard{
 	{
 		name:        "collector",
 		title:       "[Microsoft Defender for Endpoint] Collector Health",
-		description: "What the collector delivered and what it could not map. What stops it shows in Fleet, in the state of the integration.",
+		description: "How the collector's streams are, with cause and remedy, what it delivered and what it could not map.",
 		// The latest states of machine actions would count these twice.
 		scope: []condition{
 			is("event.module", "microsoft_defender_endpoint"),
@@ -244,17 +245,24 @@ var dashboards = []dashboard{
 		faults:   true,
 		controls: []control{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}},
 		panels: []panel{
-			{kind: number, title: "Documents", x: 0, y: 0, w: 12, h: 6},
-			{kind: number, title: "With mapping faults", only: []condition{is("event.kind", "pipeline_error")}, x: 12, y: 0, w: 12, h: 6},
-			{kind: number, title: "Collectors", count: "agent.id", x: 24, y: 0, w: 12, h: 6},
-			{kind: number, title: "Starts of collectors", count: "agent.ephemeral_id", x: 36, y: 0, w: 12, h: 6},
-			{kind: timeline, title: "Documents over time by data stream", by: top("Data stream", "data_stream.dataset"), x: 0, y: 6, w: 48, h: 13},
-			{kind: timeline, title: "Mapping faults over time by data stream", by: top("Data stream", "data_stream.dataset"), only: []condition{is("event.kind", "pipeline_error")}, x: 0, y: 19, w: 24, h: 12},
+			{kind: number, title: "Streams", latest: reports, count: selfPrefix + "stream_id", x: 0, y: 0, w: 12, h: 6},
+			{kind: number, title: "Streams that were in trouble", latest: reports, only: []condition{is(selfPrefix+"healthy", "false")}, count: selfPrefix + "stream_id", x: 12, y: 0, w: 12, h: 6},
+			{kind: number, title: "Documents", x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "With mapping faults", only: []condition{is("event.kind", "pipeline_error")}, x: 36, y: 0, w: 12, h: 6},
+			{kind: timeline, title: "Reports over time by state of the stream", latest: reports, by: top("State", selfPrefix+"state"), colours: selfColours, x: 0, y: 6, w: 18, h: 14},
+			{kind: table, title: "States of streams, with cause and remedy", latest: reports, by: []column{
+				{"Stream", selfPrefix + "stream_id"}, {"State", selfPrefix + "state"}, {"Reason", selfPrefix + "reason"}, {"Collector", "agent.name"},
+			}, newest: true, x: 18, y: 6, w: 30, h: 14},
+			{kind: timeline, title: "Documents over time by data stream", by: top("Data stream", "data_stream.dataset"), x: 0, y: 20, w: 48, h: 13},
+			{kind: timeline, title: "Mapping faults over time by data stream", by: top("Data stream", "data_stream.dataset"), only: []condition{is("event.kind", "pipeline_error")}, x: 0, y: 33, w: 24, h: 12},
 			{kind: note, title: "How to read this", text: "A document with **event.kind: pipeline_error** is stored in full, with the record in event.original and each fault in error.message. " +
 				"Report faults that come back: they mean that the API sends what the collector does not know.\n\n" +
-				"A gap in the upper chart can be a quiet tenant or a collector in trouble: see its state in Fleet.", x: 24, y: 19, w: 24, h: 12},
-			{kind: table, title: "Delivered by data stream", by: []column{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}, {"Version", "agent.version"}}, newest: true, x: 0, y: 31, w: 24, h: 12},
-			{kind: table, title: "Records with mapping faults", by: []column{{"Data stream", "data_stream.dataset"}, {"Record", "event.id"}}, only: []condition{is("event.kind", "pipeline_error")}, newest: true, x: 24, y: 31, w: 24, h: 12},
+				"A gap in the chart of documents can be a quiet tenant or a collector in trouble: the states above tell. They come from the stream *The collector itself* of the integration. " +
+				"Where no report comes at all, look at the integration's state in Fleet.", x: 24, y: 33, w: 24, h: 12},
+			{kind: table, title: "Delivered by data stream", by: []column{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}, {"Version", "agent.version"}}, newest: true, x: 0, y: 45, w: 24, h: 12},
+			{kind: table, title: "Records with mapping faults", by: []column{{"Data stream", "data_stream.dataset"}, {"Record", "event.id"}}, only: []condition{is("event.kind", "pipeline_error")}, newest: true, x: 24, y: 45, w: 24, h: 12},
+			{kind: number, title: "Collectors", count: "agent.id", x: 0, y: 57, w: 24, h: 6},
+			{kind: number, title: "Starts of collectors", count: "agent.ephemeral_id", x: 24, y: 57, w: 24, h: 6},
 		},
 	},
 }

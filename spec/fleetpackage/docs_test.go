@@ -24,7 +24,7 @@ func TestReadmeHasItsSections(t *testing.T) {
 	for _, heading := range []string{
 		"# Microsoft Defender for Endpoint", "## Data streams", "## Requirements", "### Agentless-enabled integration", "### Agent-based installation",
 		"## Setup", "### Collect data from the Defender for Endpoint API", "### Enable the integration in Elastic", "## ECS mapping",
-		"## Logs reference", "### log", "### machine", "### machine_action", "### vulnerability", "### configuration", "### baseline", "### information_gathering",
+		"## Logs reference", "### log", "### machine", "### machine_action", "### vulnerability", "### configuration", "### baseline", "### information_gathering", "### collector",
 	} {
 		at := strings.Index(readme[last:], "\n"+heading+"\n")
 		if heading[1] == ' ' {

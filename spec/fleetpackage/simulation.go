@@ -54,7 +54,12 @@ func simulated(ctx context.Context) ([]document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return between(append(documents, assessed...), previewTime.Add(-previewSpan), previewTime), nil
+	reports, err := selfReports()
+	if err != nil {
+		return nil, err
+	}
+	documents = slices.Concat(documents, assessed, reports)
+	return between(documents, previewTime.Add(-previewSpan), previewTime), nil
 }
 
 // assessmentRows are the simulated assessments by the names of the mapping.
