@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Variables of a policy are written as for the agent (Elastic's page "Variables and
@@ -59,6 +60,8 @@ func (s scope) fill(place string, v any) (any, error) {
 			filled[i] = one
 		}
 		return filled, nil
+	case time.Time: // YAML makes that of a day
+		return v.Format(time.RFC3339), nil
 	case string:
 		return s.fillText(place, v)
 	}

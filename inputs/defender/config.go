@@ -187,6 +187,7 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	} else {
 		r.Named(unknownDataset(c.DataStream.Dataset))
 	}
+	c.ClientSecretExpires = dayOf(c.ClientSecretExpires)
 	c.takeEnvironment()
 	c.fillCloud(r)
 	c.check(r)
@@ -201,6 +202,7 @@ func plain(source map[string]any) map[string]any {
 		delete(kept, name)
 	}
 	takeFormer(kept)
+	takeConnector(kept)
 	return kept
 }
 

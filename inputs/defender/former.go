@@ -3,6 +3,8 @@ package defender
 import (
 	"fmt"
 	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
 // Settings that only the alerts of Elastic's package have, up to its version 4,
@@ -41,6 +43,34 @@ func takeFormer(source map[string]any) {
 			source[f.name] = f.value(v)
 		}
 	}
+}
+
+// takeConnector takes what Kibana fills in for a federated identity ("cloud
+// connector"), under the names that Elastic's packages have.
+func takeConnector(source map[string]any) {
+	if source["supports_cloud_connectors"] != true {
+		return
+	}
+	source["credentials"] = string(api.Federated)
+	for _, name := range []string{"tenant_id", "client_id"} {
+		if v := nested(source, "azure", "credentials", name); isSet(v) {
+			source[name] = v
+		}
+	}
+}
+
+// nested is a value whose keys are dotted or nested, at any point.
+func nested(source map[string]any, keys ...string) any {
+	for i := len(keys); i > 0; i-- {
+		v, ok := source[strings.Join(keys[:i], ".")]
+		if inner, is := v.(map[string]any); is && i < len(keys) {
+			return nested(inner, keys[i:]...)
+		}
+		if ok && i == len(keys) {
+			return v
+		}
+	}
+	return nil
 }
 
 // isSet tells a value from what a form leaves for an empty field.
