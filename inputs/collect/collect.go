@@ -50,6 +50,9 @@ type Request struct {
 	From, To time.Time
 	// Backlog is set by the loop: what is new goes before this.
 	Backlog bool
+	// Waits is set by the loop. A source calls it when it is about to wait for long,
+	// for its turn or before it tries again; the loop then lends its batch.
+	Waits func()
 	// Unserved, if set, is a page in itself, and the source is not asked.
 	Unserved *Unserved
 }

@@ -93,7 +93,7 @@ func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error
 	}
 	answer, err := l.client.Open(ctx, api.Request{
 		Path: l.resource.path, Query: r.Query, Priority: priority, Limit: l.resource.limit,
-		Roles: []string{l.resource.permission}, Silent: l.silent,
+		Roles: []string{l.resource.permission}, Silent: l.silent, Waits: r.Waits,
 	})
 	if err != nil {
 		return nil, missing(ctx, l.client, l.resource, err)

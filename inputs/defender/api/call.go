@@ -25,6 +25,9 @@ type Request struct {
 	// side and hears nothing, while Config.Timeout lets it wait longer. It is
 	// called from another goroutine and must not block.
 	Silent func(error)
+	// Waits, if set, is told before the call waits for a second or more, for the pace
+	// or until it is made again. It is called in the caller's goroutine.
+	Waits func()
 }
 
 // tellSilent tells of silence as a call would that ended because of it.
@@ -58,7 +61,7 @@ func (c *Client) Follow(ctx context.Context, r Request, nextLink string) (*Page,
 
 func (c *Client) get(ctx context.Context, r Request, u *url.URL) (page *Page, err error) {
 	op := "get " + clean(u.Path, messageLimit)
-	err = repeat(ctx, func() error {
+	err = repeat(ctx, r.Waits, func() error {
 		page, err = c.attempt(ctx, r, op, u)
 		return c.named(err)
 	})
@@ -104,7 +107,7 @@ func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL) 
 
 // send makes one HTTP call and reads its answer up to the first record.
 func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t token) (*Page, error) {
-	if err := c.pace.wait(ctx, call{op, u.Path, r.Priority, r.Limit}); err != nil {
+	if err := c.pace.wait(ctx, call{op, u.Path, r.Priority, r.Limit, r.Waits}); err != nil {
 		return nil, err
 	}
 	began := time.Now()

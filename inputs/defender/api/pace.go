@@ -78,7 +78,8 @@ func (p *Pace) SetLimit(l Limit) {
 type call struct {
 	op, path string
 	priority Priority
-	limit    Limit // of the path; zero where only the common one counts
+	limit    Limit  // of the path; zero where only the common one counts
+	waits    func() // see Request.Waits
 }
 
 // wait blocks until a call may be made. A hold that the server asked for is
@@ -106,6 +107,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 		if !held {
 			d = min(d, aging)
 		}
+		tellWait(c.waits, d)
 		if sleep(ctx, d) != nil {
 			return interrupted(ctx, c.op)
 		}
