@@ -129,6 +129,9 @@ type Env struct {
 	// CollectFrom asks a stream to collect again from a time, at its next poll:
 	// what it published since is published once more. It may be nil.
 	CollectFrom <-chan time.Time
+	// Overview tells how the streams of the same unit are, this one among them.
+	// It may be nil.
+	Overview func() []StreamStatus
 	// FirstPoll is the time before which the first poll does not begin; zero
 	// means at once. A restarted stream keeps the rhythm of its polls by it.
 	FirstPoll time.Time
@@ -198,6 +201,9 @@ type Input interface {
 	// included, stand in the stream; the error is for a unit of which no streams
 	// can be told. Streams with enabled: false are left out.
 	Streams(u Unit) ([]Stream, error)
+	// Settings point to the structs whose config tags declare the settings of an input
+	// and its streams (inputs/policy).
+	Settings() []any
 	// Conditions are the rows that the input brings to the health truth table, in
 	// the order of the documents.
 	Conditions() []*Condition

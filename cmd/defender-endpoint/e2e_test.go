@@ -137,6 +137,7 @@ func (r *rig) input(settings map[string]any) agenttest.Unit {
 		"data_stream": map[string]any{"namespace": "default"},
 		"tenant_id":   defendertest.TenantID, "client_id": defendertest.ClientID, "client_secret": defendertest.ClientSecret,
 		"url": r.api, "login_url": r.api, "interval": "1s", "batch_size": 50.0,
+		"calls_per_minute":            100_000.0, // the pace has tests of its own
 		"__mark_redact_client_secret": true,
 		"streams": []any{map[string]any{
 			"id": "log-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"},

@@ -62,6 +62,28 @@ func manyStreams() string {
 	return b.String()
 }
 
+// manyPolicy is one input that is made for so many tenants.
+func manyPolicy(tenants int, es, api string) string {
+	var items strings.Builder
+	for i := range tenants {
+		fmt.Fprintf(&items, "      - vars: {tenant: 00000000-0000-0000-0000-%012d}\n", i)
+	}
+	return fmt.Sprintf(`outputs: {default: {type: elasticsearch, hosts: [%q], api_key: "id:key"}}
+providers:
+  local_dynamic:
+    items:
+%sinputs:
+  - id: msp
+    type: microsoft_defender_endpoint
+    tenant_id: ${local_dynamic.tenant}
+    client_id: %q
+    client_secret: %q
+    url: %s/${local_dynamic.tenant}
+    login_url: %q
+    streams:
+%s`, es, items.String(), defendertest.ClientID, defendertest.ClientSecret, api, api, manyStreams())
+}
+
 // TestManyTenantsThrottled: 200 tenants with seven streams each in one process, every
 // tenth of them throttled all the time. Every other one is polled as often as the
 // next, and the throttled ones are left in peace.
@@ -76,24 +98,7 @@ func TestManyTenantsThrottled(t *testing.T) {
 	}
 	api := listen(t, m)
 	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", CountOnly: true})
-	var items strings.Builder
-	for i := range tenants {
-		fmt.Fprintf(&items, "      - vars: {tenant: 00000000-0000-0000-0000-%012d}\n", i)
-	}
-	dir, file := writePolicy(t, fmt.Sprintf(`outputs: {default: {type: elasticsearch, hosts: [%q], api_key: "id:key"}}
-providers:
-  local_dynamic:
-    items:
-%sinputs:
-  - id: msp
-    type: microsoft_defender_endpoint
-    tenant_id: ${local_dynamic.tenant}
-    client_id: %q
-    client_secret: %q
-    url: %s/${local_dynamic.tenant}
-    login_url: %q
-    streams:
-%s`, listen(t, es), items.String(), defendertest.ClientID, defendertest.ClientSecret, api, api, manyStreams()))
+	dir, file := writePolicy(t, manyPolicy(tenants, listen(t, es), api))
 	cmd := exec.Command(binary, "run", "-c", file, "-E", "path.data="+filepath.Join(dir, "state"))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -1,10 +1,12 @@
 package defender
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 	"github.com/defender-endpoint/defender-endpoint/inputs/process"
 )
@@ -74,7 +77,8 @@ type Config struct {
 	// most 4320h (180 days, what the service keeps).
 	InitialInterval time.Duration `config:"initial_interval"`
 	// FullInterval is how often a resource that is swept publishes every
-	// record even where nothing changed. Default 24h.
+	// record even where nothing changed, and how often vulnerabilities are read as
+	// a whole and not as changes. Default 24h, of vulnerabilities 48h.
 	FullInterval time.Duration `config:"full_interval"`
 	// Overlap is how long before the cursor every poll starts again, because
 	// records can become visible that late. Default 15m, at most 24h.
@@ -82,6 +86,15 @@ type Config struct {
 	// BatchSize is the largest number of records asked for in one page, $top; pages
 	// are smaller where the API does not give as many. Default and limit 10000.
 	BatchSize int `config:"batch_size"`
+	// PageSize is the largest number of records asked for in one page of the
+	// assessment lists, pageSize. Default 10000, at most 200000.
+	PageSize int `config:"page_size"`
+	// FilesAboveDevices is the number of devices above which the assessment lists are
+	// read as exported files, where there are both. Default 100000; 0 means always.
+	FilesAboveDevices int `config:"files_above_devices"`
+	// FileHosts are hosts that exported files may be read from beside
+	// *.blob.core.windows.net. Default none.
+	FileHosts []string `config:"file_hosts,replace"`
 	// CallsPerMinute and CallsPerHour are how many calls of the API all streams
 	// of the same tenant and application make together. Default 100 and 1500,
 	// what the service takes; less where other programs use the application.
@@ -107,6 +120,9 @@ type Config struct {
 	// Evidence is split (default: one document per evidence item) or whole
 	// (one document per alert).
 	Evidence string `config:"evidence"`
+	// SoftwareWithoutCVE keeps rows of vulnerabilities for software without a known
+	// one, which are an inventory more than findings. Default false.
+	SoftwareWithoutCVE bool `config:"software_without_cve"`
 	// Pipeline is an ingest pipeline to name in the bulk request. Default none.
 	Pipeline string `config:"pipeline"`
 	// Index is written to in place of the data stream. Default none.
@@ -114,12 +130,12 @@ type Config struct {
 
 	// Fields are added to every document, under fields or, with
 	// FieldsUnderRoot, at the top.
-	Fields          map[string]any `config:",ignore"`
+	Fields          map[string]any `config:"fields,ignore"`
 	FieldsUnderRoot bool           `config:"fields_under_root"`
 	// Processors change or drop documents before they are published: the
 	// input's, then the stream's. Supported are add_fields, add_tags,
 	// drop_event, drop_fields and rename, each with a condition in when.
-	Processors []any `config:",ignore"`
+	Processors []any `config:"processors,ignore"`
 
 	// DataStream is the stream's data_stream; the dataset chooses the resource.
 	DataStream dataStream `config:"data_stream"`
@@ -133,7 +149,7 @@ type Config struct {
 // reads is the configuration without what only shapes documents.
 func (c Config) reads() Config {
 	c.Tags, c.Fields, c.FieldsUnderRoot, c.Processors = nil, nil, false, nil
-	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields = false, false
+	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields, c.SoftwareWithoutCVE = false, false, false
 	c.TimestampSource, c.Evidence, c.Pipeline, c.Index = "", "", "", ""
 	c.ClientSecretExpires, c.SecretExpiryWarning = "", 0
 	c.DataStream = dataStream{Dataset: c.DataStream.Dataset}
@@ -159,9 +175,10 @@ func defaults() Config {
 		SecretExpiryWarning: 7 * 24 * time.Hour,
 
 		InitialInterval:   24 * time.Hour,
-		FullInterval:      24 * time.Hour,
 		Overlap:           15 * time.Minute,
 		BatchSize:         10_000,
+		PageSize:          10_000,
+		FilesAboveDevices: 100_000,
 		CallsPerMinute:    api.DefaultLimit.PerMinute,
 		CallsPerHour:      api.DefaultLimit.PerHour,
 		HTTPClientTimeout: 30 * time.Second,
@@ -182,10 +199,17 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	r.Decode(&transport)
 	c.HTTP = transport.HTTP(r)
 	r.Named(c.takeProcessors(input, stream)...)
-	if resource := resourceOf(c.DataStream.Dataset); resource != nil {
+	resource := resourceOf(c.DataStream.Dataset)
+	switch {
+	case c.DataStream.Dataset == collectorDataset:
+		c.adoptCollector(r)
+		return c, r.Err()
+	case resource != nil:
 		c.adopt(resource)
-	} else {
+	default:
 		r.Named(unknownDataset(c.DataStream.Dataset))
+		// Their defaults cannot be known, and are no fault of their own.
+		c.Interval, c.FullInterval = cmp.Or(c.Interval, time.Minute), cmp.Or(c.FullInterval, time.Hour)
 	}
 	c.ClientSecretExpires = dayOf(c.ClientSecretExpires)
 	c.takeEnvironment()
@@ -254,6 +278,9 @@ func (c *Config) adopt(r *resource) {
 	if c.Interval == 0 {
 		c.Interval = r.interval
 	}
+	if c.FullInterval == 0 {
+		c.FullInterval = cmp.Or(r.fullInterval, 24*time.Hour)
+	}
 	if c.Tags == nil {
 		c.Tags = r.tags
 	}
@@ -272,6 +299,9 @@ func (c *Config) check(r *policy.Reader) {
 	r.Check(c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
 	r.Check(c.Overlap >= 0 && c.Overlap <= maxOverlap, "overlap", "want 0 to 24h")
 	r.Check(c.BatchSize >= 1 && c.BatchSize <= maxBatchSize, "batch_size", "want 1 to 10000")
+	r.Check(c.PageSize >= 1 && c.PageSize <= odata.MaxAssessmentPage, "page_size", "want 1 to 200000")
+	r.Check(c.FilesAboveDevices >= 0, "files_above_devices", "want 0 or more")
+	r.Check(!slices.ContainsFunc(c.FileHosts, func(h string) bool { return !hostName(h) }), "file_hosts", "want names of hosts, without scheme and port")
 	r.Check(c.CallsPerMinute >= 1, "calls_per_minute", "want at least 1")
 	r.Check(c.CallsPerHour >= 1, "calls_per_hour", "want at least 1")
 	r.Check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
@@ -284,6 +314,11 @@ func (c *Config) check(r *policy.Reader) {
 func isHTTP(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+}
+
+func hostName(s string) bool {
+	u, err := url.Parse("https://" + s)
+	return err == nil && s != "" && u.Host == s && u.Port() == ""
 }
 
 // namePart checks a part of a data stream's name (AGENT.md 4.2).

@@ -92,7 +92,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		} else if id != "" {
 			ids[id], key.Stream = true, id
 		}
-		if err == nil {
+		if err == nil && key.Dataset != collectorDataset {
 			key = keyOf(key.Input, key.Stream, c)
 			if other, taken := reading[key.Source]; taken {
 				err = fmt.Errorf("streams %s and %s: %w", other, key.Stream, errSameSource)
@@ -102,6 +102,10 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		}
 		if err != nil {
 			streams = append(streams, inputs.Stream{Key: key, Fault: err})
+			continue
+		}
+		if key.Dataset == collectorDataset {
+			streams = append(streams, in.collectorStream(key, c))
 			continue
 		}
 		stream := in.stream(key, c)
@@ -142,7 +146,9 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 				return err
 			}
 			defer release()
-			in.paceOf(c).Keep(env.Cursors, callsKey(c))
+			pace := in.paceOf(c)
+			pace.Keep(env.Cursors, callsKey(c))
+			defer settle(ctx, pace)
 			env = w.attach(client, env)
 			defer w.detach()
 			id := &identity{input: in, key: key, config: c, client: client}
@@ -198,6 +204,14 @@ func (in *Input) paceOf(c Config) *api.Pace {
 	return in.pace(c)
 }
 
+// settle gives back the calls that a stream did not make. It must not hold up a
+// stop: where nothing can be saved they count as made.
+func settle(ctx context.Context, p *api.Pace) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	p.Settle(ctx)
+}
+
 func (in *Input) release(s *shared) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -227,6 +241,7 @@ func (in *Input) apiConfig(c Config) api.Config {
 		Transport:    c.HTTP,
 		Timeout:      c.HTTPClientTimeout,
 		UserAgent:    in.userAgent,
+		FileHosts:    c.FileHosts,
 		TraceFile:    in.traceFile(c),
 		RoundTripper: in.RoundTripper,
 	}

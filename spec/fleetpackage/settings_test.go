@@ -73,6 +73,10 @@ var entered = map[string]struct{ value, policy any }{
 	"full_interval":                    {"12h", "12h"},
 	"overlap":                          {"0s", "0s"},
 	"batch_size":                       {250, 250},
+	"page_size":                        {500, 500},
+	"files_above_devices":              {0, 0},
+	"file_hosts":                       {[]any{"files.example"}, []any{"files.example"}},
+	"software_without_cve":             {true, true},
 	"timestamp_source":                 {"update", "update"},
 	"evidence":                         {"whole", "whole"},
 	"tags":                             {[]any{"a b", "17"}, []any{"a b", "17"}},
@@ -254,6 +258,21 @@ func TestFederatedIdentityOfKibana(t *testing.T) {
 		c := decoded(t, fleet(t, p, &s, values))
 		if c.Credentials != "federated" || c.TenantID != "theirs.example" || c.ClientID != "their-application" || c.AssertionFile != "/run/token" {
 			t.Errorf("data stream %s: %s, %s, %s, %s", s.name, c.Credentials, c.TenantID, c.ClientID, c.AssertionFile)
+		}
+	}
+}
+
+// TestSettingsPageNamesThemAll: every setting that a policy may hold is on the
+// page of settings.
+func TestSettingsPageNamesThemAll(t *testing.T) {
+	text := page(t, packageDir+"/docs/settings.md")
+	for name := range settings() {
+		switch name {
+		case "auth", "timeout", "idle_connection_timeout", "data_stream": // notInFleet has the reasons
+			continue
+		}
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("the page does not name %s", name)
 		}
 	}
 }

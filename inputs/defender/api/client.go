@@ -35,6 +35,9 @@ type Config struct {
 	LoginURL string // base of the token service, such as https://login.microsoftonline.com
 	TenantID string // GUID or verified domain
 	ClientID string // may be empty with a managed identity
+	// FileHosts are hosts, beside the storage service's, that exported files may be
+	// read from.
+	FileHosts []string
 	// Cloud is the name of the cloud that the settings belong to: its hosts may see the
 	// token, and errors name it. Empty for private hosts.
 	Cloud string
@@ -88,6 +91,7 @@ type Client struct {
 	pace      *Pace
 	timeout   time.Duration
 	maxRecord int
+	fileHosts []string
 	observe   func(Call)
 	recent    *recent
 	trace     io.Closer // nil without Config.TraceFile
@@ -123,6 +127,7 @@ func New(c Config) (*Client, error) {
 		pace:      c.Pace,
 		timeout:   c.Timeout,
 		maxRecord: c.MaxRecord,
+		fileHosts: c.FileHosts,
 	}
 	client.cloud, _ = CloudNamed(c.Cloud)
 	client.observe = remembering(client.recent, c.Observe)

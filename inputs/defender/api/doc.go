@@ -104,8 +104,8 @@
 // the cursors. It is written for half a burst in advance, so a crash forgets no
 // call, counts some that were not made, and there is a write for every fifth call
 // and not for each. Where it cannot be loaded or saved calls are made all the
-// same: the service counts too. Holds after a 429 are not kept: one call
-// finds out whether they still last.
+// same: the service counts too. A hold after a 429 is kept with it, since each of
+// many starts would else make a call into the throttle.
 //
 // # Why a throttled call lowers the limits
 //

@@ -27,6 +27,8 @@ const (
 	hintAudience   = "the token was issued but the API does not take it: check that token_scopes and url belong to the same cloud"
 	hintStranger   = "something else answered: check url, login_url and proxy_url"
 	hintTrust      = "check ssl.certificate_authorities, and whether a proxy replaces the certificate"
+	hintFile       = "check that a firewall or proxy lets requests to the file's host through unchanged"
+	hintFileHost   = "if files come from a host of your own, name it in file_hosts"
 	hintNetwork    = "check url, login_url, proxy_url and the network"
 )
 
