@@ -114,7 +114,7 @@ func parseFile(text []byte) (map[string]any, error) {
 	}
 	wanted := map[string]any{}
 	for name, v := range top {
-		if first, _, _ := strings.Cut(name, "."); first == "outputs" || first == "inputs" {
+		if first, _, _ := strings.Cut(name, "."); first == "outputs" || first == "inputs" || first == "providers" {
 			wanted[name] = v
 		}
 	}

@@ -26,10 +26,14 @@ func (p *picker) pick(tree map[string]any) ([]component.Unit, error) {
 	if !ok && tree["inputs"] != nil {
 		return nil, errors.New("inputs: want a list, each entry beginning with a dash")
 	}
-	units, use, err := p.inputs(list)
+	units, use, err := p.inputs(eachItem(list, itemsOf(tree)))
 	if err != nil {
 		return nil, err
 	}
+	if len(units) == 0 {
+		return nil, p.none(list)
+	}
+	p.variables.item = nil
 	out, err := p.output(tree, use)
 	if err != nil {
 		return nil, err
@@ -38,19 +42,20 @@ func (p *picker) pick(tree map[string]any) ([]component.Unit, error) {
 }
 
 // inputs picks the inputs of the type and tells which output they use.
-func (p *picker) inputs(list []any) (units []component.Unit, use string, err error) {
+func (p *picker) inputs(list []listed) (units []component.Unit, use string, err error) {
 	kind := p.input.Type()
 	seen := map[string]int{}
 	for i, entry := range list {
-		in, ok := entry.(map[string]any)
+		in, ok := entry.source.(map[string]any)
 		if !ok || in["type"] != kind || in["enabled"] == false {
 			continue
 		}
-		path := fmt.Sprintf("inputs[%d]", i)
+		path := fmt.Sprintf("inputs[%d]", entry.at)
+		p.variables.item = entry.item
 		p.look(path, in)
 		p.noteSecrets(path, component.Unit{Source: in})
 		in, _ = p.variables.in(path, in).(map[string]any)
-		id := text(in["id"], kind)
+		id := text(in["id"], kind) + entry.suffix
 		if other, taken := seen[id]; taken {
 			return nil, "", fmt.Errorf("inputs[%d] and inputs[%d]: id: each needs one of its own, both are %q", other, i, id)
 		}
@@ -67,9 +72,6 @@ func (p *picker) inputs(list []any) (units []component.Unit, use string, err err
 		units = append(units, component.Unit{
 			ID: kind + "-" + use + "-" + id, Type: kind, InputID: id, Namespace: namespace, Source: in, Level: slog.LevelInfo,
 		})
-	}
-	if len(units) == 0 {
-		return nil, "", p.none(list)
 	}
 	return units, use, nil
 }

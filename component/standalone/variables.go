@@ -19,6 +19,7 @@ const provider = "env"
 // variables puts values in place of variables.
 type variables struct {
 	lookup func(name string) (string, bool) // of the environment
+	item   map[string]any                   // of local_dynamic; see eachItem
 	faults []error                          // each names its setting
 }
 
@@ -87,6 +88,9 @@ func (v *variables) value(found string) (string, error) {
 	for _, a := range alternatives {
 		if a.constant {
 			return a.text, nil
+		}
+		if value, ok := v.ofItem(a.text); ok {
+			return value, nil
 		}
 		name, ok := strings.CutPrefix(a.text, provider+".")
 		if !ok && !strings.Contains(a.text, ".") {

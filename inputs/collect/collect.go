@@ -59,6 +59,9 @@ type Request struct {
 	From, To time.Time
 	// Backlog is set by the loop: what is new goes before this.
 	Backlog bool
+	// Waits is set by the loop. A source calls it when it is about to wait for long,
+	// for its turn or before it tries again; the loop then lends its batch.
+	Waits func()
 	// Peek asks what the source would send: PageStats are told of it, but nothing
 	// is published, and nothing counts as met.
 	Peek bool

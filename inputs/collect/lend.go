@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -9,17 +10,19 @@ import (
 const batchPatience = 5 * time.Second
 
 // open asks for a page. Whoever waits long for an answer lends the batch to other
-// streams: one source that is silent must not stop the others.
+// streams, at once where the source knows that it will be long: one source that is
+// silent or throttled must not stop the others.
 func (l *Loop) open(ctx context.Context, r Request) (Page, error) {
-	given := make(chan struct{})
-	lent := time.AfterFunc(batchPatience, func() { l.giveBatch(); close(given) })
+	var once sync.Once
+	lent := false
+	lend := func() { once.Do(func() { lent = true; l.giveBatch() }) }
+	timer := time.AfterFunc(batchPatience, lend)
+	r.Waits = lend
 	answer, err := l.Source.Open(ctx, r)
-	if lent.Stop() {
+	timer.Stop()
+	once.Do(func() {}) // waits for a lend that is under way
+	if !lent || err != nil {
 		return answer, err
-	}
-	<-given
-	if err != nil {
-		return nil, err
 	}
 	if err := l.takeBatch(ctx); err != nil {
 		_ = answer.Close()

@@ -210,6 +210,7 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 		// Their defaults cannot be known, and are no fault of their own.
 		c.Interval, c.FullInterval = cmp.Or(c.Interval, time.Minute), cmp.Or(c.FullInterval, time.Hour)
 	}
+	c.ClientSecretExpires = dayOf(c.ClientSecretExpires)
 	c.takeEnvironment()
 	c.fillCloud(r)
 	if c.DataStream.Dataset == collectorDataset {
@@ -228,6 +229,7 @@ func plain(source map[string]any) map[string]any {
 		delete(kept, name)
 	}
 	takeFormer(kept)
+	takeConnector(kept)
 	return kept
 }
 

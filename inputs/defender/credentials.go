@@ -26,6 +26,14 @@ const (
 	envIssuerCA      = "WORKLOAD_IDENTITY_SSL_CA_FILE"
 )
 
+// dayOf is a day that YAML took for a time, as it was entered.
+func dayOf(text string) string {
+	if at, err := time.Parse(time.RFC3339, text); err == nil && at.Equal(at.UTC().Truncate(24*time.Hour)) {
+		return at.UTC().Format(time.DateOnly)
+	}
+	return text
+}
+
 // takeEnvironment fills settings that are not set from the environment, for the
 // kinds of credentials that belong to one.
 func (c *Config) takeEnvironment() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
@@ -47,6 +48,34 @@ func takeFormer(source map[string]any) {
 	}
 }
 
+// takeConnector takes what Kibana fills in for a federated identity ("cloud
+// connector"), under the names that Elastic's packages have.
+func takeConnector(source map[string]any) {
+	if source["supports_cloud_connectors"] != true {
+		return
+	}
+	source["credentials"] = string(api.Federated)
+	for _, name := range []string{"tenant_id", "client_id"} {
+		if v := nested(source, "azure", "credentials", name); isSet(v) {
+			source[name] = v
+		}
+	}
+}
+
+// nested is a value whose keys are dotted or nested, at any point.
+func nested(source map[string]any, keys ...string) any {
+	for i := len(keys); i > 0; i-- {
+		v, ok := source[strings.Join(keys[:i], ".")]
+		if inner, is := v.(map[string]any); is && i < len(keys) {
+			return nested(inner, keys[i:]...)
+		}
+		if ok && i == len(keys) {
+			return v
+		}
+	}
+	return nil
+}
+
 // isSet tells a value from what a form leaves for an empty field.
 func isSet(v any) bool {
 	switch v := v.(type) {
@@ -71,12 +100,16 @@ func goneNotice(input, stream map[string]any) string {
 	return strings.Join(notices, "; ")
 }
 
-// formerKeys declares the names of both tables.
+// formerKeys declares the names of both tables and those of takeConnector.
 type formerKeys struct {
 	_ any `config:"request_url"`
 	_ any `config:"scopes"`
 	_ any `config:"azure_resource"`
 	_ any `config:"token_url"`
+	_ any `config:"supports_cloud_connectors"`
+	_ any `config:"azure.credentials.tenant_id"`
+	_ any `config:"azure.credentials.client_id"`
+	_ any `config:"azure_credentials_cloud_connector_id"`
 }
 
 // Settings implements inputs.Input.

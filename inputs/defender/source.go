@@ -37,7 +37,7 @@ func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error
 		}
 	}
 	request := l.resource.request(r)
-	request.Priority, request.Silent = api.Priority(l.resource.lane(r.Backlog)), l.silent
+	request.Priority, request.Silent, request.Waits = api.Priority(l.resource.lane(r.Backlog)), l.silent, r.Waits
 	answer, err := open(ctx, l.client, request, r)
 	if err != nil && r.Form != collect.File && r.Form != collect.Count {
 		err = unlicensed(ctx, l.client, l.resource, missing(ctx, l.client, l.resource, err))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -21,8 +22,27 @@ import (
 
 // examplePolicy is what is read of an example.
 type examplePolicy struct {
-	Outputs map[string]map[string]any `yaml:"outputs"`
-	Inputs  []map[string]any          `yaml:"inputs"`
+	Outputs   map[string]map[string]any `yaml:"outputs"`
+	Inputs    []map[string]any          `yaml:"inputs"`
+	Providers struct {
+		Dynamic struct {
+			Items []struct {
+				Vars map[string]string `yaml:"vars"`
+			} `yaml:"items"`
+		} `yaml:"local_dynamic"`
+	} `yaml:"providers"`
+}
+
+// each are the texts that a text with variables of a list stands for.
+func (p *examplePolicy) each(text string) []string {
+	if !strings.Contains(text, "${local_dynamic.") {
+		return []string{text}
+	}
+	var all []string
+	for _, item := range p.Providers.Dynamic.Items {
+		all = append(all, os.Expand(text, func(name string) string { return item.Vars[strings.TrimPrefix(name, "local_dynamic.")] }))
+	}
+	return all
 }
 
 // TestExamplesRun runs every example as it stands, but for the addresses, with
@@ -43,7 +63,7 @@ func TestExamplesRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			stored := p.toSimulation(t)
-			policy, err := toYAML(map[string]any{"outputs": p.Outputs, "inputs": p.Inputs})
+			policy, err := toYAML(map[string]any{"outputs": p.Outputs, "inputs": p.Inputs, "providers": p.Providers})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,14 +90,21 @@ func TestExamplesRun(t *testing.T) {
 // toSimulation puts a simulated tenant for each input, and an Elasticsearch or
 // a shipper, in the place of the addresses. The result counts what arrived.
 func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) int) {
+	t.Setenv("DEFENDER_CLIENT_SECRET", "value-of-the-client-secret")
 	for _, in := range p.Inputs {
 		text := func(name string) string { s, _ := in[name].(string); return s }
-		tenant := httptest.NewServer(defendertest.New(defendertest.Options{
-			Seed: 1, Alerts: 20, Machines: 10, Actions: 10,
-			TenantID: text("tenant_id"), ClientID: text("client_id"), ClientSecret: text("client_secret"),
-		}))
-		t.Cleanup(tenant.Close)
-		in["url"], in["login_url"] = tenant.URL, tenant.URL
+		secret := strings.ReplaceAll(text("client_secret"), "${env.DEFENDER_CLIENT_SECRET}", "value-of-the-client-secret")
+		tenants := http.NewServeMux() // of all that the input is made for
+		for _, id := range p.each(text("tenant_id")) {
+			tenant := defendertest.New(defendertest.Options{
+				Seed: 1, Alerts: 20, Machines: 10, Actions: 10, TenantID: id, ClientID: text("client_id"), ClientSecret: secret,
+			})
+			tenants.Handle("/"+id+"/", tenant)
+			tenants.Handle("/api-of/"+id+"/", http.StripPrefix("/api-of/"+id, tenant))
+		}
+		server := httptest.NewServer(tenants)
+		t.Cleanup(server.Close)
+		in["url"], in["login_url"] = server.URL+"/api-of/"+text("tenant_id"), server.URL
 	}
 	for _, out := range p.Outputs {
 		if out["type"] == "shipper" {
@@ -139,7 +166,9 @@ func (p *examplePolicy) indices() []string {
 		streams, _ := in["streams"].([]any)
 		for _, s := range streams {
 			stream, _ := s.(map[string]any)["data_stream"].(map[string]any)
-			names = append(names, "logs-"+stream["dataset"].(string)+"-"+in["data_stream.namespace"].(string))
+			for _, namespace := range p.each(in["data_stream.namespace"].(string)) {
+				names = append(names, "logs-"+stream["dataset"].(string)+"-"+namespace)
+			}
 		}
 	}
 	return names

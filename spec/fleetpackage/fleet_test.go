@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailgun/raymond/v2"
 	"gopkg.in/yaml.v3"
@@ -44,7 +45,7 @@ func fleet(t *testing.T, p *manifests, s *dataStream, values map[string]any) map
 			placeholders["##"+v.Name+"##"] = parsed
 			value = `"##` + v.Name + `##"`
 		}
-		context[v.Name] = unescaped(value, v.Type == "text")
+		nest(context, v.Name, unescaped(value, v.Type == "text"))
 	}
 	rendered, err := page.Exec(context)
 	if err != nil {
@@ -57,6 +58,9 @@ func fleet(t *testing.T, p *manifests, s *dataStream, values map[string]any) map
 	for name, v := range stream {
 		if text, ok := v.(string); ok && strings.HasPrefix(text, "##") {
 			stream[name] = placeholders[text]
+		}
+		if day, ok := v.(time.Time); ok { // Kibana's YAML and JSON make that of a day
+			stream[name] = day.Format("2006-01-02T15:04:05.000Z")
 		}
 	}
 	stream["id"] = "stream-1"
@@ -107,6 +111,21 @@ func load(t *testing.T) *manifests {
 }
 
 // required are the variables without a default.
+// nest puts a value under a name with dots, as Fleet does for its templates.
+func nest(context map[string]any, name string, value any) {
+	first, rest, dotted := strings.Cut(name, ".")
+	if !dotted {
+		context[name] = value
+		return
+	}
+	inner, ok := context[first].(map[string]any)
+	if !ok {
+		inner = map[string]any{}
+		context[first] = inner
+	}
+	nest(inner, rest, value)
+}
+
 func required() map[string]any {
 	return map[string]any{"tenant_id": "contoso.example", "client_id": "an-application", "client_secret": `s'e"c: #r{e}t\~`}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
 // TestAlertsPageSaysWhatTheAssetsDo: names and figures of the page are those of
@@ -168,6 +170,27 @@ func TestAgentlessBeginsWithTheImage(t *testing.T) {
 	for _, has := range []string{"organization: defender-endpoint\n", "team: defender-endpoint\n"} {
 		if !strings.Contains(manifest, has) {
 			t.Errorf("the manifest does not say %s", has)
+		}
+	}
+}
+
+// TestCredentialsPage: every kind of credentials and every cloud is on the page, and
+// the others lead to it.
+func TestCredentialsPage(t *testing.T) {
+	text := page(t, packageDir+"/docs/credentials.md")
+	for _, kind := range api.Kinds() {
+		if kind != api.ClientSecret && !strings.Contains(text, "\ncredentials: "+string(kind)+"\n") {
+			t.Errorf("no example with credentials: %s", kind)
+		}
+	}
+	for _, name := range append(api.CloudNames(), api.Regions()...) {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("nothing about %s", name)
+		}
+	}
+	for _, path := range []string{packageDir + "/docs/README.md", packageDir + "/docs/deployment.md", "../../README.md"} {
+		if !strings.Contains(page(t, path), "docs/credentials.md") {
+			t.Errorf("%s does not lead there", path)
 		}
 	}
 }

@@ -31,10 +31,30 @@ var notInFleet = map[string]string{
 // an entry goes when the setting is there.
 var pending = map[string]bool{}
 
+// ofKibana are variables that Kibana fills in for a federated identity; the
+// component makes other settings of them.
+var ofKibana = map[string]string{
+	"supports_cloud_connectors": "credentials", "azure.credentials.tenant_id": "tenant_id", "azure.credentials.client_id": "client_id",
+	"azure_credentials_cloud_connector_id": "nothing: it names the connector",
+}
+
 // entered are other values than the defaults, as a user enters them, and the
 // same as a policy without templates has them.
 var entered = map[string]struct{ value, policy any }{
 	"client_id":                        {"other-application", "other-application"},
+	"credentials":                      {"certificate", "certificate"},
+	"client_secret_expires":            {"2027-01-31", "2027-01-31"},
+	"secret_expiry_warning":            {"72h", "72h"},
+	"client_secret_file":               {"/run/secrets/defender", "/run/secrets/defender"},
+	"certificate":                      {pemText, pemText},
+	"key":                              {pemText, pemText},
+	"key_passphrase":                   {"it's #1: {{x}} & <y>", "it's #1: {{x}} & <y>"},
+	"send_certificate_chain":           {true, true},
+	"managed_identity_object_id":       {"an-object", "an-object"},
+	"managed_identity_resource_id":     {"/subscriptions/x", "/subscriptions/x"},
+	"assertion_file":                   {"/var/run/token", "/var/run/token"},
+	"cloud":                            {"gcc_high", "gcc_high"},
+	"region":                           {"eu", "eu"},
 	"client_secret":                    {"it's #1: {{x}} & <y>", "it's #1: {{x}} & <y>"},
 	"tenant_id":                        {"fabrikam.example", "fabrikam.example"},
 	"login_url":                        {"https://login.microsoftonline.us", "https://login.microsoftonline.us"},
@@ -68,6 +88,14 @@ var entered = map[string]struct{ value, policy any }{
 	}}},
 }
 
+// besides are what a variable cannot be tried without, or not beside.
+var besides = map[string]map[string]any{
+	"credentials":        {"certificate": pemText},
+	"client_secret_file": {"client_secret": nil},
+}
+
+const pemText = "-----BEGIN CERTIFICATE-----\nMIIB+/=\n-----END CERTIFICATE-----\n"
+
 // settings are the names that the component reads, from its decoder's tags.
 func settings() map[string]bool {
 	names := map[string]bool{}
@@ -97,7 +125,7 @@ func TestVariablesAreSettings(t *testing.T) {
 	for _, s := range p.streams {
 		for _, v := range append(slices.Clone(p.vars()), s.vars()...) {
 			offered[v.Name] = true
-			if !known[v.Name] && !pending[v.Name] {
+			if !known[v.Name] && !pending[v.Name] && ofKibana[v.Name] == "" {
 				t.Errorf("data stream %s: variable %s is not read by the component", s.name, v.Name)
 			}
 		}
@@ -135,13 +163,18 @@ func TestTemplates(t *testing.T) {
 	for _, s := range p.streams {
 		var all []string
 		for _, v := range append(slices.Clone(p.vars()), s.vars()...) {
+			if ofKibana[v.Name] != "" {
+				continue
+			}
 			if _, ok := entered[v.Name]; !ok {
 				t.Fatalf("no value to try variable %s with", v.Name)
 			}
 			if pending[v.Name] && !settings()[v.Name] {
 				continue
 			}
-			all = append(all, v.Name)
+			if v.Name != "region" { // the cloud of the others has none
+				all = append(all, v.Name)
+			}
 			t.Run(s.name+"/"+v.Name, func(t *testing.T) { tryVariables(t, p, &s, v.Name) })
 		}
 		t.Run(s.name+"/all", func(t *testing.T) { tryVariables(t, p, &s, all...) })
@@ -153,6 +186,11 @@ func tryVariables(t *testing.T, p *manifests, s *dataStream, names ...string) {
 	policy["data_stream"] = map[string]any{"type": "logs", "dataset": defender.Type + "." + s.name}
 	untouched := decoded(t, maps.Clone(policy))
 	for _, name := range names {
+		for other, v := range besides[name] {
+			if len(names) == 1 {
+				values[other], policy[other] = v, v
+			}
+		}
 		values[name], policy[name] = entered[name].value, entered[name].policy
 	}
 	got, want := decoded(t, fleet(t, p, s, values)), decoded(t, policy)
@@ -170,7 +208,7 @@ func TestVariablesLeftEmpty(t *testing.T) {
 	for _, s := range p.streams {
 		values := required()
 		for _, v := range append(slices.Clone(p.vars()), s.vars()...) {
-			if !v.Required {
+			if !v.Required && values[v.Name] == nil {
 				values[v.Name] = nil
 			}
 		}
@@ -200,8 +238,27 @@ func TestSecretVariables(t *testing.T) {
 			secrets = append(secrets, v.Name)
 		}
 	}
-	if want := []string{"client_id", "client_secret"}; !slices.Equal(secrets, want) {
+	if want := []string{
+		"client_id", "client_secret", "certificate", "key", "key_passphrase",
+		"azure.credentials.tenant_id", "azure.credentials.client_id", "azure_credentials_cloud_connector_id",
+	}; !slices.Equal(secrets, want) {
 		t.Errorf("secrets are %v, want %v", secrets, want)
+	}
+}
+
+// TestFederatedIdentityOfKibana: what Kibana fills in chooses the kind and names
+// tenant and application.
+func TestFederatedIdentityOfKibana(t *testing.T) {
+	t.Setenv("CLOUD_CONNECTORS_ID_TOKEN_FILE", "/run/token")
+	p := load(t)
+	for _, s := range p.streams {
+		values := required()
+		values["supports_cloud_connectors"], values["client_secret"] = true, nil
+		values["azure.credentials.tenant_id"], values["azure.credentials.client_id"] = "theirs.example", "their-application"
+		c := decoded(t, fleet(t, p, &s, values))
+		if c.Credentials != "federated" || c.TenantID != "theirs.example" || c.ClientID != "their-application" || c.AssertionFile != "/run/token" {
+			t.Errorf("data stream %s: %s, %s, %s, %s", s.name, c.Credentials, c.TenantID, c.ClientID, c.AssertionFile)
+		}
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 //
 // What a user left empty is left out, so that the component's default holds.
 // A YAML variable stands on its line as a placeholder, which Fleet replaces by
-// the value; a password is quoted, because any character may be in it.
+// the value; a password is quoted, because any character may be in it, and so is a
+// text of several lines.
 func template(variables ...[]variable) []byte {
 	var b bytes.Buffer
 	for _, list := range variables {
@@ -23,7 +24,7 @@ func template(variables ...[]variable) []byte {
 
 func (v *variable) render(b *bytes.Buffer) {
 	value := "{{" + v.Name + "}}"
-	if v.Type == "password" {
+	if v.Type == "password" || v.Type == "textarea" {
 		value = "{{escape_string " + v.Name + "}}"
 	}
 	line := v.Name + ": " + value + "\n"

@@ -25,6 +25,9 @@ type Request struct {
 	// side and hears nothing, while Config.Timeout lets it wait longer. It is
 	// called from another goroutine and must not block.
 	Silent func(error)
+	// Waits, if set, is told before the call waits for a second or more, for the pace
+	// or until it is made again. It is called in the caller's goroutine.
+	Waits func()
 }
 
 // tellSilent tells of silence as a call would that ended because of it.
@@ -73,7 +76,7 @@ func (c *Client) page(ctx context.Context, r Request, u *url.URL) (page *Page, e
 // the answer of a success; without an error the exchange is its to close.
 func (c *Client) call(ctx context.Context, r Request, u *url.URL, read func(*exchange, http.Header) error) error {
 	op := "get " + clean(u.Path, messageLimit)
-	return repeat(ctx, func() error { return c.named(c.attempt(ctx, r, op, u, read)) })
+	return repeat(ctx, r.Waits, func() error { return c.named(c.attempt(ctx, r, op, u, read)) })
 }
 
 // named tells an error of which cloud it is.
@@ -114,7 +117,7 @@ func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL, 
 
 // send makes one HTTP call within the pace.
 func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t token, read func(*exchange, http.Header) error) error {
-	if err := c.pace.wait(ctx, call{op, u.Path, r.Priority, r.Family}); err != nil {
+	if err := c.pace.wait(ctx, call{op, u.Path, r.Priority, r.Family, r.Waits}); err != nil {
 		return err
 	}
 	began := time.Now()

@@ -269,7 +269,7 @@ func (c *Client) Tenant(ctx context.Context) (string, error) {
 }
 
 func (c *Client) claims(ctx context.Context) (found claims, err error) {
-	err = repeat(ctx, func() error {
+	err = repeat(ctx, nil, func() error {
 		t, err := c.tokens.get(ctx)
 		found = t.claims()
 		return c.named(err)

@@ -107,7 +107,7 @@ func (c *Client) Download(ctx context.Context, r Request, link inputs.Secret) (p
 	if err != nil {
 		return nil, err
 	}
-	err = repeat(ctx, func() error {
+	err = repeat(ctx, r.Waits, func() error {
 		x, response, err := c.exchange(ctx, r, op, u, "")
 		if err != nil {
 			return err

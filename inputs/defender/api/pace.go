@@ -86,6 +86,7 @@ type call struct {
 	op, path string
 	priority Priority
 	family   Family
+	waits    func() // see Request.Waits
 }
 
 // wait blocks until a call may be made. A hold that the server asked for is
@@ -113,6 +114,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 		if !held {
 			d = min(d, aging)
 		}
+		tellWait(c.waits, d)
 		if sleep(ctx, d) != nil {
 			return interrupted(ctx, c.op)
 		}

@@ -71,7 +71,7 @@ func ceiling(first, limit time.Duration, attempt int) time.Duration {
 // repeat calls f until it succeeds, fails for good, or waiting longer would
 // try the caller's patience or outlast its deadline; the last error is then
 // returned.
-func repeat(ctx context.Context, f func() error) error {
+func repeat(ctx context.Context, waits func(), f func() error) error {
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		err := f()
@@ -87,9 +87,20 @@ func repeat(ctx context.Context, f func() error) error {
 		if time.Since(began)+d > limit || outlasts(ctx, d) {
 			return err
 		}
+		tellWait(waits, d)
 		if sleep(ctx, d) != nil {
 			return interrupted(ctx, e.Op)
 		}
+	}
+}
+
+// longWait is what is told to who holds something that others want.
+const longWait = time.Second
+
+// tellWait tells of a long wait (Request.Waits).
+func tellWait(waits func(), d time.Duration) {
+	if waits != nil && d >= longWait {
+		waits()
 	}
 }
 

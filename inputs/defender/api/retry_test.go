@@ -92,7 +92,7 @@ func TestNoWaitBehindTheDeadline(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			began, calls := time.Now(), 0
-			err := repeat(ctx, func() error {
+			err := repeat(ctx, nil, func() error {
 				if calls++; calls == 2 {
 					return nil
 				}
