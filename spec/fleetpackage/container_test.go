@@ -106,26 +106,14 @@ func TestImageRecipe(t *testing.T) {
 	if !ok {
 		t.Fatal("no command places the component")
 	}
-	tree := t.TempDir()
+	homes := []string{"elastic-agent-9.5.2-abcdef", "elastic-agent-9.5.3-fedcba"}
+	modes := map[string]os.FileMode{"defender-endpoint": 0o755, "defender-endpoint.spec.yml": 0o644}
+	tree := imageTree(t, homes, modes)
 	script = strings.NewReplacer("/usr/share/elastic-agent", tree, "/tmp/component", tree+"/component").Replace(script)
 	if os.Getuid() != 0 {
 		script = "chown() { :; }; " + script // root alone may give files away
 	}
-	homes := []string{"elastic-agent-9.5.2-abcdef", "elastic-agent-9.5.3-fedcba"}
-	for _, dir := range []string{"component", "data/" + homes[0] + "/components", "data/" + homes[1] + "/components"} {
-		if err := os.MkdirAll(filepath.Join(tree, dir), 0o750); err != nil {
-			t.Fatal(err)
-		}
-	}
-	modes := map[string]os.FileMode{"defender-endpoint": 0o755, "defender-endpoint.spec.yml": 0o644}
-	for name, mode := range modes {
-		file := filepath.Join(tree, "component", name)
-		if err := os.WriteFile(file, []byte(name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(file, mode); err != nil {
-			t.Fatal(err)
-		}
+	for _, mode := range modes {
 		if !strings.Contains(text, fmt.Sprintf("--chmod=%04o", mode)) {
 			t.Errorf("nothing is copied with mode %o", mode)
 		}
@@ -146,4 +134,26 @@ func TestImageRecipe(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(tree, "component")); err == nil {
 		t.Error("what was copied is still in the image")
 	}
+}
+
+// imageTree makes a tree like that of the image before its last command: two homes
+// of an agent, and the component beside them with these modes.
+func imageTree(t *testing.T, homes []string, modes map[string]os.FileMode) (tree string) {
+	t.Helper()
+	tree = t.TempDir()
+	for _, dir := range []string{"component", "data/" + homes[0] + "/components", "data/" + homes[1] + "/components"} {
+		if err := os.MkdirAll(filepath.Join(tree, dir), 0o750); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, mode := range modes {
+		file := filepath.Join(tree, "component", name)
+		if err := os.WriteFile(file, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree
 }
