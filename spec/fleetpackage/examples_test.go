@@ -46,7 +46,7 @@ func (p *examplePolicy) each(text string) []string {
 }
 
 // TestExamplesRun runs every example as it stands, but for the addresses, with
-// the real program until it has caught up.
+// the real program and the arguments of the systemd unit, until it has caught up.
 func TestExamplesRun(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "defender-endpoint.exe")
 	if out, err := exec.Command("go", "build", "-C", "../..", "-o", binary, "./cmd/defender-endpoint").CombinedOutput(); err != nil {
@@ -74,7 +74,8 @@ func TestExamplesRun(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			out, err := exec.CommandContext(ctx, binary, "run", "-c", file, "--once", "-E", "path.data="+dir).CombinedOutput()
+			arguments := append(unitArguments(t, binary, file, dir), "--once")
+			out, err := exec.CommandContext(ctx, binary, arguments...).CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}

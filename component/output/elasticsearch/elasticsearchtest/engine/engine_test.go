@@ -33,6 +33,9 @@ func testEngine(t *testing.T, kind engine.Kind, version string) {
 	t.Run("ignore_malformed", func(t *testing.T) { testStrict(t, e, p) })
 	t.Run("contract", func(t *testing.T) { testContract(t, e, p) })
 	t.Run("blame", func(t *testing.T) { testBlame(t, e, p) })
+	if kind == engine.OpenSearch { // the other one has no conditions of pipelines
+		t.Run("pipelines", func(t *testing.T) { testPipelines(t, e, p) })
+	}
 	t.Run("kill", func(t *testing.T) { testKill(t, e, p) })
 }
 
