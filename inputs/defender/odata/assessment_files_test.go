@@ -1,6 +1,7 @@
 package odata_test
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -80,6 +81,15 @@ func TestFileThatStaysBad(t *testing.T) {
 	d.restart()
 	d.now = d.now.Add(30 * time.Second)
 	d.did(t, false, "index, file 0, file 0")
+	d.expectRead(t, 1)
+}
+
+// TestStoppedInAFile: no other file is asked for.
+func TestStoppedInAFile(t *testing.T) {
+	d := newDesk(t, 25, onlyFiles)
+	d.fails["file 1"] = []fault{{err: context.Canceled}}
+	d.did(t, true, "index, file 0, file 1")
+	d.did(t, false, "index, file 1, file 2")
 	d.expectRead(t, 1)
 }
 
