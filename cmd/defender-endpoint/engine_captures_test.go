@@ -20,10 +20,10 @@ func (f *feed) captures() {
 	})
 }
 
-// tenant adds the some 20,000 documents of a simulated tenant: of assessments the
+// tenant adds the some 12,000 documents of a simulated tenant: of assessments the
 // rows of lists, of files and of changes.
 func (f *feed) tenant() {
-	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300, Vulnerabilities: 8, Configurations: 5, Baselines: 5})
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300, Vulnerabilities: 3, Configurations: 2, Baselines: 2})
 	for name, resource := range map[string]defendertest.Resource{
 		"alert": defendertest.Alerts, "machine": defendertest.Machines, "machine_action": defendertest.MachineActions,
 	} {

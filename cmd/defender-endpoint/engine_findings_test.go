@@ -16,7 +16,13 @@ import (
 // document of each finding, with its newest state. The engine has no transforms:
 // their queries, keys and orders are run as aggregations.
 func TestEngineFindings(t *testing.T) {
-	e, p := engine.Start(t, engine.Options{}), engine.ReadPackage(t, repository)
+	t.Run("OpenSearch", func(t *testing.T) { testEngineFindings(t, engine.OpenSearch) })
+	t.Run("Elasticsearch", func(t *testing.T) { testEngineFindings(t, engine.Elasticsearch) })
+}
+
+func testEngineFindings(t *testing.T, kind engine.Kind) {
+	t.Helper()
+	e, p := engine.Start(t, engine.Options{Kind: kind}), engine.ReadPackage(t, repository)
 	f := &feed{TB: t, namespace: "findings"}
 	f.vulnerabilities()
 	f.postures()

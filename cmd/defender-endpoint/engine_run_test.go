@@ -125,17 +125,28 @@ func TestEngineLimits(t *testing.T) {
 	}
 }
 
-// testEngineRunOnce: `run --once` of all three streams, some 6,000 documents.
+// testEngineRunOnce: `run --once` of all seven streams, some 9,000 documents.
 func testEngineRunOnce(t *testing.T, e *engine.Engine, p *engine.Package) {
 	in := e.Install(t, p, engine.Installation{Namespace: "default", Strict: true})
-	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300})
-	dir, file := writePolicy(t, policy(listen(t, tenant), e.URL)+`
-      - id: defender-1-machine
-        data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine}
-      - id: defender-1-machine_action
-        data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine_action}
-`)
+	tenant := defendertest.New(defendertest.Options{
+		Seed: 1, Alerts: 1800, Machines: 400, Actions: 300, Vulnerabilities: 3, Configurations: 2, Baselines: 2,
+	})
+	streams := ""
+	for _, name := range []string{"machine", "machine_action", "vulnerability", "configuration", "baseline", "information_gathering"} {
+		streams += `
+      - id: defender-1-` + name + `
+        data_stream: {type: logs, dataset: microsoft_defender_endpoint.` + name + `}
+        file_hosts: [127.0.0.1]`
+	}
+	dir, file := writePolicy(t, policy(listen(t, tenant), e.URL)+streams+"\n")
 	want := 700
+	for _, assessment := range defendertest.Assessments() {
+		for row := range tenant.RowBodies(assessment, false) {
+			if !strings.Contains(row, `"cveId":null`) { // software without a known vulnerability
+				want++
+			}
+		}
+	}
 	for v := range tenant.Versions(defendertest.Alerts) {
 		want += max(1, v.Evidence)
 	}

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -137,15 +136,6 @@ func (s *soak) forgetCalls() {
 			}
 		}
 	}
-}
-
-func (s *soak) checkpoints() []string {
-	s.Helper()
-	files, err := filepath.Glob(filepath.Join(s.dir, "cursors", "*.json"))
-	if err != nil {
-		s.Fatal(err)
-	}
-	return files
 }
 
 // readAsAWhole reports whether the next read of findings is one of changes: what a

@@ -56,6 +56,7 @@ type Loop struct {
 	floor    time.Time      // records from before it are not published; see outdated
 	saved    jsontext.Value // the place that was saved
 	unsaved  error          // why the checkpoint could not be saved
+	age      ageClock       // of the seen set
 
 	// grace outlives a stop by Env.Grace: for the batch in hand and the checkpoint.
 	grace context.Context //nolint:containedctx // it is that of Run
@@ -65,8 +66,8 @@ type Loop struct {
 func New(c Config) *Loop {
 	l := &Loop{
 		Config: c,
-		seen:   newSeenSet(c.Retention, c.Now),
 	}
+	l.seen = newSeenSet(c.Retention, l.age.time)
 	if l.Env.Batches == nil {
 		l.Env.Batches = inputs.NewBatches(1)
 	}

@@ -41,6 +41,9 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if theirs := answer.Asked(); !theirs.IsZero() {
 		asked = theirs
 	}
+	if r.Unserved == nil { // else nobody was asked
+		l.age.read(l.Now(), asked)
+	}
 	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From, peek: r.Peek}
 	if err := l.records(ctx, answer, &page); err != nil {
 		return page.PageStats, err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
 const baselinePrefix = "microsoft_defender_endpoint.baseline."
@@ -84,23 +85,6 @@ func TestBaselineDuplicates(t *testing.T) {
 func TestBaselineNames(t *testing.T) {
 	m := newMapper(baselineResource, configOf(baselineResource), someAgent, someTime, nil)
 	names := m.Definer()
-	named := func(record string) (rule, category, benchmark, version, profile string) {
-		m.Read(raw(record), nil)
-		if _, err := m.Documents(func(d *ecs.Document) error {
-			text := func(path string) string {
-				if v := d.Get(path); v.Present() {
-					return v.String()
-				}
-				return ""
-			}
-			rule, category, benchmark = text("rule.name"), text("rule.section"), text("rule.benchmark.name")
-			version, profile = text("rule.benchmark.version"), text(baselinePrefix+"profile_name")
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
 	for list, elements := range map[string][]string{
 		baselineProfiles: {
 			`{"id":"p10","name":"Our Windows 10","benchmark":"CIS","version":"1.4.0"}`,
@@ -129,13 +113,32 @@ func TestBaselineNames(t *testing.T) {
 		{"p10", "4.4", "4.4, , CIS, 1.4.0, Our Windows 10"},
 		{"p12", "5.5", "5.5, , , , "},
 	} {
-		rule, category, benchmark, version, profile := named(fmt.Sprintf(`{"id":"x","profileId":%q,"configurationId":%q}`, c.profile, c.configuration))
-		if got := strings.Join([]string{rule, category, benchmark, version, profile}, ", "); got != c.want {
+		if got := named(t, m, c.profile, c.configuration); got != c.want {
 			t.Errorf("%s of %s: got %q, want %q", c.configuration, c.profile, got, c.want)
 		}
 	}
 	names.Forget()
-	if rule, _, _, _, _ := named(`{"id":"x","profileId":"p10","configurationId":"2.2"}`); rule != "2.2" {
-		t.Errorf("a name that was forgotten: %q", rule)
+	if got := named(t, m, "p10", "2.2"); got != "2.2, , , , " {
+		t.Errorf("names that were forgotten: %q", got)
 	}
+}
+
+// named is what a row's document says of its rule and profile.
+func named(t *testing.T, m *mapping.Mapper, profile, configuration string) string {
+	t.Helper()
+	var texts []string
+	m.Read(fmt.Appendf(nil, `{"id":"x","profileId":%q,"configurationId":%q}`, profile, configuration), nil)
+	if _, err := m.Documents(func(d *ecs.Document) error {
+		for _, path := range []string{"rule.name", "rule.section", "rule.benchmark.name", "rule.benchmark.version", baselinePrefix + "profile_name"} {
+			text := ""
+			if v := d.Get(path); v.Present() {
+				text = v.String()
+			}
+			texts = append(texts, text)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(texts, ", ")
 }

@@ -25,15 +25,47 @@ import (
 type Config struct {
 	// TenantID is the Entra tenant: a GUID or a verified domain. Required.
 	TenantID string `config:"tenant_id"`
-	// ClientID is the application (client) id. Required.
+	// ClientID is the application (client) id. Required, except with a managed
+	// identity, where it names a user-assigned one.
 	ClientID string `config:"client_id"`
-	// ClientSecret is the secret's value, not its id. Required.
-	ClientSecret inputs.Secret `config:"client_secret"`
-	// LoginURL is the Entra host of the cloud.
+	// Credentials is how the application proves who it is, one of api.Kinds. Default
+	// client_secret.
+	Credentials string `config:"credentials"`
+	// ClientSecret is the secret's value, not its id; ClientSecretFile the absolute
+	// path of a file with it. One of them is required with credentials: client_secret.
+	ClientSecret     inputs.Secret `config:"client_secret"`
+	ClientSecretFile string        `config:"client_secret_file"`
+	// ClientSecretExpires is the day when the secret ends, such as 2027-01-31. Default
+	// unknown.
+	ClientSecretExpires string `config:"client_secret_expires"`
+	// SecretExpiryWarning is how long before the end of a secret or certificate the
+	// unit is DEGRADED. Default 168h, 0 is never.
+	SecretExpiryWarning time.Duration `config:"secret_expiry_warning"`
+	// Certificate is PEM text, PKCS#12 as base64, or the absolute path of a file of
+	// either; Key the same for a PEM key that stands elsewhere. KeyPassphrase opens
+	// either. SendCertificateChain is for trust by subject name and issuer.
+	Certificate          inputs.Secret `config:"certificate"`
+	Key                  inputs.Secret `config:"key"`
+	KeyPassphrase        inputs.Secret `config:"key_passphrase"`
+	SendCertificateChain bool          `config:"send_certificate_chain"`
+	// ManagedIdentityObjectID or ManagedIdentityResourceID name a user-assigned
+	// managed identity in place of ClientID.
+	ManagedIdentityObjectID   string `config:"managed_identity_object_id"`
+	ManagedIdentityResourceID string `config:"managed_identity_resource_id"`
+	// AssertionFile is the absolute path of a file with a token of another issuer.
+	AssertionFile string `config:"assertion_file"`
+	// Cloud is one of api.CloudNames and sets LoginURL, URL and TokenScopes, where
+	// those are not set themselves. Default commercial.
+	Cloud string `config:"cloud"`
+	// Region chooses the host of one of api.Regions in the commercial cloud. Default
+	// none: the service chooses.
+	Region string `config:"region"`
+	// LoginURL is the Entra host. Default that of the cloud.
 	LoginURL string `config:"login_url"`
-	// URL is the Defender API's host of the cloud or region.
+	// URL is the Defender API's host. Default that of the cloud or region.
 	URL string `config:"url"`
-	// TokenScopes are the scopes of the token, each ending in /.default.
+	// TokenScopes are the scopes of the token, each ending in /.default. Default that
+	// of the cloud.
 	TokenScopes []string `config:"token_scopes,replace"`
 	// OAuthEndpointParams are further form values for the token request.
 	OAuthEndpointParams map[string][]string `config:"oauth_endpoint_params"`
@@ -98,12 +130,12 @@ type Config struct {
 
 	// Fields are added to every document, under fields or, with
 	// FieldsUnderRoot, at the top.
-	Fields          map[string]any `config:",ignore"`
+	Fields          map[string]any `config:"fields,ignore"`
 	FieldsUnderRoot bool           `config:"fields_under_root"`
 	// Processors change or drop documents before they are published: the
 	// input's, then the stream's. Supported are add_fields, add_tags,
 	// drop_event, drop_fields and rename, each with a condition in when.
-	Processors []any `config:",ignore"`
+	Processors []any `config:"processors,ignore"`
 
 	// DataStream is the stream's data_stream; the dataset chooses the resource.
 	DataStream dataStream `config:"data_stream"`
@@ -119,6 +151,7 @@ func (c Config) reads() Config {
 	c.Tags, c.Fields, c.FieldsUnderRoot, c.Processors = nil, nil, false, nil
 	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields, c.SoftwareWithoutCVE = false, false, false
 	c.TimestampSource, c.Evidence, c.Pipeline, c.Index = "", "", "", ""
+	c.ClientSecretExpires, c.SecretExpiryWarning = "", 0
 	c.DataStream = dataStream{Dataset: c.DataStream.Dataset}
 	return c
 }
@@ -137,9 +170,10 @@ const (
 
 func defaults() Config {
 	return Config{
-		LoginURL:          "https://login.microsoftonline.com",
-		URL:               "https://api.security.microsoft.com",
-		TokenScopes:       []string{"https://api.securitycenter.microsoft.com/.default"},
+		Credentials: string(api.ClientSecret),
+
+		SecretExpiryWarning: 7 * 24 * time.Hour,
+
 		InitialInterval:   24 * time.Hour,
 		Overlap:           15 * time.Minute,
 		BatchSize:         10_000,
@@ -165,11 +199,20 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	r.Decode(&transport)
 	c.HTTP = transport.HTTP(r)
 	r.Named(c.takeProcessors(input, stream)...)
-	if resource := resourceOf(c.DataStream.Dataset); resource != nil {
+	resource := resourceOf(c.DataStream.Dataset)
+	switch {
+	case c.DataStream.Dataset == collectorDataset:
+		c.adoptCollector(r)
+		return c, r.Err()
+	case resource != nil:
 		c.adopt(resource)
-	} else {
+	default:
 		r.Named(unknownDataset(c.DataStream.Dataset))
+		// Their defaults cannot be known, and are no fault of their own.
+		c.Interval, c.FullInterval = cmp.Or(c.Interval, time.Minute), cmp.Or(c.FullInterval, time.Hour)
 	}
+	c.takeEnvironment()
+	c.fillCloud(r)
 	c.check(r)
 	return c, r.Err()
 }
@@ -245,8 +288,7 @@ var tenant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
 func (c *Config) check(r *policy.Reader) {
 	r.Check(tenant.MatchString(c.TenantID), "tenant_id", "required: the directory (tenant) id, a GUID or a domain")
-	r.Check(c.ClientID != "", "client_id", "required: the application (client) id")
-	r.Check(c.ClientSecret.Reveal() != "", "client_secret", "required: the value of a client secret of the application")
+	c.checkCredentials(r)
 	r.Check(isHTTP(c.LoginURL), "login_url", "want a URL such as https://login.microsoftonline.com")
 	r.Check(isHTTP(c.URL), "url", "want a URL such as https://api.security.microsoft.com")
 	r.Check(len(c.TokenScopes) > 0, "token_scopes", "want at least one scope")

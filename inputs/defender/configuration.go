@@ -96,7 +96,12 @@ func (m *configurationMapper) Read(record raw) (string, time.Time, error) {
 		return "", time.Time{}, err
 	}
 	device, rule := m.row.DeviceID.Text(), m.row.ConfigurationID.Text()
-	if m.key = device + rule; device != "" && rule != "" {
+	switch {
+	case device == "":
+		m.key = rule
+	case rule == "":
+		m.key = device
+	default:
 		m.key = device + "_" + rule
 	}
 	seen, _ := m.row.Timestamp.Time()

@@ -3,6 +3,8 @@ package defender
 import (
 	"fmt"
 	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
 // Settings that only the alerts of Elastic's package have, up to its version 4,
@@ -68,3 +70,14 @@ func goneNotice(input, stream map[string]any) string {
 	}
 	return strings.Join(notices, "; ")
 }
+
+// formerKeys declares the names of both tables.
+type formerKeys struct {
+	_ any `config:"request_url"`
+	_ any `config:"scopes"`
+	_ any `config:"azure_resource"`
+	_ any `config:"token_url"`
+}
+
+// Settings implements inputs.Input.
+func (in *Input) Settings() []any { return []any{&Config{}, &policy.Transport{}, &formerKeys{}} }

@@ -11,6 +11,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
 // resources are the Defender collections this input reads. A stream finds its
@@ -113,9 +114,15 @@ func resourceOf(dataset string) *resource {
 }
 
 func unknownDataset(dataset string) error {
-	known := make([]string, len(resources))
+	known := make([]string, len(resources), len(resources)+1)
 	for i, r := range resources {
 		known[i] = r.dataset
 	}
-	return fmt.Errorf("data_stream.dataset: no resource for %q, want one of %s", dataset, strings.Join(known, ", "))
+	known = append(known, collectorDataset)
+	meant := ""
+	if nearest := policy.Nearest(dataset, known); nearest != "" {
+		meant = "did you mean " + nearest + "? "
+	}
+	short := strings.ReplaceAll(strings.Join(known, ", "), module+".", "") // a unit's text has little room
+	return fmt.Errorf("data_stream.dataset: no resource for %q, %swant %s. and one of %s", dataset, meant, module, short)
 }

@@ -121,7 +121,10 @@ func (e *Envelope) Float(f *Field) ecs.Value {
 	if Blank(f.Value) {
 		return ecs.Value{}
 	}
-	number := Raw(ecs.Unquote(f.Value))
+	number := f.Value
+	if number.Kind() == '"' {
+		number = Raw(ecs.Unquote(number))
+	}
 	if number.Kind() == '0' && number.IsValid() {
 		x, err := strconv.ParseFloat(ecs.Alias(number), 64)
 		switch {

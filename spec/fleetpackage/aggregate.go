@@ -49,15 +49,19 @@ const indexField = "_index"
 
 // read are the documents that a panel reads, of those in the dashboard's scope.
 func (p *panel) read(documents []document) []document {
-	return filter(documents, append([]condition{{field: indexField, value: latestAlert, not: !p.latest}}, p.only...))
+	from := is(indexField, p.latest)
+	if p.latest == "" {
+		from = condition{field: indexField, absent: true}
+	}
+	return filter(documents, append([]condition{from}, p.only...))
 }
 
 // counted is the number of documents, or of a field's different values, or the
-// median of a field in minutes.
+// median of a field.
 func (p *panel) counted(documents []document) int {
 	switch {
 	case p.median != "":
-		return p.minutes(documents)
+		return p.medianOf(documents)
 	case p.count == "":
 		return len(documents)
 	}
@@ -70,7 +74,8 @@ func (p *panel) counted(documents []document) int {
 	return len(different)
 }
 
-func (p *panel) minutes(documents []document) int {
+// medianOf is the median of a field, in the panel's unit.
+func (p *panel) medianOf(documents []document) int {
 	var all []float64
 	for _, d := range documents {
 		for _, v := range d[p.median] {
@@ -82,6 +87,9 @@ func (p *panel) minutes(documents []document) int {
 	}
 	slices.Sort(all)
 	median := (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	if p.days {
+		return int(math.Round(time.Duration(median).Hours() / 24))
+	}
 	return int(math.Round(time.Duration(median).Minutes()))
 }
 
@@ -90,6 +98,8 @@ func (p *panel) figure(n int) string {
 	switch {
 	case p.median != "" && n == 0:
 		return "-"
+	case p.days:
+		return fmt.Sprint(n, " d")
 	case p.median != "":
 		return fmt.Sprint(n, " min")
 	}

@@ -39,11 +39,12 @@ type panel struct {
 	// count is the field whose different values are counted; empty: documents.
 	count string
 	// median is the field whose median is shown in the place of a count, in
-	// nanoseconds.
+	// nanoseconds: as minutes, or with days as days.
 	median string
-	// latest panels read latestAlert and not the data stream, which has each update
-	// of an alert: an alert that was new once is found as new there for ever.
-	latest bool
+	days   bool
+	// latest is the index that the panel reads in the place of the data streams, of
+	// those in latestNames: there an alert that was new once is found as new for ever.
+	latest string
 	// unknown makes documents without a value a group, and not invisible.
 	unknown bool
 	// colours are those of values that mean something; others get the next free one.
@@ -86,8 +87,20 @@ func dataset(stream string) condition {
 
 func top(label, field string) []column { return []column{{label, field}} }
 
-// latestAlert has one document for each alert: the transform's destination.
-const latestAlert = "defender_endpoint.latest_alert"
+// The destinations of transforms, which have one document for each alert, each
+// finding, and each machine and rule.
+const (
+	latestAlert   = "defender_endpoint.latest_alert"
+	latestFinding = "security_solution-microsoft_defender_endpoint.vulnerability_latest"
+	latestPosture = "security_solution-microsoft_defender_endpoint.misconfiguration_latest"
+)
+
+// latestNames are what data views of these are called.
+var latestNames = map[string]string{
+	latestAlert:   "Latest alerts of Microsoft Defender for Endpoint",
+	latestFinding: "Latest vulnerabilities of Microsoft Defender for Endpoint",
+	latestPosture: "Latest misconfigurations of Microsoft Defender for Endpoint",
+}
 
 const (
 	alertPrefix   = "microsoft.defender_endpoint."
@@ -147,10 +160,10 @@ var dashboards = []dashboard{
 		},
 		panels: []panel{
 			{kind: number, title: "Alerts", count: "event.id", x: 0, y: 0, w: 12, h: 6},
-			{kind: number, title: "New", latest: true, only: []condition{is(alertPrefix+"status", "New")}, x: 12, y: 0, w: 12, h: 6},
-			{kind: number, title: "High and critical, not resolved", latest: true, only: []condition{{field: "event.severity", value: "73", atLeast: true}, unresolved}, x: 24, y: 0, w: 12, h: 6},
+			{kind: number, title: "New", latest: latestAlert, only: []condition{is(alertPrefix+"status", "New")}, x: 12, y: 0, w: 12, h: 6},
+			{kind: number, title: "High and critical, not resolved", latest: latestAlert, only: []condition{{field: "event.severity", value: "73", atLeast: true}, unresolved}, x: 24, y: 0, w: 12, h: 6},
 			{kind: number, title: "Machines with alerts", count: "host.id", x: 36, y: 0, w: 12, h: 6},
-			{kind: triage, title: "Alerts to triage: not resolved, latest state", latest: true, only: []condition{unresolved}, buckets: severities, colours: severityColours, by: []column{
+			{kind: triage, title: "Alerts to triage: not resolved, latest state", latest: latestAlert, only: []condition{unresolved}, buckets: severities, colours: severityColours, by: []column{
 				{"Title", "rule.name"}, {"Machine", "host.name"}, {"User", "user.name"}, {"State", alertPrefix + "status"},
 				{"Owner", alertPrefix + "assignedTo"}, {"Incident", alertPrefix + "incidentId"},
 			}, x: 0, y: 6, w: 48, h: 14},
@@ -158,7 +171,7 @@ var dashboards = []dashboard{
 			{kind: donut, title: "Alerts by severity", buckets: severities, colours: severityColours, count: "event.id", x: 32, y: 20, w: 16, h: 13},
 			{kind: bars, title: "Alerts by category", by: top("Category", "event.action"), count: "event.id", x: 0, y: 33, w: 16, h: 13},
 			{kind: bars, title: "Alerts by technique", by: top("Technique", "threat.technique.id"), count: "event.id", x: 16, y: 33, w: 16, h: 13},
-			{kind: donut, title: "Alerts by latest state", latest: true, unknown: true, by: top("State", alertPrefix+"status"), colours: stateColours, x: 32, y: 33, w: 16, h: 13},
+			{kind: donut, title: "Alerts by latest state", latest: latestAlert, unknown: true, by: top("State", alertPrefix+"status"), colours: stateColours, x: 32, y: 33, w: 16, h: 13},
 			{kind: bars, title: "Machines with most alerts", by: top("Machine", "host.name"), count: "event.id", x: 0, y: 46, w: 16, h: 13},
 			{kind: bars, title: "Alerts by detection source", by: top("Source", "observer.name"), count: "event.id", x: 16, y: 46, w: 16, h: 13},
 			{kind: bars, title: "Evidence by type", by: top("Type", alertPrefix+"evidence.entityType"), x: 32, y: 46, w: 16, h: 13},
@@ -217,6 +230,8 @@ var dashboards = []dashboard{
 			}, count: "event.id", newest: true, x: 0, y: 50, w: 48, h: 16},
 		},
 	},
+	vulnerabilityDashboard,
+	postureDashboard,
 	{
 		name:        "collector",
 		title:       "[Microsoft Defender for Endpoint] Collector Health",

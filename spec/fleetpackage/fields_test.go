@@ -12,7 +12,6 @@ import (
 
 // The vendor's objects of the assessment streams.
 const (
-	vulnerabilityPrefix = defender.Type + ".vulnerability."
 	configurationPrefix = defender.Type + ".configuration."
 	baselinePrefix      = defender.Type + ".baseline."
 	gatheringPrefix     = defender.Type + ".information_gathering."
@@ -184,48 +183,52 @@ func TestECSTypes(t *testing.T) {
 	}
 }
 
+// upstreamTypes are the types of fields that are no keywords, and of those outside the
+// machines' and the assessments' objects.
+var upstreamTypes = map[string][]string{
+	"date": {
+		alertPrefix + "lastUpdateTime", alertPrefix + "resolvedTime", machinePrefix + "first_seen", machinePrefix + "last_seen",
+		actionPrefix + "cancellation_date_time_utc", actionPrefix + "creation_date_time_utc", actionPrefix + "last_update_date_time_utc",
+		vulnerabilityPrefix + "event_timestamp", vulnerabilityPrefix + "first_seen_timestamp", vulnerabilityPrefix + "last_seen_timestamp",
+		gatheringPrefix + "last_seen", infoPrefix + "av_engine_publish_time", infoPrefix + "av_engine_update_time", infoPrefix + "av_mode_data_refresh_time",
+		infoPrefix + "av_platform_expiration_time", infoPrefix + "av_platform_publish_time", infoPrefix + "av_platform_update_time",
+		infoPrefix + "av_signature_data_refresh_time", infoPrefix + "av_signature_publish_time", infoPrefix + "av_signature_update_time",
+		// Upstream has none of these.
+		configurationPrefix + "timestamp", baselinePrefix + "compliance_calculation_time_offset", baselinePrefix + "data_collection_time_offset",
+		gatheringPrefix + "timestamp", infoPrefix + "quick_scan_time", infoPrefix + "full_scan_time",
+	},
+	"float": {vulnerabilityPrefix + "cvss_score", "vulnerability.score.base"},
+	"ip": {
+		alertPrefix + "evidence.ipAddress", machinePrefix + "last_external_ip_address", machinePrefix + "last_ip_address",
+		machinePrefix + "ip_addresses.ip_address",
+	},
+	"boolean": {
+		machinePrefix + "is_aad_joined", machinePrefix + "is_excluded", machinePrefix + "is_potential_duplication", vulnerabilityPrefix + "is_onboarded",
+		vulnerabilityPrefix + "security_update_available", configurationPrefix + "is_applicable", configurationPrefix + "is_compliant",
+		configurationPrefix + "is_expected_user_impact", baselinePrefix + "is_applicable", baselinePrefix + "is_compliant",
+		infoPrefix + "av_is_engine_up_to_date", infoPrefix + "av_is_platform_up_to_date", infoPrefix + "av_is_signature_up_to_date", infoPrefix + "is_av_engine_loaded",
+	},
+	"long": {machinePrefix + "os_build", actionPrefix + "error_h_result", configurationPrefix + "configuration_impact"},
+	"flattened": { // upstream has none
+		alertPrefix + "unknown", machinePrefix + "unknown", actionPrefix + "unknown", vulnerabilityPrefix + "unknown",
+		configurationPrefix + "unknown", baselinePrefix + "unknown", gatheringPrefix + "unknown",
+	},
+	"constant_keyword": {"data_stream.type", "data_stream.dataset", "data_stream.namespace", "event.dataset", "event.module", "labels.is_transform_source"},
+	"keyword": {
+		alertPrefix + "assignedTo", alertPrefix + "classification", alertPrefix + "determination", alertPrefix + "evidence.aadUserId",
+		alertPrefix + "evidence.accountName", alertPrefix + "evidence.domainName", alertPrefix + "evidence.entityType",
+		alertPrefix + "evidence.userPrincipalName", alertPrefix + "incidentId", alertPrefix + "investigationId",
+		alertPrefix + "investigationState", alertPrefix + "rbacGroupName", alertPrefix + "status", alertPrefix + "threatFamilyName",
+		"input.type", "resource.id", "resource.name", "vulnerability.cve", "vulnerability.status", "vulnerability.title",
+	},
+}
+
 // TestUpstreamTypes: where Elastic's package declares a vendor field, the type
 // is the same, so that data of both can be searched together.
 func TestUpstreamTypes(t *testing.T) {
 	types := typesByField(t)
 	special := map[string]bool{}
-	for typ, names := range map[string][]string{
-		"date": {
-			alertPrefix + "lastUpdateTime", alertPrefix + "resolvedTime", machinePrefix + "first_seen", machinePrefix + "last_seen",
-			actionPrefix + "cancellation_date_time_utc", actionPrefix + "creation_date_time_utc", actionPrefix + "last_update_date_time_utc",
-			vulnerabilityPrefix + "event_timestamp", vulnerabilityPrefix + "first_seen_timestamp", vulnerabilityPrefix + "last_seen_timestamp",
-			gatheringPrefix + "last_seen", infoPrefix + "av_engine_publish_time", infoPrefix + "av_engine_update_time", infoPrefix + "av_mode_data_refresh_time",
-			infoPrefix + "av_platform_expiration_time", infoPrefix + "av_platform_publish_time", infoPrefix + "av_platform_update_time",
-			infoPrefix + "av_signature_data_refresh_time", infoPrefix + "av_signature_publish_time", infoPrefix + "av_signature_update_time",
-			// Upstream has none of these.
-			configurationPrefix + "timestamp", baselinePrefix + "compliance_calculation_time_offset", baselinePrefix + "data_collection_time_offset",
-			gatheringPrefix + "timestamp", infoPrefix + "quick_scan_time", infoPrefix + "full_scan_time",
-		},
-		"float": {vulnerabilityPrefix + "cvss_score", "vulnerability.score.base"},
-		"ip": {
-			alertPrefix + "evidence.ipAddress", machinePrefix + "last_external_ip_address", machinePrefix + "last_ip_address",
-			machinePrefix + "ip_addresses.ip_address",
-		},
-		"boolean": {
-			machinePrefix + "is_aad_joined", machinePrefix + "is_excluded", machinePrefix + "is_potential_duplication", vulnerabilityPrefix + "is_onboarded",
-			vulnerabilityPrefix + "security_update_available", configurationPrefix + "is_applicable", configurationPrefix + "is_compliant",
-			configurationPrefix + "is_expected_user_impact", baselinePrefix + "is_applicable", baselinePrefix + "is_compliant",
-			infoPrefix + "av_is_engine_up_to_date", infoPrefix + "av_is_platform_up_to_date", infoPrefix + "av_is_signature_up_to_date", infoPrefix + "is_av_engine_loaded",
-		},
-		"long": {machinePrefix + "os_build", actionPrefix + "error_h_result", configurationPrefix + "configuration_impact"},
-		"flattened": { // upstream has none
-			alertPrefix + "unknown", machinePrefix + "unknown", actionPrefix + "unknown", vulnerabilityPrefix + "unknown",
-			configurationPrefix + "unknown", baselinePrefix + "unknown", gatheringPrefix + "unknown",
-		},
-		"constant_keyword": {"data_stream.type", "data_stream.dataset", "data_stream.namespace", "event.dataset", "event.module", "labels.is_transform_source"},
-		"keyword": {
-			alertPrefix + "assignedTo", alertPrefix + "classification", alertPrefix + "determination", alertPrefix + "evidence.aadUserId",
-			alertPrefix + "evidence.accountName", alertPrefix + "evidence.domainName", alertPrefix + "evidence.entityType",
-			alertPrefix + "evidence.userPrincipalName", alertPrefix + "incidentId", alertPrefix + "investigationId",
-			alertPrefix + "investigationState", alertPrefix + "rbacGroupName", alertPrefix + "status", alertPrefix + "threatFamilyName",
-			"input.type", "resource.id", "resource.name", "vulnerability.cve", "vulnerability.status", "vulnerability.title",
-		},
-	} {
+	for typ, names := range upstreamTypes {
 		for _, name := range names {
 			special[name] = true
 			if types[name] != typ {

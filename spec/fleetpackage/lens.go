@@ -131,8 +131,12 @@ func metricColumn(p *panel) object {
 		column["operationType"], column["sourceField"] = "unique_count", p.count
 	case p.median != "":
 		column["operationType"], column["sourceField"] = "median", p.median
+		unit := "asMinutes"
+		if p.days {
+			unit = "asDays"
+		}
 		column["params"] = object{"emptyAsNull": true, "format": object{
-			"id": "duration", "params": object{"fromUnit": "nanoseconds", "toUnit": "asMinutes", "decimals": 0, "compact": true},
+			"id": "duration", "params": object{"fromUnit": "nanoseconds", "toUnit": unit, "decimals": 0, "compact": true},
 		}}
 	}
 	return column

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,27 @@ func TestPagesNameTheirEdition(t *testing.T) {
 		for _, has := range []string{"This package is `" + e.Name + "`;", "search for **" + e.Title + "**"} {
 			if !strings.Contains(readme, has) {
 				t.Errorf("%s: README does not say %s", e.Name, has)
+			}
+		}
+	}
+}
+
+// TestPagesAreInBothZips: every page is in both zips, and what leads there.
+func TestPagesAreInBothZips(t *testing.T) {
+	sources, err := filepath.Glob(packageDir + "/_dev/build/docs/*.md")
+	if err != nil || len(sources) < 5 {
+		t.Fatalf("%d pages (%v)", len(sources), err)
+	}
+	for _, e := range editions {
+		files := upload(t, e).files
+		for _, source := range sources {
+			if name := "docs/" + filepath.Base(source); len(files[name]) == 0 {
+				t.Errorf("%s has no %s", e.Name, name)
+			}
+		}
+		for _, page := range []string{"reading.md", "alerts.md", "response.md", "deployment.md", "troubleshooting.md", "packages.md"} {
+			if !strings.Contains(string(files["docs/README.md"]), "`docs/"+page+"`") {
+				t.Errorf("%s: README does not lead to docs/%s", e.Name, page)
 			}
 		}
 	}

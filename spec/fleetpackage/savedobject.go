@@ -80,7 +80,7 @@ func (d *dashboard) savedObject(e *edition) object {
 		if p.kind == note {
 			continue
 		}
-		if !p.latest {
+		if p.latest == "" {
 			references = append(references, indexPattern(id+":"+layerReference(id)))
 		}
 		for n := range d.scope {
@@ -129,8 +129,8 @@ func (p *panel) embeddable(d *dashboard, id string) object {
 	}
 	l := newLens(p, id)
 	references, internal, views := []any{indexPattern(layerReference(id))}, []any{}, object{}
-	if p.latest {
-		view := latestView()
+	if p.latest != "" {
+		view := latestView(p.latest)
 		references, internal, views = nil, []any{object{"id": view["id"], "name": layerReference(id), "type": "index-pattern"}}, object{view["id"].(string): view}
 	}
 	filters := []any{}
@@ -160,9 +160,9 @@ func layerReference(layer string) string { return "indexpattern-datasource-layer
 
 // latestView is a data view that a panel brings with itself: no view of Kibana
 // reads the transform's destination.
-func latestView() object {
+func latestView(index string) object {
 	return object{
-		"id": uuid("dataview/" + latestAlert), "title": latestAlert, "name": "Latest alerts of Microsoft Defender for Endpoint",
+		"id": uuid("dataview/" + index), "title": index, "name": latestNames[index],
 		"timeFieldName": "@timestamp", "allowNoIndex": true, "sourceFilters": []any{}, "runtimeFieldMap": object{}, "fieldAttrs": object{},
 		"fieldFormats": object{alertLink: object{"id": "url", "params": object{"type": "a", "labelTemplate": "Open"}}},
 	}

@@ -170,6 +170,7 @@ func TestPanelsHaveTheirReferences(t *testing.T) {
 func TestDashboardIDsAreUpstreams(t *testing.T) {
 	for name, id := range map[string]string{
 		"alerts": "65402c30-ca6a-11ea-9d4d-9737a63aaa55", "machines": "c89734ca-ab7f-419d-b665-50076cceee60", "actions": "6a043fee-1e3d-454b-96d1-159e6efce215",
+		"vulnerabilities": "afb93ff7-9903-4d91-9028-9fe9c5a434f8", "posture": "f306ae11-0b08-4b3b-ba14-2c1188d6cbc9",
 	} {
 		at := slices.IndexFunc(dashboards, func(d dashboard) bool { return d.name == name })
 		if at < 0 || dashboards[at].id(&elasticName) != "microsoft_defender_endpoint-"+id {
@@ -195,7 +196,7 @@ func TestSeverityIsComplete(t *testing.T) {
 		t.Errorf("alerts of unknown severity are %v", in)
 	}
 	colours := map[string]string{}
-	for _, c := range slices.Concat(severityColours, levelColours, stateColours, statusColours, healthColours) {
+	for _, c := range slices.Concat(severityColours, levelColours, stateColours, statusColours, healthColours, findingColours, exploitColours, changeColours, evaluationColours) {
 		if former := colours[c.value]; former != "" && former != c.colour {
 			t.Errorf("%s has two colours, %s and %s", c.value, former, c.colour)
 		}

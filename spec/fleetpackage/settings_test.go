@@ -204,3 +204,18 @@ func TestSecretVariables(t *testing.T) {
 		t.Errorf("secrets are %v, want %v", secrets, want)
 	}
 }
+
+// TestSettingsPageNamesThemAll: every setting that a policy may hold is on the
+// page of settings.
+func TestSettingsPageNamesThemAll(t *testing.T) {
+	text := page(t, packageDir+"/docs/settings.md")
+	for name := range settings() {
+		switch name {
+		case "auth", "timeout", "idle_connection_timeout", "data_stream": // notInFleet has the reasons
+			continue
+		}
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("the page does not name %s", name)
+		}
+	}
+}

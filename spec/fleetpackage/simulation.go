@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -31,8 +34,9 @@ var resources = map[string]defendertest.Resource{
 // simulated are the documents that previews are drawn from: the records of the
 // demo's simulated tenant through the production mapping.
 func simulated(ctx context.Context) ([]document, error) {
+	clock := previewTime
 	tenant := defendertest.New(defendertest.Options{
-		Seed: 1, Alerts: 200, Machines: 50, Actions: 120, Now: func() time.Time { return previewTime },
+		Seed: 1, Alerts: 200, Machines: 50, Actions: 120, Vulnerabilities: 12, Configurations: 8, Baselines: 8, Now: func() time.Time { return clock },
 	})
 	var documents []document
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
@@ -46,7 +50,92 @@ func simulated(ctx context.Context) ([]document, error) {
 		}
 		documents = append(documents, mapped...)
 	}
-	return between(documents, previewTime.Add(-previewSpan), previewTime), nil
+	assessed, err := assessments(tenant, &clock)
+	if err != nil {
+		return nil, err
+	}
+	return between(append(documents, assessed...), previewTime.Add(-previewSpan), previewTime), nil
+}
+
+// assessmentRows are the simulated assessments by the names of the mapping.
+var assessmentRows = map[string]defendertest.Assessment{
+	"vulnerability": defendertest.Vulnerabilities, "configuration": defendertest.Configurations,
+	"baseline": defendertest.Baselines, "information_gathering": defendertest.Gathered,
+}
+
+// assessments are the rows of full reads, and the changes of some hours.
+func assessments(tenant *defendertest.Tenant, clock *time.Time) ([]document, error) {
+	var all []document
+	add := func(name string, rows iter.Seq[string], whole bool) error {
+		m, err := newMapping(name, nil)
+		if err != nil {
+			return err
+		}
+		if whole {
+			m.mapper.Began(previewTime.Add(-time.Minute))
+		} else if m.mapper, err = defender.NewMapper(name, nil, collector); err != nil {
+			return err
+		}
+		var records []json.RawMessage
+		for row := range rows {
+			records = append(records, json.RawMessage(row))
+		}
+		documents, err := m.all(name, records)
+		all = append(all, documents...)
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(assessmentRows)) {
+		if err := add(name, tenant.RowBodies(assessmentRows[name], false), true); err != nil {
+			return nil, err
+		}
+	}
+	for hour := range 3 {
+		*clock = previewTime.Add(time.Duration(hour-2)*6*time.Hour - time.Minute)
+		first := 100 * hour
+		if err := errors.Join(tenant.FixFindings(first, first+7, first+31, first+45), tenant.ChangeRows(defendertest.Vulnerabilities, first+3, first+4)); err != nil {
+			return nil, err
+		}
+		*clock = clock.Add(time.Second)
+		if err := tenant.FindAgain(first+7, first+45); err != nil {
+			return nil, err
+		}
+	}
+	*clock = previewTime
+	if err := add("vulnerability", tenant.ChangeBodies(defendertest.Vulnerabilities), false); err != nil {
+		return nil, err
+	}
+	all = append(all, latestStates(all, latestFinding, "vulnerability.id", "vulnerability.id", "resource.id", "package.name", "package.version")...)
+	return append(all, latestStates(all, latestPosture, evaluation, "rule.id", "rule.benchmark.id", "resource.id")...), nil
+}
+
+// latestStates are what a transform makes of documents that have a field: of those
+// that are alike in the keys the newest one.
+func latestStates(documents []document, index, has string, keys ...string) []document {
+	newest, order := map[string]document{}, []string{}
+	for _, d := range documents {
+		if len(d[has]) == 0 || len(d[indexField]) > 0 {
+			continue
+		}
+		var key []any
+		for _, k := range keys {
+			key = append(key, d[k])
+		}
+		name := fmt.Sprint(key...)
+		former, there := newest[name]
+		if !there {
+			order = append(order, name)
+		}
+		if !there || !timeOf(d).Before(timeOf(former)) {
+			newest[name] = d
+		}
+	}
+	var latest []document
+	for _, name := range order {
+		one := maps.Clone(newest[name])
+		one[indexField] = []any{index}
+		latest = append(latest, one)
+	}
+	return latest
 }
 
 // faulty are documents with mapping faults, which the simulated tenant has
@@ -75,6 +164,11 @@ func mapAll(resource string, records []json.RawMessage) ([]document, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.all(resource, records)
+}
+
+// all maps records of a resource, and makes of them what transforms would.
+func (m *mapping) all(resource string, records []json.RawMessage) ([]document, error) {
 	for _, record := range records {
 		if err := m.add(record); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -72,7 +73,15 @@ func (c *Client) page(ctx context.Context, r Request, u *url.URL) (page *Page, e
 // the answer of a success; without an error the exchange is its to close.
 func (c *Client) call(ctx context.Context, r Request, u *url.URL, read func(*exchange, http.Header) error) error {
 	op := "get " + clean(u.Path, messageLimit)
-	return repeat(ctx, func() error { return c.attempt(ctx, r, op, u, read) })
+	return repeat(ctx, func() error { return c.named(c.attempt(ctx, r, op, u, read)) })
+}
+
+// named tells an error of which cloud it is.
+func (c *Client) named(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Cloud = c.cloud.Title
+	}
+	return err
 }
 
 // attempt makes the call once, and once more with a new token if the API does
@@ -91,16 +100,16 @@ func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL, 
 	case isForbidden(err) && time.Since(t.issued) > consentAge:
 		fresh := c.tokens.replace(ctx, t)
 		if fresh.text == t.text {
-			return err
+			return t.explain(err)
 		}
 		t, err = fresh, nil
 	default:
-		return err
+		return t.explain(err)
 	}
 	if err != nil {
 		return err
 	}
-	return c.send(ctx, r, op, u, t, read)
+	return t.explain(c.send(ctx, r, op, u, t, read))
 }
 
 // send makes one HTTP call within the pace.
@@ -166,7 +175,7 @@ func (c *Client) refusal(x *exchange, r Request, response *http.Response, began 
 	e := parseError(x.op, response.StatusCode, response.Header, body, time.Now(), c.scrub)
 	switch e.Kind {
 	case Throttled:
-		e.RetryAfter = c.pace.throttled(began, x.call.Path, e)
+		e.RetryAfter = c.pace.throttled(x.caller, began, x.call.Path, e)
 	case Permission:
 		e.Hint = permissionHint(e, r.Roles)
 	}

@@ -106,7 +106,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 			p.account(ctx, c)
 			return nil
 		}
-		if held && d > throttlePatience {
+		if held && (d > throttlePatience || outlasts(ctx, d)) {
 			return &Error{Op: c.op, Kind: Throttled, RetryAfter: d,
 				Message: "not sent: an earlier call was throttled", Hint: hintThrottled}
 		}
@@ -163,7 +163,8 @@ func (p *Pace) ofFamily(now time.Time, f Family) budgets {
 // with the 429 e, and returns for how long. Several calls that were under way
 // together count as one. That calls within the limits are throttled tells that
 // others use up the quota: from then on half as many are made, of all paths.
-func (p *Pace) throttled(sent time.Time, path string, e *Error) time.Duration {
+func (p *Pace) throttled(ctx context.Context, sent time.Time, path string, e *Error) time.Duration {
+	defer p.keepHolds(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()

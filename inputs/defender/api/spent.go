@@ -50,6 +50,13 @@ type spent struct {
 	Version int                      `json:"version"`
 	All     []spentBudget            `json:"all"`
 	Own     map[string][]spentBudget `json:"own,omitzero"` // by family
+	Holds   map[string]savedHold     `json:"holds,omitempty"`
+}
+
+// savedHold is a hold of a path. Versions that do not know it read the rest.
+type savedHold struct {
+	Until   time.Time `json:"until"`
+	Strikes int       `json:"strikes"`
 }
 
 // spentBudget is what is missing of a full budget at a moment.
@@ -97,18 +104,50 @@ func (p *Pace) account(ctx context.Context, c call) {
 		l.ahead[name]--
 		short = short || l.ahead[name] < 0
 	}
-	if !short || l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
+	if short {
+		p.save(ctx, counted)
+	}
+}
+
+// Settle gives back the calls that were saved and not made, so that the process
+// that follows one that ended in order has them.
+func (p *Pace) Settle(ctx context.Context) {
+	l := &p.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	given := 0
+	for _, n := range l.ahead {
+		given += max(n, 0)
+	}
+	clear(l.ahead)
+	if given > 0 {
+		p.save(ctx, nil)
+	}
+}
+
+// keepHolds saves that a path is held.
+func (p *Pace) keepHolds(ctx context.Context) {
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	p.save(ctx, nil)
+}
+
+// save saves the pace as it will be when some more calls of these families were
+// made, unless nothing is tried. The ledger is locked.
+func (p *Pace) save(ctx context.Context, more []string) {
+	l := &p.ledger
+	if l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerPatience)
 	defer cancel()
-	b, err := p.freeze(counted)
+	b, err := p.freeze(more)
 	if err == nil {
 		err = l.cursors.Save(ctx, l.key, b)
 	}
 	if err != nil {
 		l.rest = time.Now().Add(ledgerPause)
-		for _, name := range counted {
+		for _, name := range more {
 			l.ahead[name] = 0
 		}
 	}
@@ -126,7 +165,12 @@ func (p *Pace) freeze(more []string) ([]byte, error) {
 		}
 		ahead[name] = bs.ahead()
 	}
-	s := spent{Version: spentVersion, All: p.all.freeze(now, ahead[""]), Own: map[string][]spentBudget{}}
+	s := spent{Version: spentVersion, All: p.all.freeze(now, max(ahead[""], 0)), Own: map[string][]spentBudget{}, Holds: map[string]savedHold{}}
+	for path, h := range p.holds {
+		if h.until.After(now) {
+			s.Holds[path] = savedHold{h.until, h.strikes}
+		}
+	}
 	for name, saved := range p.saved {
 		s.Own[name] = saved
 	}
@@ -144,8 +188,17 @@ func (p *Pace) thaw(b []byte) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.all.thaw(time.Now(), s.All)
+	now := time.Now()
+	p.all.thaw(now, s.All)
 	p.saved = s.Own
+	for path, h := range s.Holds {
+		if latest := now.Add(longestHold); h.Until.After(latest) { // a clock was wrong
+			h.Until = latest
+		}
+		if p.holds[path] == nil && h.Until.After(now) {
+			p.holds[path] = &hold{until: h.Until, strikes: max(h.Strikes, 0)}
+		}
+	}
 }
 
 // ahead is how many calls are saved before they are made: half of the smallest

@@ -75,7 +75,7 @@ func New(o Options) *Tenant {
 			machines: o.Machines,
 		},
 		started: toTicks(o.Now()),
-		entra:   entra{secret: o.ClientSecret, roles: o.Roles, granted: map[string]grant{}},
+		entra:   entra{secrets: []string{o.ClientSecret}, roles: o.Roles, granted: map[string]grant{}},
 	}
 	t.tables = newTables(o, &t.world, t.started)
 	t.SetVisibilityDelay(o.VisibilityDelay)
@@ -211,6 +211,8 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case e.spoil(e.rules):
 	case strings.HasSuffix(path, TokenPath):
 		t.serveToken(e)
+	case strings.HasSuffix(path, DiscoveryPath):
+		t.serveDiscovery(e)
 	case e.kind != nil:
 		t.serveList(e, Resource(i))
 	case strings.HasPrefix(path, filesPath):

@@ -49,6 +49,9 @@ type assessment struct {
 	pausedAt time.Time
 }
 
+// assessmentVersion is that of an assessment's place.
+const assessmentVersion = 1
+
 // assessmentPlace is what is saved of an assessment.
 type assessmentPlace struct {
 	Version int `json:"version"`
@@ -77,7 +80,7 @@ func Assessment(o Options) collect.Strategy { return &assessment{Options: o, siz
 
 // Restore implements collect.Strategy.
 func (a *assessment) Restore(saved jsontext.Value) error {
-	a.place, a.paused = assessmentPlace{Version: placeVersion}, nil
+	a.place, a.paused = assessmentPlace{Version: assessmentVersion}, nil
 	if saved == nil {
 		return nil
 	}
@@ -85,7 +88,7 @@ func (a *assessment) Restore(saved jsontext.Value) error {
 	if err := json.Unmarshal(saved, &p); err != nil {
 		return err
 	}
-	if p.Version != placeVersion {
+	if p.Version != assessmentVersion {
 		return fmt.Errorf("place: version %d", p.Version)
 	}
 	a.place = p
@@ -95,7 +98,7 @@ func (a *assessment) Restore(saved jsontext.Value) error {
 // Rewind implements collect.Strategy. Everything is read again at once, under the
 // ids that it had where the epoch allows.
 func (a *assessment) Rewind(time.Time) {
-	a.place, a.paused = assessmentPlace{Version: placeVersion}, nil
+	a.place, a.paused = assessmentPlace{Version: assessmentVersion}, nil
 }
 
 // Place implements collect.Strategy.

@@ -110,7 +110,10 @@ func accepts(t thing, filter string) bool {
 			continue
 		}
 		if words[0] == "id" {
-			return t.ID >= strings.Trim(words[2], "'")
+			if bound := strings.Trim(words[2], "'"); words[1] == "ge" && t.ID < bound || words[1] == "lt" && t.ID >= bound {
+				return false
+			}
+			continue
 		}
 		of := t.Updated
 		if words[0] == "created" {

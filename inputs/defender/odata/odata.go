@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -87,23 +88,35 @@ type place struct {
 	// future by it.
 	Ahead time.Time `json:"ahead,omitzero"`
 	Gaps  []gap     `json:"gaps,omitempty"`
+	// WithoutExpandFrom is from where on a Timeline's records came without what
+	// $expand brings; zero where none did.
+	WithoutExpandFrom time.Time `json:"without_expand_from,omitzero"`
 }
 
-const placeVersion = 1
+const (
+	// placeVersion is that of a place with all members.
+	placeVersion = 2
+	// expandedVersion is that of a place in which nothing is Unexpanded: what came
+	// before version 2 reads it, as an agent that rolls back needs.
+	expandedVersion = 1
+)
 
-// readPlace decodes a place, and upgrades one of a former version as soon as
-// there is one.
+// readPlace decodes a place. One of version 1 has all that it needs.
 func readPlace(saved jsontext.Value) (p place, err error) {
 	if err := json.Unmarshal(saved, &p); err != nil {
 		return p, fmt.Errorf("place: %w", err)
 	}
-	if p.Version != placeVersion || p.Cursor.IsZero() {
+	if p.Version < 1 || p.Version > placeVersion || p.Cursor.IsZero() {
 		return p, fmt.Errorf("place: version %d with cursor %s", p.Version, p.Cursor.Format(time.RFC3339))
 	}
 	return p, nil
 }
 
 func (p place) write() jsontext.Value {
+	p.Version = expandedVersion
+	if !p.WithoutExpandFrom.IsZero() || slices.ContainsFunc(p.Gaps, func(g gap) bool { return g.Unexpanded }) {
+		p.Version = placeVersion
+	}
 	b, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // a year above 9999: no cursor lies in the future
