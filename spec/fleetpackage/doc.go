@@ -40,7 +40,7 @@
 //
 // # Why templates are derived
 //
-// The three streams need the same connection settings, and Fleet's templates
+// All streams need the same connection settings, and Fleet's templates
 // have no includes. A variable in a manifest that no template renders is the
 // usual fault of a package; here it cannot happen.
 //
@@ -84,4 +84,23 @@
 //
 // @timestamp is the creation of the alert unless the policy says otherwise, and
 // equal in all updates; event.ingested is cut to seconds by Fleet's pipeline.
+//
+// # Why the findings' transforms have the alias of Elastic's package
+//
+// Kibana's pages read every alias of the form security_solution-*.vulnerability_latest.
+// With a name of our own they would show each finding twice where Elastic's transform
+// is still there; a transform takes its alias away from the index that had it. The
+// index has a name of its own, as its mapping is ours.
+//
+// # Why one of them runs as Kibana's user
+//
+// Elasticsearch lets that user read the data stream of vulnerabilities, and delete its
+// old indices: hence a lifecycle policy for it too, with the edition's name in its
+// own, as Fleet names it. It may do neither with configuration and baselines.
+//
+// # Why a finding is known by what it is about
+//
+// The id of its row has several forms. The device group is left out, since a machine
+// that moves keeps its findings; so the order has to tell which of the two documents
+// of a move is the newer one, and the mapping dates what is open a millisecond later.
 package main
