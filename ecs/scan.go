@@ -30,6 +30,9 @@ func (s *Scanner) Peek() byte {
 	return 0
 }
 
+// At is how many bytes of the value are behind the scanner.
+func (s *Scanner) At() int { return s.at }
+
 // Skip goes behind a string that is written like that, quotes included, if it
 // comes next.
 func (s *Scanner) Skip(quoted string) bool {

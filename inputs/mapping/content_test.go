@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -112,3 +114,45 @@ func TestContentOfOtherShapes(t *testing.T) {
 		}
 	}
 }
+
+// TestObjectsTakenApart: an object that was taken apart for the content is decoded
+// as any other one, whatever the objects around it are like.
+func TestObjectsTakenApart(t *testing.T) {
+	m := newContentMapper(t, Settings{})
+	type item struct {
+		X    Field `json:"x"`
+		List List  `json:"list"`
+	}
+	var got, want item
+	apart, whole := m.Decoder("ipAddresses", &got), newDecoder("ipAddresses", strings.ToLower, &want)
+	found := 0
+	for _, record := range []string{
+		`{"ipAddresses":[{"x":1,"list":[1,2]},{"x":2,"list":[]},{"x":{"y":1},"list":"one"}]}`,
+		`{"ipAddresses":[{"x":1,"x":2,"n\u006f":{"b":1,"a":[{}]}},{"list":[3],"x":4},{"x":"5"},{}, {"x":6}]}`,
+		`{"ipAddresses":[` + strings.Repeat(`{"x":7},`, 2*maxApart) + `{"x":8}]}`,
+	} {
+		m.write(record)
+		for _, element := range m.known.Addresses.Elements {
+			if m.content.apart(element) != nil {
+				found++
+			}
+			if err := errors.Join(m.Decode(apart, element), whole.Decode(element)); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.EqualFunc(apart.unknown, whole.unknown, sameMember) || string(got.X.Value) != string(want.X.Value) ||
+				string(got.List.Value) != string(want.List.Value) || len(got.List.Elements) != len(want.List.Elements) {
+				t.Errorf("%s is %+v %+v, want %+v %+v", element, got, apart.unknown, want, whole.unknown)
+			}
+		}
+	}
+	// Of the second record only those with the shape that was learned last.
+	if want := 3 + 1 + maxApart; found != want {
+		t.Errorf("%d objects were taken apart already, want %d", found, want)
+	}
+	m.Start(Raw(`{}`))
+	if m.content.apart(m.known.Addresses.Elements[0]) != nil {
+		t.Error("an object is that of the record before")
+	}
+}
+
+func sameMember(a, b member) bool { return a.name == b.name && string(a.value) == string(b.value) }

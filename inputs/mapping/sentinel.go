@@ -29,7 +29,9 @@ func (e *Envelope) clear(d *Decoder) {
 
 // Decode decodes the record itself, or an object that is known to be one.
 func (e *Envelope) Decode(d *Decoder, object Raw) error {
-	if err := d.Decode(object); err != nil {
+	if o := e.content.apart(object); o != nil {
+		d.take(o)
+	} else if err := d.Decode(object); err != nil {
 		return err
 	}
 	e.clear(d)
