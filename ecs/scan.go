@@ -34,9 +34,8 @@ func (s *Scanner) Peek() byte {
 func (s *Scanner) At() int { return s.at }
 
 // Skip goes behind a string that is written like that, quotes included, if it
-// comes next.
+// comes next; More has gone to where it begins.
 func (s *Scanner) Skip(quoted string) bool {
-	s.Peek()
 	if !strings.HasPrefix(Alias(s.src[s.at:]), quoted) {
 		return false
 	}
