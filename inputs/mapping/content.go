@@ -87,9 +87,12 @@ func (c *content) of(record Raw, d *Decoder) {
 			continue
 		}
 		b = append(b, s.label...)
-		if s.set && v[0] == '[' {
+		switch {
+		case v[0] == '"' && c.plain:
+			b = append(b, v...)
+		case v[0] == '[' && s.set:
 			b = c.set(b, v, &s.shape)
-		} else {
+		default:
 			b = c.value(b, v, &s.shape)
 		}
 	}
@@ -153,7 +156,7 @@ func (c *content) object(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte 
 	c.open++
 	n := 0
 	for s.Enter(); s.More(); n++ {
-		if n == len(sh.ends) || !s.Skip(ecs.Alias(sh.name(n))) {
+		if n >= len(sh.labels) || !s.Skip(sh.name(n)) {
 			sh = sh.learn(n, s.Value())
 		}
 		if kind := s.Peek(); kind != '{' && kind != '[' {
@@ -187,13 +190,16 @@ func (c *content) members(b []byte, sh *shape, values []piece) []byte {
 			continue
 		}
 		if c.plain {
-			b = append(b, sh.label(i)...)
+			b = append(b, sh.labels[i]...)
 		} else {
-			b = append(c.text(append(b, ','), sh.name(i)), ':')
+			b = append(c.text(append(b, ','), Raw(sh.name(i))), ':')
 		}
-		if v.end > v.start {
+		switch {
+		case v.end > v.start:
 			b = append(b, b[v.start:v.end]...)
-		} else {
+		case c.plain && v.value[0] == '"':
+			b = append(b, v.value...)
+		default:
 			b = c.scalar(b, v.value)
 		}
 	}

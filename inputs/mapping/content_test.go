@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -112,6 +114,33 @@ func TestContentOfOtherShapes(t *testing.T) {
 		if got := shared.write(record); got != want {
 			t.Errorf("%.80s is %.200s after other records, want %.200s", record, got, want)
 		}
+	}
+}
+
+// TestContentOfManyMembers: an object with members beyond all bounds takes memory in
+// proportion to them.
+func TestContentOfManyMembers(t *testing.T) {
+	object := func(members int) string {
+		var b strings.Builder
+		for i := range members {
+			fmt.Fprintf(&b, `,"a%05d":{"b":%d,"a":[]}`, members-i, i)
+		}
+		return `{"b":{` + b.String()[1:] + `}}`
+	}
+	m := newContentMapper(t, Settings{})
+	allocated := func(record string) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m.write(record)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := allocated(object(1000)), allocated(object(32_000))
+	if many > 100*few {
+		t.Errorf("%d bytes for 32 times the members, where there were %d", many, few)
+	}
+	if got := m.write(object(300)); got != newContentMapper(t, Settings{}).write(object(300)) || !strings.Contains(got, `,"a00001":{,"a":[],"b":299},"a00002"`) {
+		t.Errorf("300 members are %.200s", got)
 	}
 }
 

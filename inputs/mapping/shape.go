@@ -1,7 +1,7 @@
 package mapping
 
 import (
-	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
@@ -11,11 +11,13 @@ import (
 // always: their members and the order of these. Without it writing took 40%
 // longer.
 type shape struct {
-	labels  []byte   // of the members, one after the other: their quoted names between comma and colon
-	ends    []int    // of each in labels
+	labels  []string // of the members: their quoted names between comma and colon
+	text    []byte   // of the labels that were learned last, one after the other
+	ends    []int    // of each label in text
 	sorted  []int    // the members' places in the order of their names
 	stale   bool     // sorted is not that of these members
 	version int      // another one for other members
+	once    bool     // of one object alone, which is beyond bounds
 	inside  []*shape // of objects in the values, by place; nil where none was met
 
 	decoder *Decoder // for which slots are, in the version bound
@@ -32,18 +34,10 @@ const (
 	maxApart = 64
 )
 
-// label is that of the member at a place.
-func (s *shape) label(place int) []byte {
-	if place == 0 {
-		return s.labels[:s.ends[0]]
-	}
-	return s.labels[s.ends[place-1]:s.ends[place]]
-}
-
-// name is the member's, in quotes.
-func (s *shape) name(place int) Raw {
-	label := s.label(place)
-	return Raw(label[1 : len(label)-1])
+// name is that of the member at a place, in quotes.
+func (s *shape) name(place int) string {
+	label := s.labels[place]
+	return label[1 : len(label)-1]
 }
 
 // learn is the shape of objects with the first n members of this one and then
@@ -53,20 +47,31 @@ func (s *shape) learn(n int, name Raw) *shape {
 	if n > 0 {
 		end = s.ends[n-1]
 	}
-	if n == maxNames || end+len(name) > 32*maxNames {
-		s = &shape{labels: slices.Clone(s.labels[:end]), ends: slices.Clone(s.ends[:n])}
+	if !s.once && (n == maxNames || end+len(name) > 32*maxNames) {
+		s = s.first(n)
 	}
-	s.labels = append(append(append(s.labels[:end], ','), name...), ':')
-	s.ends = append(s.ends[:n], len(s.labels))
+	// The labels before this one keep their text where it is, here or in a former one.
+	s.text = append(append(append(s.text[:end], ','), name...), ':')
+	s.labels = append(s.labels[:n], ecs.Alias(s.text[end:]))
+	s.ends = append(s.ends[:n], len(s.text))
 	s.stale = true
 	s.version++
 	return s
 }
 
+// first is a shape of its own with the first n members of this one.
+func (s *shape) first(n int) *shape {
+	other := &shape{once: true}
+	for i := range n {
+		other.learn(i, Raw(s.name(i)))
+	}
+	return other
+}
+
 // learned ends an object of n members.
 func (s *shape) learned(n int) {
-	if n < len(s.ends) {
-		s.ends, s.stale = s.ends[:n], true
+	if n < len(s.labels) {
+		s.labels, s.ends, s.stale = s.labels[:n], s.ends[:n], true
 		s.version++
 	}
 	if !s.stale {
@@ -76,7 +81,7 @@ func (s *shape) learned(n int) {
 	for i := range n {
 		s.sorted = append(s.sorted, i)
 	}
-	slices.SortStableFunc(s.sorted, func(a, b int) int { return bytes.Compare(s.name(a), s.name(b)) })
+	slices.SortStableFunc(s.sorted, func(a, b int) int { return cmp.Compare(s.name(a), s.name(b)) })
 }
 
 // inside is the shape of objects in the value of a member.
@@ -85,8 +90,8 @@ func (c *content) inside(of *shape, place int) *shape {
 		of.inside = append(of.inside, nil)
 	}
 	if of.inside[place] == nil {
-		if c.shapes == maxShapes {
-			return &shape{}
+		if c.shapes == maxShapes || of.once {
+			return &shape{once: true}
 		}
 		of.inside[place] = &shape{}
 		c.shapes++
@@ -125,14 +130,14 @@ func (d *Decoder) take(o *object) {
 	sh := o.shape
 	if sh.decoder != d || sh.bound != sh.version {
 		sh.decoder, sh.bound, sh.slots = d, sh.version, sh.slots[:0]
-		for i := range sh.ends {
-			sh.slots = append(sh.slots, d.find(sh.name(i)))
+		for i := range sh.labels {
+			sh.slots = append(sh.slots, d.find(Raw(sh.name(i))))
 		}
 	}
 	for i, to := range sh.slots {
 		switch v := o.members[i].value; {
 		case to == noSlot:
-			d.add(sh.name(i), v)
+			d.add(Raw(sh.name(i)), v)
 		case to.list == nil:
 			*to.value = v
 		default:
