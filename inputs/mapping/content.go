@@ -27,6 +27,7 @@ type content struct {
 	plain    bool      // each text of the record has the shortest escapes
 	source   Raw       // the member of the record that is being written
 	open     int       // objects that are being written
+	dense    int       // bytes of containers so far that are no white space
 	values   []piece   // of the members of these, and of the objects below
 	objects  []object  // the outermost ones in the record's members
 	next     int       // of objects, the one that is probably asked for next
@@ -141,18 +142,29 @@ func (c *content) container(b []byte, s *ecs.Scanner, sh *shape, depth int) []by
 	case first == '{' && depth < maxDepth:
 		return c.object(b, s, sh, depth+1)
 	case first == '[' && depth < maxDepth:
-		b = append(b, '[')
-		for s.Enter(); s.More(); {
-			b = append(c.container(b, s, sh, depth+1), ',')
-		}
-		return append(b, ']')
+		return c.list(b, s, sh, depth+1)
+	case first == '{', first == '[': // too deep
+		return append(b, s.Value()...)
 	}
-	return c.scalar(b, s.Value())
+	v := s.Value()
+	c.dense += len(v)
+	return c.scalar(b, v)
+}
+
+func (c *content) list(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte {
+	b = append(b, '[')
+	c.dense += len(`[]`)
+	n := 0
+	for s.Enter(); s.More(); n++ {
+		b = append(c.container(b, s, sh, depth), ',')
+	}
+	c.dense += max(0, n-1) // commas
+	return append(b, ']')
 }
 
 // object finds the members, and writes them in the order of their names.
 func (c *content) object(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte {
-	from, first, start := len(b), len(c.values), s.At()
+	from, first, start, dense := len(b), len(c.values), s.At(), c.dense
 	c.open++
 	n := 0
 	for s.Enter(); s.More(); n++ {
@@ -160,7 +172,9 @@ func (c *content) object(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte 
 			sh = sh.learn(n, s.Value())
 		}
 		if kind := s.Peek(); kind != '{' && kind != '[' {
-			c.values = append(c.values, piece{value: s.Value()})
+			v := s.Value()
+			c.dense += len(v)
+			c.values = append(c.values, piece{value: v})
 			continue
 		}
 		at, inner := s.At(), len(b)
@@ -168,13 +182,17 @@ func (c *content) object(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte 
 		c.values = append(c.values, piece{c.source[at:s.At()], inner, len(b)})
 	}
 	sh.learned(n)
+	c.dense += sh.dense()
 	to := len(b)
 	b = c.members(b, sh, c.values[first:])
 	if to > from {
 		b = append(b[:from], b[to:]...)
 	}
 	if c.open--; c.open == 0 && len(c.objects) < maxApart {
-		c.objects = append(c.objects, object{c.source[start:s.At()], sh, sh.version, c.values[first:]})
+		c.objects = append(c.objects, object{
+			value: c.source[start:s.At()], shape: sh, version: sh.version, members: c.values[first:],
+			compact: c.dense-dense == s.At()-start,
+		})
 	} else {
 		c.values = c.values[:first]
 	}

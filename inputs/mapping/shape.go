@@ -84,6 +84,14 @@ func (s *shape) learned(n int) {
 	slices.SortStableFunc(s.sorted, func(a, b int) int { return cmp.Compare(s.name(a), s.name(b)) })
 }
 
+// dense is how many bytes an object has beside its values, without white space.
+func (s *shape) dense() int {
+	if len(s.ends) == 0 {
+		return len(`{}`)
+	}
+	return s.ends[len(s.ends)-1] + len(`{}`) - len(`,`)
+}
+
 // inside is the shape of objects in the value of a member.
 func (c *content) inside(of *shape, place int) *shape {
 	for len(of.inside) <= place {
@@ -105,6 +113,7 @@ type object struct {
 	shape   *shape
 	version int // that the shape had
 	members []piece
+	compact bool // there is no white space between them, nor in their values
 }
 
 // apart finds an object of the record that was taken apart, nil where it was not.
@@ -117,17 +126,21 @@ func (c *content) apart(value Raw) *object {
 		if c.next++; c.next == len(c.objects) {
 			c.next = 0
 		}
-		if len(o.value) == len(value) && &o.value[0] == &value[0] && o.version == o.shape.version {
+		if len(o.value) == len(value) && &o.value[0] == &value[0] {
 			return o
 		}
 	}
 	return nil
 }
 
-// take decodes an object that was taken apart.
-func (d *Decoder) take(o *object) {
-	d.reset()
+// take decodes an object that was taken apart, unless what it has in common with
+// others was learned again from these.
+func (d *Decoder) take(o *object) bool {
 	sh := o.shape
+	if o.version != sh.version {
+		return false
+	}
+	d.reset()
 	if sh.decoder != d || sh.bound != sh.version {
 		sh.decoder, sh.bound, sh.slots = d, sh.version, sh.slots[:0]
 		for i := range sh.labels {
@@ -145,4 +158,5 @@ func (d *Decoder) take(o *object) {
 			to.read(&s)
 		}
 	}
+	return true
 }
