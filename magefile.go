@@ -67,7 +67,7 @@ func Soak() error {
 
 // benchmarks are "package pattern iterations".
 var benchmarks = []string{
-	"./ecs . 1s", "./inputs/defender Decode|Map|Encode 1s", "./inputs/collect Seen 1s",
+	"./ecs . 1s", "./inputs/defender Decode|Content|Map|Encode|Poll 1s", "./inputs/collect Seen 1s",
 	"./inputs/defender/api Page/memory 20x",
 	"./component/output/shipper Event 1s", "./component/checkpoint . 20x", "./cmd/defender-endpoint Floor|Pipeline 3x",
 }

@@ -30,10 +30,12 @@ func (s *Scanner) Peek() byte {
 	return 0
 }
 
+// At is how many bytes of the value are behind the scanner.
+func (s *Scanner) At() int { return s.at }
+
 // Skip goes behind a string that is written like that, quotes included, if it
-// comes next.
+// comes next; More has gone to where it begins.
 func (s *Scanner) Skip(quoted string) bool {
-	s.Peek()
 	if !strings.HasPrefix(Alias(s.src[s.at:]), quoted) {
 		return false
 	}

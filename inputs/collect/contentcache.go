@@ -1,18 +1,18 @@
 package collect
 
 import (
-	"cmp"
+	"math/bits"
 	"slices"
 )
 
 // contentCache tells what content a record has from its bytes, so that the
 // canonical content (Mapper.Content) need not be made again for a record that comes
 // with the same bytes as before. It holds fingerprints of the sweep before and of
-// the one under way, 16 bytes a record, and is not saved.
+// the one under way, 16 bytes a record, and is not saved; 12 more where the order changed.
 type contentCache struct {
 	known  []cachedContent // of the sweep before, in the order in which they were met
 	next   int             // where in known the next record is, if it comes in that order
-	sorted []int32         // places in known, by bytes; empty until it is needed
+	places []int32         // places in known, from 1 on, by bytes; empty until it is needed
 	met    []cachedContent // by the sweep under way
 }
 
@@ -29,21 +29,42 @@ func (c *contentCache) find(bytes uint64) (content uint64, found bool) {
 			return c.known[i].content, true
 		}
 	}
-	if len(c.sorted) != len(c.known) {
-		c.sorted = c.sorted[:0]
-		for i := range c.known {
-			c.sorted = append(c.sorted, int32(i))
-		}
-		slices.SortFunc(c.sorted, func(a, b int32) int { return cmp.Compare(c.known[a].bytes, c.known[b].bytes) })
-	}
-	i, found := slices.BinarySearchFunc(c.sorted, bytes, func(place int32, sum uint64) int {
-		return cmp.Compare(c.known[place].bytes, sum)
-	})
-	if !found {
+	place := c.search(bytes)
+	if place == 0 {
 		return 0, false
 	}
-	c.next = int(c.sorted[i]) + 1
-	return c.known[c.next-1].content, true
+	c.next = place
+	return c.known[place-1].content, true
+}
+
+// search finds a record in whatever order it comes: its place in known, from 1 on, 0
+// where it is not there. places is a table of which a third is in use, with a
+// record at the first free entry from where its fingerprint points to.
+func (c *contentCache) search(bytes uint64) (place int) {
+	if len(c.known) == 0 {
+		return 0
+	}
+	if len(c.places) == 0 {
+		c.places = slices.Grow(c.places, 3*len(c.known))[:3*len(c.known)]
+		clear(c.places)
+		for i := range c.known {
+			c.places[c.entry(c.known[i].bytes)] = int32(i + 1)
+		}
+	}
+	return int(c.places[c.entry(bytes)])
+}
+
+// entry is where in places a record is, or belongs.
+func (c *contentCache) entry(bytes uint64) int {
+	first, _ := bits.Mul64(bytes, uint64(len(c.places))) // fingerprints are evenly spread
+	for i := int(first); ; i++ {
+		if i == len(c.places) {
+			i = 0
+		}
+		if place := c.places[i]; place == 0 || c.known[place-1].bytes == bytes {
+			return i
+		}
+	}
 }
 
 // add remembers a record. At the limit all of this sweep are forgotten: they are
@@ -60,6 +81,6 @@ func (c *contentCache) begin() { c.met, c.next = c.met[:0], 0 }
 
 // complete ends a sweep: what it did not meet is forgotten.
 func (c *contentCache) complete() {
-	c.known, c.met, c.sorted = c.met, c.known, c.sorted[:0]
+	c.known, c.met, c.places = c.met, c.known, c.places[:0]
 	c.begin()
 }

@@ -20,7 +20,7 @@ type Retention struct {
 	For time.Duration
 	// Limit is the number of records above which those with the oldest times are
 	// forgotten. Each takes 12 bytes in the saved set, as much in memory while a
-	// snapshot is under way, and 32 in the cache of contents. 0 means 1<<20, a
+	// snapshot is under way, and 44 in the cache of contents. 0 means 1<<20, a
 	// tenant of a million machines.
 	Limit int
 }

@@ -122,6 +122,8 @@ type alertMapper struct {
 	hasUser bool   // the alert names a related user
 	person  bool   // the document's evidence names a user
 	hive    string // that the item's registry key begins with
+	// hashes are the item's members sha1 and sha256 by the form of what they have.
+	hashes [2]struct{ algorithm, text string }
 
 	categories, types mapping.Union
 	names             mapping.Union // of techniques

@@ -45,6 +45,25 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkContent takes a record apart and makes its content, as the loop does for
+// bytes that it did not meet before.
+func BenchmarkContent(b *testing.B) {
+	for _, r := range resources {
+		b.Run(r.name, func(b *testing.B) {
+			record := largest(b, r)
+			m := newMapper(r, configOf(r), someAgent, time.Now, nil)
+			b.SetBytes(int64(len(record)))
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Read(record, nil)
+				if len(m.Content()) == 0 {
+					b.Fatal("no content")
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkMap decodes, maps and encodes a record.
 func BenchmarkMap(b *testing.B) {
 	for _, r := range resources {

@@ -140,9 +140,10 @@ func (m *alertMapper) readEvidence(item raw) bool {
 	case e.EntityType.Is("user"):
 		m.types.Add("access")
 	}
-	for _, f := range []*mapping.Field{&e.SHA1, &e.SHA256} {
-		_, hash := mapping.Hash(f.Text())
-		m.related.hashes.Add(hash)
+	for i, f := range []*mapping.Field{&e.SHA1, &e.SHA256} {
+		h := &m.hashes[i]
+		h.algorithm, h.text = mapping.Hash(f.Text())
+		m.related.hashes.Add(h.text)
 	}
 	m.related.ip(m.IP(&e.IPAddress))
 	m.relatedUsers()

@@ -56,16 +56,20 @@ func (m *alertMapper) setFile(file *ecs.Object) {
 // setHashes sets the item's hashes under the names that their form tells. What is
 // no hash stays with the vendor's fields.
 func (m *alertMapper) setHashes(o *ecs.Object) {
-	for _, f := range []*mapping.Field{&m.evidence.SHA1, &m.evidence.SHA256} {
-		if algorithm, hash := mapping.Hash(f.Text()); hash != "" {
-			o.Object("hash").Set(algorithm, ecs.Text(hash))
+	for i := range m.hashes {
+		if h := &m.hashes[i]; h.text != "" {
+			o.Object("hash").Set(h.algorithm, ecs.Text(h.text))
 		}
 	}
 }
 
 // noHash keeps a value of a hash's member that is none: ECS has no place for it.
 func (m *alertMapper) noHash(f *mapping.Field) ecs.Value {
-	if _, hash := mapping.Hash(f.Text()); hash != "" {
+	i := 0
+	if f == &m.evidence.SHA256 {
+		i = 1
+	}
+	if m.hashes[i].text != "" {
 		return ecs.Value{}
 	}
 	return m.Text(f)

@@ -16,27 +16,38 @@ import (
 // bytes: members in the order of their names, without those that are blank, no
 // white space, numbers and texts written in one way, and lists that are sets in
 // the order of their elements. See "Why a version is the content" in the
-// package's doc.
+// package's doc. The objects in the record, which are taken apart for that, need
+// not be for its documents: see apart.
 type content struct {
 	bytes   []byte
 	sum     [sha256.Size]byte // of bytes
 	written bool              // bytes and sum are those of the record being mapped
 	ranks   []int             // of the elements of the record's set, in the order of the record
 
-	plain   bool      // each text of the record has the shortest escapes
-	members []pair    // of the objects that are being written, the outer ones first
-	parts   []element // of the set that is being written
-	scratch []byte    // of set
-	decoded []byte    // scratch of text
-	others  []member  // of the record, without a slot, in the order of their names
-	other   shape     // of their values
-	shapes  int       // how many are remembered, beside those of slots
+	plain    bool      // each text of the record has the shortest escapes
+	source   Raw       // the member of the record that is being written
+	open     int       // objects that are being written
+	dense    int       // bytes of containers so far that are no white space
+	values   []piece   // of the members of these, and of the objects below
+	objects  []object  // the outermost ones in the record's members
+	next     int       // of objects, the one that is probably asked for next
+	elements []element // of the set that is being written
+	scratch  []byte    // of set
+	decoded  []byte    // scratch of text
+	others   []member  // of the record, without a slot, in the order of their names
+	other    shape     // of their values
+	shapes   int       // how many are remembered, beside those of slots
 }
 
-// pair is a member: its quoted name and its value.
-type pair struct{ name, value Raw }
+// piece is the value of a member. That of a container was written already when its
+// object is: from start to end of what is being written.
+type piece struct {
+	value      Raw
+	start, end int
+}
 
-// element is one of a set: a part of scratch, and its place in the record.
+// element is one of a set: a part of what is being written, and its place in the
+// record.
 type element struct{ start, end, place int }
 
 // rank is the place of an element of the record's set among the sorted ones:
@@ -54,9 +65,6 @@ const (
 	maxContent = 1 << 20
 	// maxDepth is how many levels are written; what is deeper is taken as it came.
 	maxDepth = 8
-	// maxShapes is how many shapes are remembered, and maxNames how many members
-	// each has, and 32 times as many bytes of names.
-	maxShapes, maxNames = 1000, 256
 )
 
 // of writes a record, the last object of the decoder: its members were found
@@ -66,208 +74,195 @@ func (c *content) of(record Raw, d *Decoder) {
 		c.literally(record)
 		return
 	}
-	c.ranks, c.members, c.plain = c.ranks[:0], c.members[:0], !hasLongEscape(record)
-	c.bytes = append(c.bytes[:0], '{')
+	c.clear()
+	c.plain = !hasLongEscape(record)
 	c.others = append(c.others[:0], d.unknown...)
 	slices.SortStableFunc(c.others, func(a, b member) int { return strings.Compare(a.name, b.name) })
-	rest := c.others
+	b, rest := append(c.bytes[:0], '{'), c.others
 	for _, s := range d.sorted {
 		for len(rest) > 0 && rest[0].name < s.name[1:len(s.name)-1] {
-			c.unslotted(&rest[0])
-			rest = rest[1:]
+			b, rest = c.unslotted(b, &rest[0]), rest[1:]
 		}
-		switch v := *s.value; {
-		case Blank(v):
-		case s.set && v[0] == '[':
-			c.bytes = append(c.bytes, s.label...)
-			c.set(v, &s.shape)
+		v := *s.value
+		if Blank(v) {
+			continue
+		}
+		b = append(b, s.label...)
+		switch {
+		case v[0] == '"' && c.plain:
+			b = append(b, v...)
+		case v[0] == '[' && s.set:
+			b = c.set(b, v, &s.shape)
 		default:
-			c.bytes = append(c.bytes, s.label...)
-			c.value(v, &s.shape, 1)
+			b = c.value(b, v, &s.shape)
 		}
 	}
 	for i := range rest {
-		c.unslotted(&rest[i])
+		b = c.unslotted(b, &rest[i])
 	}
-	c.bytes = append(c.bytes, '}')
+	c.bytes = append(b, '}')
 	c.sum = sha256.Sum256(c.bytes)
 	c.written = true
 }
 
 // literally is of for what is not well-formed.
 func (c *content) literally(record []byte) {
-	c.ranks, c.bytes = c.ranks[:0], c.bytes[:0]
+	c.clear()
+	c.bytes = c.bytes[:0]
 	c.sum = sha256.Sum256(record)
 	c.written = true
 }
 
+func (c *content) clear() {
+	c.ranks, c.values, c.objects, c.next, c.open = c.ranks[:0], c.values[:0], c.objects[:0], 0, 0
+}
+
 // unslotted writes a member of the record that has no slot.
-func (c *content) unslotted(m *member) {
+func (c *content) unslotted(b []byte, m *member) []byte {
 	if Blank(m.value) {
-		return
+		return b
 	}
-	c.bytes, _ = jsontext.AppendQuote(append(c.bytes, ','), m.name) // broken UTF-8 was repaired
-	c.bytes = append(c.bytes, ':')
-	c.value(m.value, &c.other, 1)
+	b, _ = jsontext.AppendQuote(append(b, ','), m.name) // broken UTF-8 was repaired
+	return c.value(append(b, ':'), m.value, &c.other)
 }
 
-// value writes a value that was found already.
-func (c *content) value(v Raw, sh *shape, depth int) {
+// value writes a member's value.
+func (c *content) value(b []byte, v Raw, sh *shape) []byte {
 	if v[0] != '{' && v[0] != '[' {
-		c.scalar(v)
-		return
+		return c.scalar(b, v)
 	}
+	c.source = v
 	s := ecs.NewScanner(v)
-	c.next(&s, sh, depth)
+	return c.container(b, &s, sh, 1)
 }
 
-// next writes the value that comes next; sh is the shape of objects in it.
-func (c *content) next(s *ecs.Scanner, sh *shape, depth int) {
+// container writes the value that comes next; sh is the shape of objects in it.
+func (c *content) container(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte {
 	switch first := s.Peek(); {
 	case first == '{' && depth < maxDepth:
-		c.object(s, sh, depth+1)
+		return c.object(b, s, sh, depth+1)
 	case first == '[' && depth < maxDepth:
-		c.bytes = append(c.bytes, '[')
-		for s.Enter(); s.More(); {
-			c.next(s, sh, depth+1)
-			c.bytes = append(c.bytes, ',')
-		}
-		c.bytes = append(c.bytes, ']')
-	default:
-		c.scalar(s.Value())
+		return c.list(b, s, sh, depth+1)
+	case first == '{', first == '[': // too deep
+		return append(b, s.Value()...)
 	}
+	v := s.Value()
+	c.dense += len(v)
+	return c.scalar(b, v)
+}
+
+func (c *content) list(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte {
+	b = append(b, '[')
+	c.dense += len(`[]`)
+	n := 0
+	for s.Enter(); s.More(); n++ {
+		b = append(c.container(b, s, sh, depth), ',')
+	}
+	c.dense += max(0, n-1) // commas
+	return append(b, ']')
 }
 
 // object finds the members, and writes them in the order of their names.
-func (c *content) object(s *ecs.Scanner, sh *shape, depth int) {
-	first, same := len(c.members), true
-	for s.Enter(); s.More(); {
-		var name Raw
-		if label := sh.label(len(c.members) - first); !same || label == nil {
-			same = false
-		} else if name = label[1 : len(label)-1 : len(label)-1]; !s.Skip(ecs.Alias(name)) {
-			same = false
+func (c *content) object(b []byte, s *ecs.Scanner, sh *shape, depth int) []byte {
+	from, first, start, dense := len(b), len(c.values), s.At(), c.dense
+	c.open++
+	n := 0
+	for s.Enter(); s.More(); n++ {
+		if n >= len(sh.labels) || !s.Skip(sh.name(n)) {
+			sh = sh.learn(n, s.Value())
 		}
-		if !same {
-			name = s.Value()
-		}
-		c.members = append(c.members, pair{name, s.Value()})
-	}
-	if members := c.members[first:]; !same || len(members) != len(sh.sorted) {
-		sh = sh.learn(members)
-	}
-	c.bytes = append(c.bytes, '{')
-	for _, i := range sh.sorted {
-		m := &c.members[first+i]
-		switch {
-		case Blank(m.value):
+		if kind := s.Peek(); kind != '{' && kind != '[' {
+			v := s.Value()
+			c.dense += len(v)
+			c.values = append(c.values, piece{value: v})
 			continue
-		case c.plain:
-			c.bytes = append(c.bytes, sh.label(i)...)
-		default:
-			c.bytes = append(c.bytes, ',')
-			c.text(m.name)
-			c.bytes = append(c.bytes, ':')
 		}
-		if kind := m.value[0]; kind == '{' || kind == '[' {
-			c.value(m.value, c.inside(sh, i), depth)
+		at, inner := s.At(), len(b)
+		b = c.container(b, s, c.inside(sh, n), depth)
+		c.values = append(c.values, piece{c.source[at:s.At()], inner, len(b)})
+	}
+	sh.learned(n)
+	c.dense += sh.dense()
+	to := len(b)
+	b = c.members(b, sh, c.values[first:])
+	if to > from {
+		b = append(b[:from], b[to:]...)
+	}
+	if c.open--; c.open == 0 && len(c.objects) < maxApart {
+		c.objects = append(c.objects, object{
+			value: c.source[start:s.At()], shape: sh, version: sh.version, members: c.values[first:],
+			compact: c.dense-dense == s.At()-start,
+		})
+	} else {
+		c.values = c.values[:first]
+	}
+	return b
+}
+
+// members writes those of an object.
+func (c *content) members(b []byte, sh *shape, values []piece) []byte {
+	b = append(b, '{')
+	for _, i := range sh.sorted {
+		v := &values[i]
+		if Blank(v.value) {
+			continue
+		}
+		if c.plain {
+			b = append(b, sh.labels[i]...)
 		} else {
-			c.scalar(m.value)
+			b = append(c.text(append(b, ','), Raw(sh.name(i))), ':')
+		}
+		switch {
+		case v.end > v.start:
+			b = append(b, b[v.start:v.end]...)
+		case c.plain && v.value[0] == '"':
+			b = append(b, v.value...)
+		default:
+			b = c.scalar(b, v.value)
 		}
 	}
-	c.bytes = append(c.bytes, '}')
-	c.members = c.members[:first]
+	return append(b, '}')
 }
 
 // set is a list of the record with the elements sorted as they are written.
-func (c *content) set(list Raw, sh *shape) {
+func (c *content) set(b []byte, list Raw, sh *shape) []byte {
+	c.source = list
+	c.elements = c.elements[:0]
 	s := ecs.NewScanner(list)
-	c.bytes, c.scratch = c.scratch[:0], c.bytes
-	c.parts = c.parts[:0]
+	b = append(b, '[')
+	from := len(b)
 	for s.Enter(); s.More(); {
-		start := len(c.bytes)
-		c.next(&s, sh, 2)
-		c.parts = append(c.parts, element{start, len(c.bytes), len(c.parts)})
+		start := len(b)
+		b = append(c.container(b, &s, sh, 2), ',')
+		c.elements = append(c.elements, element{start, len(b) - 1, len(c.elements)})
 	}
-	c.bytes, c.scratch = c.scratch, c.bytes
-	slices.SortStableFunc(c.parts, func(a, b element) int {
-		return bytes.Compare(c.scratch[a.start:a.end], c.scratch[b.start:b.end])
+	// Compared and copied where they do not move.
+	written := append(c.scratch[:0], b[from:]...)
+	slices.SortStableFunc(c.elements, func(x, y element) int {
+		return bytes.Compare(written[x.start-from:x.end-from], written[y.start-from:y.end-from])
 	})
-	c.ranks = slices.Grow(c.ranks[:0], len(c.parts))[:len(c.parts)]
-	c.bytes = append(c.bytes, '[')
-	for i, p := range c.parts {
-		c.bytes = append(append(c.bytes, c.scratch[p.start:p.end]...), ',')
-		c.ranks[p.place] = i
+	c.ranks = slices.Grow(c.ranks[:0], len(c.elements))[:len(c.elements)]
+	b = b[:from]
+	for i, e := range c.elements {
+		b = append(b, written[e.start-from:e.end-from+1]...)
+		c.ranks[e.place] = i
 	}
-	c.bytes = append(c.bytes, ']')
-}
-
-// shape is what objects of one place in the records have in common nearly
-// always: their members and the order of these. Without it writing took 40%
-// longer.
-type shape struct {
-	labels []byte   // of the members, one after the other: their quoted names between comma and colon
-	ends   []int    // of each in labels
-	sorted []int    // the members' places in the order of their names
-	inside []*shape // of objects in the values, by place; nil where none was met
-}
-
-// label is that of the member at a place, empty where there is none.
-func (s *shape) label(place int) []byte {
-	switch {
-	case place >= len(s.ends):
-		return nil
-	case place == 0:
-		return s.labels[:s.ends[0]]
-	}
-	return s.labels[s.ends[place-1]:s.ends[place]]
-}
-
-// learn is the shape of an object with these members; normally s itself.
-func (s *shape) learn(members []pair) *shape {
-	length := 0
-	for _, m := range members {
-		length += len(m.name)
-	}
-	if len(members) > maxNames || length > 32*maxNames {
-		s = &shape{}
-	}
-	// Members before the first other one keep their names where they are: pairs
-	// may alias them.
-	s.labels, s.ends, s.sorted = s.labels[:0], s.ends[:0], s.sorted[:0]
-	for i, m := range members {
-		s.labels = append(append(append(s.labels, ','), m.name...), ':')
-		s.ends, s.sorted = append(s.ends, len(s.labels)), append(s.sorted, i)
-	}
-	slices.SortStableFunc(s.sorted, func(a, b int) int { return bytes.Compare(members[a].name, members[b].name) })
-	return s
-}
-
-// inside is the shape of objects in the value of a member.
-func (c *content) inside(of *shape, place int) *shape {
-	for len(of.inside) <= place {
-		of.inside = append(of.inside, nil)
-	}
-	if of.inside[place] == nil {
-		if c.shapes == maxShapes {
-			return &shape{}
-		}
-		of.inside[place] = &shape{}
-		c.shapes++
-	}
-	return of.inside[place]
+	c.scratch = written
+	return append(b, ']')
 }
 
 // scalar writes a text, number, boolean or null.
-func (c *content) scalar(v Raw) {
+func (c *content) scalar(b []byte, v Raw) []byte {
 	switch {
-	case len(v) > 0 && v[0] == '"' && !c.plain:
-		c.text(v)
-	case len(v) > 0 && (v[0] == '-' || '0' <= v[0] && v[0] <= '9'):
-		c.number(v)
-	default:
-		c.bytes = append(c.bytes, v...)
+	case len(v) == 0:
+	case v[0] == '"':
+		if !c.plain {
+			return c.text(b, v)
+		}
+	case v[0] == '-' || '0' <= v[0] && v[0] <= '9':
+		return appendNumber(b, v)
 	}
+	return append(b, v...)
 }
 
 // hasLongEscape reports whether some text has an escape that is not the shortest
@@ -286,31 +281,28 @@ func hasLongEscape(v Raw) bool {
 }
 
 // text writes a text with the shortest escapes.
-func (c *content) text(v Raw) {
+func (c *content) text(b []byte, v Raw) []byte {
 	if hasLongEscape(v) {
 		var err error
 		if c.decoded, err = jsontext.AppendUnquote(c.decoded[:0], v); err == nil {
-			if quoted, err := jsontext.AppendQuote(c.bytes, c.decoded); err == nil {
-				c.bytes = quoted
-				return
+			if quoted, err := jsontext.AppendQuote(b, c.decoded); err == nil {
+				return quoted
 			}
 		}
 	}
-	c.bytes = append(c.bytes, v...)
+	return append(b, v...)
 }
 
-// number writes digits without a fraction as they are, and any other number by
-// its significant digits and the power of ten they are to be multiplied with.
-func (c *content) number(v Raw) {
+// appendNumber writes digits without a fraction as they are, and any other number
+// by its significant digits and the power of ten they are to be multiplied with.
+func appendNumber(b []byte, v Raw) []byte {
 	if len(v) <= maxZeros && isDigits(v) {
-		c.bytes = append(c.bytes, v...)
-		return
+		return append(b, v...)
 	}
 	mantissa, exponent, _ := bytes.Cut(bytes.ToLower(v), []byte("e"))
 	power, err := strconv.ParseInt(string(exponent), 10, 32)
 	if err != nil && len(exponent) > 0 {
-		c.bytes = append(c.bytes, v...)
-		return
+		return append(b, v...)
 	}
 	negative := mantissa[0] == '-'
 	whole, fraction, _ := bytes.Cut(bytes.TrimLeft(mantissa, "-"), []byte("."))
@@ -319,18 +311,16 @@ func (c *content) number(v Raw) {
 	short := bytes.TrimRight(digits, "0")
 	power += int64(len(digits) - len(short))
 	if len(short) == 0 {
-		c.bytes = append(c.bytes, '0')
-		return
+		return append(b, '0')
 	}
 	if negative {
-		c.bytes = append(c.bytes, '-')
+		b = append(b, '-')
 	}
-	c.bytes = append(c.bytes, short...)
+	b = append(b, short...)
 	if power >= 0 && power <= maxZeros {
-		c.bytes = append(c.bytes, zeros[:power]...)
-		return
+		return append(b, zeros[:power]...)
 	}
-	c.bytes = strconv.AppendInt(append(c.bytes, 'e'), power, 10)
+	return strconv.AppendInt(append(b, 'e'), power, 10)
 }
 
 func isDigits(v Raw) bool {

@@ -1,6 +1,10 @@
 package mapping
 
 import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -112,3 +116,97 @@ func TestContentOfOtherShapes(t *testing.T) {
 		}
 	}
 }
+
+// TestContentOfManyMembers: an object with members beyond all bounds takes memory in
+// proportion to them.
+func TestContentOfManyMembers(t *testing.T) {
+	object := func(members int) string {
+		var b strings.Builder
+		for i := range members {
+			fmt.Fprintf(&b, `,"a%05d":{"b":%d,"a":[]}`, members-i, i)
+		}
+		return `{"b":{` + b.String()[1:] + `}}`
+	}
+	m := newContentMapper(t, Settings{})
+	allocated := func(record string) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m.write(record)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := allocated(object(1000)), allocated(object(32_000))
+	if many > 100*few {
+		t.Errorf("%d bytes for 32 times the members, where there were %d", many, few)
+	}
+	if got := m.write(object(300)); got != newContentMapper(t, Settings{}).write(object(300)) || !strings.Contains(got, `,"a00001":{,"a":[],"b":299},"a00002"`) {
+		t.Errorf("300 members are %.200s", got)
+	}
+}
+
+// TestObjectsTakenApart: an object that was taken apart for the content is decoded
+// as any other one, whatever the objects around it are like.
+func TestObjectsTakenApart(t *testing.T) {
+	m := newContentMapper(t, Settings{})
+	type item struct {
+		X    Field `json:"x"`
+		List List  `json:"list"`
+	}
+	var got, want item
+	apart, whole := m.Decoder("ipAddresses", &got), newDecoder("ipAddresses", strings.ToLower, &want)
+	found := 0
+	for _, record := range []string{
+		`{"ipAddresses":[{"x":1,"list":[1,2]},{"x":2,"list":[]},{"x":{"y":1},"list":"one"}]}`,
+		`{"ipAddresses":[{"x":1,"x":2,"n\u006f":{"b":1,"a":[{}]}},{"list":[3],"x":4},{"x":"5"},{}, {"x":6}]}`,
+		`{"ipAddresses":[` + strings.Repeat(`{"x":7},`, 2*maxApart) + `{"x":8}]}`,
+	} {
+		m.write(record)
+		for _, element := range m.known.Addresses.Elements {
+			if o := m.content.apart(element); o != nil && o.version == o.shape.version {
+				found++
+			}
+			if err := errors.Join(m.Decode(apart, element), whole.Decode(element)); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.EqualFunc(apart.unknown, whole.unknown, sameMember) || string(got.X.Value) != string(want.X.Value) ||
+				string(got.List.Value) != string(want.List.Value) || len(got.List.Elements) != len(want.List.Elements) {
+				t.Errorf("%s is %+v %+v, want %+v %+v", element, got, apart.unknown, want, whole.unknown)
+			}
+		}
+	}
+	// Of the second record only those with the shape that was learned last.
+	if want := 3 + 1 + maxApart; found != want {
+		t.Errorf("%d objects were taken apart already, want %d", found, want)
+	}
+	m.Start(Raw(`{}`))
+	if m.content.apart(m.known.Addresses.Elements[0]) != nil {
+		t.Error("an object is that of the record before")
+	}
+}
+
+// TestCompactText: the text of a container has no white space, whether the record's
+// content told so or not.
+func TestCompactText(t *testing.T) {
+	for text, compact := range map[string]bool{
+		`{}`: true, `{"a":1}`: true, `{"a":[],"b":[1,"2 3",{"c":{}}],"d":{"e":[[null]]}}`: true, `{"\u0061":"\""}`: true,
+		`{ }`: false, `{"a": 1}`: false, `{"a":1 }`: false, `{"a":[1, 2],"b":[[ ]]}`: false, `{"a":{"b":1,	"c":2}}`: false,
+		`{"a":[[[[[[[[1]]]]]]]]}`: false, `{"a":[[[[[[[[ 1]]]]]]]]}`: false, // too deep to tell
+	} {
+		m := newContentMapper(t, Settings{})
+		m.write(`{"ipAddresses":[` + text + `,` + text + `]}`)
+		want := Raw(strings.Clone(text))
+		if err := want.Compact(); err != nil {
+			t.Fatal(err)
+		}
+		for _, element := range m.known.Addresses.Elements {
+			if o := m.content.apart(element); o == nil || o.compact != compact {
+				t.Errorf("%s: %+v, want it compact: %v", text, o, compact)
+			}
+			if got := m.JSONText(element).String(); got != string(want) {
+				t.Errorf("the text of %s is %s", text, got)
+			}
+		}
+	}
+}
+
+func sameMember(a, b member) bool { return a.name == b.name && string(a.value) == string(b.value) }

@@ -59,6 +59,9 @@ func (e *Envelope) JSONText(v Raw) ecs.Value {
 	if k := v.Kind(); k != '{' && k != '[' {
 		return e.Short(ecs.Unquote(v))
 	}
+	if o := e.content.apart(v); o != nil && o.compact {
+		return e.Short(ecs.Alias(v))
+	}
 	if cap(e.compact) > maxCompact {
 		e.compact = nil
 	}

@@ -18,10 +18,15 @@ func Hash(text string) (algorithm, hash string) {
 	default:
 		return "", ""
 	}
+	capitals := false
 	for i := range len(text) {
 		if c := text[i]; (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
 			return "", ""
 		}
+		capitals = capitals || 'A' <= text[i] && text[i] <= 'F'
 	}
-	return algorithm, strings.ToLower(text)
+	if capitals {
+		text = strings.ToLower(text)
+	}
+	return algorithm, text
 }

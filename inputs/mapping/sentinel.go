@@ -29,8 +29,10 @@ func (e *Envelope) clear(d *Decoder) {
 
 // Decode decodes the record itself, or an object that is known to be one.
 func (e *Envelope) Decode(d *Decoder, object Raw) error {
-	if err := d.Decode(object); err != nil {
-		return err
+	if o := e.content.apart(object); o == nil || !d.take(o) {
+		if err := d.Decode(object); err != nil {
+			return err
+		}
 	}
 	e.clear(d)
 	return nil
