@@ -20,6 +20,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
@@ -48,12 +49,14 @@ type faultCase struct {
 // faultRig is a rig for one case.
 type faultRig struct {
 	*rig
-	gate     *gate
-	es       *elasticsearchtest.Server
-	shipper  *shippertest.Server
-	logstash *logstashtest.Server
-	tls      *httptest.Server
-	proxy    string
+	gate        *gate
+	es          *elasticsearchtest.Server
+	shipper     *shippertest.Server
+	logstash    *logstashtest.Server
+	kafka       *kafkatest.Cluster
+	kafkaReader *kafkatest.Reader
+	tls         *httptest.Server
+	proxy       string
 }
 
 // gate stands before the tenant and can cut connections.
@@ -124,7 +127,7 @@ func TestHealthTruthTable(t *testing.T) {
 		rows[c.Name] = c
 	}
 	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, networkCases, collectingCases, outputCases, logstashCases} {
+	for _, group := range [][]faultCase{credentialCases, networkCases, collectingCases, outputCases, logstashCases, kafkaCases} {
 		cases = append(cases, group...)
 	}
 	driven := map[string]bool{}
