@@ -82,9 +82,10 @@ func (c *config) look(ctx context.Context, client *kgo.Client, targets []inputs.
 		switch err := kerr.ErrorForCode(topic.ErrorCode); {
 		case errors.Is(err, kerr.TopicAuthorizationFailed):
 			f.Denied = append(f.Denied, "topic "+name)
-		case errors.Is(err, kerr.UnknownTopicOrPartition) && mayBeMade(ctx, client, answer.Brokers):
+		case errors.Is(err, kerr.UnknownTopicOrPartition) && !isRefused(ctx, client, answer.Brokers):
+			f.Known = false // nobody knows before the first message
 		case err != nil:
-			_, e := c.dialer.verdictOf(err, &inputs.Target{Index: name}, name)
+			_, e := c.dialer.verdictOf(err, &inputs.Target{Index: name}, name, false)
 			return f, e
 		case topic.AuthorizedOperations == notTold:
 			f.Known = false
@@ -95,11 +96,10 @@ func (c *config) look(ctx context.Context, client *kgo.Client, targets []inputs.
 	return f, nil
 }
 
-// mayBeMade reports whether the brokers make a topic that is missing. Where they do
-// not tell, nobody knows before the first message, and so they may.
-func mayBeMade(ctx context.Context, client *kgo.Client, brokers []kmsg.MetadataResponseBroker) bool {
+// isRefused reports whether the brokers say that they make no topic that is missing.
+func isRefused(ctx context.Context, client *kgo.Client, brokers []kmsg.MetadataResponseBroker) bool {
 	if len(brokers) == 0 {
-		return true
+		return false
 	}
 	request := kmsg.NewPtrDescribeConfigsRequest()
 	request.Resources = []kmsg.DescribeConfigsRequestResource{{
@@ -107,12 +107,12 @@ func mayBeMade(ctx context.Context, client *kgo.Client, brokers []kmsg.MetadataR
 	}}
 	answer, err := request.RequestWith(ctx, client)
 	if err != nil || len(answer.Resources) != 1 || answer.Resources[0].ErrorCode != 0 {
-		return true
+		return false // the user may not ask
 	}
 	for _, setting := range answer.Resources[0].Configs {
 		if setting.Name == autoCreate && setting.Value != nil {
-			return *setting.Value == "true"
+			return *setting.Value == "false"
 		}
 	}
-	return true
+	return false
 }

@@ -194,6 +194,7 @@ func toTexts(v any) (texts []string) {
 type dialer struct {
 	*dial.Dialer
 	login    bool        // credentials are given
+	alert    atomic.Bool // it began with an alert of TLS
 	answered atomic.Bool // a broker has answered on the newest connection
 }
 
@@ -203,8 +204,13 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 		return nil, err
 	}
 	d.answered.Store(false)
+	d.alert.Store(false)
 	return &heard{Conn: conn, dialer: d}, nil
 }
+
+// How an alert of TLS begins, which stands in place of an answer's length where a
+// listener for TLS is spoken to in plain (RFC 8446 5.1).
+const alertRecord, tlsMajor = 21, 3
 
 // heard notes answers.
 type heard struct {
@@ -214,6 +220,9 @@ type heard struct {
 
 func (h *heard) Read(b []byte) (int, error) {
 	n, err := h.Conn.Read(b)
+	if n > 1 && !h.dialer.answered.Load() {
+		h.dialer.alert.Store(b[0] == alertRecord && b[1] == tlsMajor)
+	}
 	if n > 0 {
 		h.dialer.answered.Store(true)
 	}

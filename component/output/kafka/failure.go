@@ -47,15 +47,19 @@ var reasons = map[*kerr.Error]output.Reason{
 	kerr.InvalidRequiredAcks:                output.RequestRefused,
 }
 
-// refused are the errors that one record is to blame for.
+// refused are the errors that a record is to blame for. A broker says them of a whole
+// batch of its partition, so that only one that was sent alone is known to be.
 var refused = []error{kerr.MessageTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp}
 
 // verdictOf is what a record's error means: the record is to blame, or the error
-// for which it must be sent again.
-func (d *dialer) verdictOf(err error, target *inputs.Target, topic string) (*inputs.Refusal, *output.Error) {
+// for which it must be sent again. alone tells that nothing was sent beside it.
+func (d *dialer) verdictOf(err error, target *inputs.Target, topic string, alone bool) (*inputs.Refusal, *output.Error) {
 	var known *kerr.Error
 	if errors.As(err, &known) {
 		for _, blame := range refused {
+			if errors.Is(known, blame) && !alone {
+				return nil, &output.Error{Op: opPublish, Reason: output.TooLarge, Type: known.Message, Target: target.Name()}
+			}
 			if errors.Is(known, blame) {
 				return &inputs.Refusal{Type: known.Message}, nil
 			}
@@ -87,6 +91,8 @@ func (d *dialer) failure(op string, err error) *output.Error {
 	}
 	var first *kgo.ErrFirstReadEOF
 	switch {
+	case !d.Secure() && d.alert.Load():
+		return &output.Error{Op: op, Reason: output.NoTLS, Err: errNoPlain}
 	case errors.Is(err, kgo.ErrClientClosed):
 		return &output.Error{Op: op, Reason: output.Other, Err: errClosed}
 	case errors.As(err, &first), op == opAsk && errors.Is(err, io.EOF):

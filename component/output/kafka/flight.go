@@ -153,7 +153,7 @@ func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdi
 			verdicts[i].Outcome = output.Stored
 			continue
 		}
-		refusal, err := d.verdictOf(f.errs[i], target, f.records[i].Topic)
+		refusal, err := d.verdictOf(f.errs[i], target, f.records[i].Topic, len(f.records) == 1)
 		if refusal != nil {
 			verdicts[i] = output.Verdict{Outcome: output.Refused, Refusal: refusal}
 		} else if first == nil {

@@ -155,3 +155,10 @@ func compare(t *testing.T, what string, want, got any) {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
 }
+
+func document(id, text string) *ecs.Document {
+	d := &ecs.Document{ID: id, Timestamp: time.UnixMilli(1_700_000_000_123)}
+	d.Set("message", ecs.Text(text))
+	d.Set("data_stream.type", ecs.Text("logs"))
+	return d
+}

@@ -111,7 +111,7 @@ func (s *sender) leaderless(ctx context.Context, topics []string, target *inputs
 	for _, t := range answer.Topics {
 		for i := range t.Partitions {
 			if why := unfit(&t.Partitions[i]); why != nil && t.Topic != nil {
-				_, e := s.config.dialer.verdictOf(why, target, *t.Topic)
+				_, e := s.config.dialer.verdictOf(why, target, *t.Topic, false)
 				return e
 			}
 		}
