@@ -13,6 +13,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 )
@@ -30,6 +31,7 @@ var demoSinks = map[string]func(context.Context, io.Writer) (*demoSink, error){
 	"elasticsearch": newElasticsearchSink,
 	"shipper":       newShipperSink,
 	"logstash":      newLogstashSink,
+	"kafka":         newKafkaSink,
 }
 
 func newDemoSink(ctx context.Context, outputType string, stdout io.Writer) (*demoSink, error) {
@@ -164,5 +166,38 @@ func newLogstashSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 			return stats.Stored, stats.Duplicates
 		},
 		close: logstash.Stop,
+	}, nil
+}
+
+func newKafkaSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
+	cluster, err := kafkatest.New(kafkatest.Options{TLS: true, SASL: "SCRAM-SHA-512"})
+	if err != nil {
+		return nil, err
+	}
+	reader, err := cluster.Reader(func(d kafkatest.Document) { _, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n')) })
+	if err != nil {
+		cluster.Close()
+		return nil, err
+	}
+	return &demoSink{
+		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: cluster.Settings()},
+		wait: func(ctx context.Context, documents int) error {
+			for {
+				stats, changed := reader.Stats()
+				if stats.Stored >= documents {
+					return nil
+				}
+				select {
+				case <-changed:
+				case <-ctx.Done():
+					return fmt.Errorf("wait for documents: %w", ctx.Err())
+				}
+			}
+		},
+		result: func() (int, int) {
+			stats, _ := reader.Stats()
+			return stats.Stored, stats.Duplicates
+		},
+		close: func() { reader.Close(); cluster.Close() },
 	}, nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
@@ -52,12 +53,14 @@ type faultCase struct {
 // faultRig is a rig for one case.
 type faultRig struct {
 	*rig
-	gate     *gate
-	es       *elasticsearchtest.Server
-	shipper  *shippertest.Server
-	logstash *logstashtest.Server
-	tls      *httptest.Server
-	proxy    string
+	gate        *gate
+	es          *elasticsearchtest.Server
+	shipper     *shippertest.Server
+	logstash    *logstashtest.Server
+	kafka       *kafkatest.Cluster
+	kafkaReader *kafkatest.Reader
+	tls         *httptest.Server
+	proxy       string
 
 	certificate *identitytest.Certificate
 	service     *identitytest.Service
@@ -149,7 +152,7 @@ func TestHealthTruthTable(t *testing.T) {
 		rows[c.Name] = c
 	}
 	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases, logstashCases} {
+	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases, logstashCases, kafkaCases} {
 		cases = append(cases, group...)
 	}
 	driven := map[string]bool{}

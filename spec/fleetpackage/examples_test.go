@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -126,6 +127,9 @@ func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) in
 			out["server"] = "unix://" + filepath.Join(dir, "s")
 			return func(index string) int { return len(shipper.Documents(index)) }
 		}
+		if out["type"] == "kafka" {
+			return toKafka(t, out)
+		}
 		if out["type"] == "logstash" {
 			return toLogstash(t, out)
 		}
@@ -138,6 +142,37 @@ func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) in
 	}
 	t.Fatal("no output")
 	return nil
+}
+
+// toKafka leads an output to a simulated Kafka.
+func toKafka(t *testing.T, out map[string]any) (stored func(index string) int) {
+	t.Helper()
+	cluster, err := kafkatest.New(kafkatest.Options{AutoCreate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	reader, err := cluster.ReaderOf(nil, "logs-microsoft_defender_endpoint.log", "logs-microsoft_defender_endpoint.machine", "logs-microsoft_defender_endpoint.machine_action")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+	out["hosts"] = []string{cluster.Address()}
+	for _, name := range []string{"ssl", "username", "password", "sasl"} {
+		delete(out, name)
+	}
+	return func(index string) (n int) {
+		topic := strings.TrimSuffix(index, "-default")
+		if err := reader.CatchUp(t.Context(), topic); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range reader.Documents() {
+			if d.Topic == topic && d.Index == index {
+				n++
+			}
+		}
+		return n
+	}
 }
 
 // toLogstash leads an output to a simulated Logstash.

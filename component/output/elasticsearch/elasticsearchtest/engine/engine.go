@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
@@ -100,27 +101,36 @@ func Start(t testing.TB, o Options) *Engine {
 	return e
 }
 
-// need returns the folder of jars, and ends the test where it cannot be had.
+// need returns the folder of an engine's jars, and ends the test where it cannot be
+// had.
 func need(t testing.TB, k Kind) string {
+	t.Helper()
+	return Jars(t, node, k.folder(), "search engine")
+}
+
+// Jars returns a folder with the jars that the pom in node/name of files names, and
+// the classes of the sources there. It ends the test where that cannot be had, saying
+// what is not there. Variable decides, whatever it is.
+func Jars(t testing.TB, files fs.FS, name, what string) string {
 	t.Helper()
 	required := os.Getenv(Variable) == "required"
 	switch {
 	case os.Getenv(Variable) == "off":
-		t.Skip("no search engine: " + Variable + " is off")
+		t.Skip("no " + what + ": " + Variable + " is off")
 	case testing.Short() && !required:
-		t.Skip("no search engine in the short form")
+		t.Skip("no " + what + " in the short form")
 	}
-	dir, err := cached(k.folder())
+	dir, err := cached(files, name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if missing := missing(dir); missing != "" {
 		if required {
-			t.Fatalf("no search engine: %s is not installed, and %s is required", missing, Variable)
+			t.Fatalf("no %s: %s is not installed, and %s is required", what, missing, Variable)
 		}
-		t.Skipf("no search engine: %s is not installed (it takes Java 17 and Maven)", missing)
+		t.Skipf("no %s: %s is not installed (it takes Java 17 and Maven)", what, missing)
 	}
-	if err := resolve(context.Background(), k.folder(), dir); err != nil {
+	if err := resolve(context.Background(), files, name, dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir

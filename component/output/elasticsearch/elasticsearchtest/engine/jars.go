@@ -26,17 +26,17 @@ var node embed.FS
 const resolveLimit = 5 * time.Minute
 
 // cached is the folder that holds an engine's jars and classes, or will.
-func cached(name string) (string, error) {
+func cached(files fs.FS, name string) (string, error) {
 	root, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	err = fs.WalkDir(node, "node/"+name, func(path string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(files, "node/"+name, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text, err := node.ReadFile(path)
+		text, err := fs.ReadFile(files, path)
 		_, _ = fmt.Fprintf(sum, "%s %d\n%s", path, len(text), text) // a hash takes all
 		return err
 	})
@@ -49,7 +49,7 @@ func cached(name string) (string, error) {
 // resolve makes the folder with Maven, unless it is there. It is made beside its
 // place and renamed, with a local repository of its own: processes that do so at
 // the same time do not meet, and the first one to be done wins.
-func resolve(ctx context.Context, name, dir string) error {
+func resolve(ctx context.Context, files fs.FS, name, dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func resolve(ctx context.Context, name, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	if err := build(ctx, name, work); err != nil {
+	if err := build(ctx, files, name, work); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(work, "made"), dir); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -73,8 +73,8 @@ func resolve(ctx context.Context, name, dir string) error {
 }
 
 // build makes the folder "made" in a folder: jars, and classes of the sources.
-func build(ctx context.Context, name, work string) error {
-	sources, err := fs.Sub(node, "node/"+name)
+func build(ctx context.Context, files fs.FS, name, work string) error {
+	sources, err := fs.Sub(files, "node/"+name)
 	if err != nil {
 		return err
 	}

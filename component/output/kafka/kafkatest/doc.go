@@ -1,0 +1,12 @@
+// Package kafkatest is a Kafka in memory, for tests and the demo: franz-go's kfake,
+// with what a test needs of it. Its package broker starts a real broker.
+//
+// A Cluster (cluster.go) is one broker, plain or with TLS, a login and rights, and can
+// refuse: any error for any request, silence, connections that break. A Reader
+// (reader.go) reads what stands in topics, of this broker or a real one.
+//
+// # Invariants
+//
+//   - What a Reader tells was written to the log of a partition, in that order.
+//   - It does not import testing: the demo uses it.
+package kafkatest
