@@ -44,8 +44,23 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(printable{os.Stderr}, "defender-endpoint: "+err.Error())
+	for _, e := range each(err) {
+		fmt.Fprintln(printable{os.Stderr}, componentName+": "+e.Error())
+	}
 	os.Exit(exitCode(ctx, err))
+}
+
+// each takes joined errors apart.
+func each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what wraps one is one
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, each(e)...)
+	}
+	return all
 }
 
 // Exit codes, beside 0.

@@ -78,10 +78,7 @@ func resourceOf(dataset string) *resource {
 }
 
 func unknownDataset(dataset string) error {
-	known := make([]string, len(resources))
-	for i, r := range resources {
-		known[i] = r.dataset
-	}
+	known := Datasets()
 	meant := ""
 	if nearest := policy.Nearest(dataset, known); nearest != "" {
 		meant = "did you mean " + nearest + "? "
