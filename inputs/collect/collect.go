@@ -50,6 +50,9 @@ type Request struct {
 	From, To time.Time
 	// Backlog is set by the loop: what is new goes before this.
 	Backlog bool
+	// Peek asks what the source would send: PageStats are told of it, but nothing
+	// is published, and nothing counts as met.
+	Peek bool
 	// Unserved, if set, is a page in itself, and the source is not asked.
 	Unserved *Unserved
 }

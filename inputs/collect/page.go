@@ -17,6 +17,7 @@ import (
 type reading struct {
 	PageStats
 	from time.Time // of the request
+	peek bool      // as requested
 	last []byte    // id
 }
 
@@ -40,7 +41,7 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if theirs := answer.Asked(); !theirs.IsZero() {
 		asked = theirs
 	}
-	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From}
+	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From, peek: r.Peek}
 	if err := l.records(ctx, answer, &page); err != nil {
 		return page.PageStats, err
 	}
@@ -104,6 +105,9 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 	sum := l.seen.fingerprint(record)
 	id, updated := l.Mapper.Read(record, unreadable)
 	page.note(sum, id, updated)
+	if page.peek {
+		return nil
+	}
 	l.counts.Records++
 	content, entry, met := l.seen.meet(sum, l.Mapper.Content)
 	switch {

@@ -34,9 +34,11 @@ type phase uint8
 
 const (
 	seeking       phase = iota // records in front of the one that cannot be served
-	withoutExpand              // that one without $expand
+	peek                       // whether that one comes without $expand
+	withExpand                 // it once more with $expand, after it came without
+	withoutExpand              // it without $expand, to be published so
 	neighbour                  // the one behind it
-	confirm                    // that one once more, after the one behind it came
+	confirm                    // it once more, after the one behind it came
 	account                    // nothing: a document stands for it
 )
 
@@ -44,7 +46,8 @@ const (
 // page failed twice: with one record, then with more of them, then with half as
 // many after each failure. A single one that fails is only left behind when the
 // one behind it comes, because else it is the server that fails, and when it fails
-// once more then: the server may have recovered meanwhile.
+// once more then: the server may have recovered meanwhile. For the same reason one
+// that comes without $expand is only published so when it fails once more with it.
 type closeIn struct {
 	*sweep
 	ask func(skip, top int, withoutExpand bool) collect.Request
@@ -81,6 +84,12 @@ func (s *sweep) noteFailure(page collect.PageStats, at string) (again bool) {
 // Request implements collect.Pager.
 func (c *closeIn) Request() collect.Request {
 	switch c.phase {
+	case peek:
+		request := c.ask(c.read, 1, true)
+		request.Peek = true
+		return request
+	case withExpand:
+		return c.ask(c.read, 1, false)
 	case withoutExpand:
 		return c.ask(c.read, 1, true)
 	case neighbour:
@@ -113,19 +122,24 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	if page.Err != nil && !maybeTooLarge(page.Err) {
 		return c.failed(page.Err)
 	}
+	came := page.Err == nil && page.Records == 1
 	switch {
 	case c.phase == account:
 		return c.continueBehind(c)
-	case c.phase == withoutExpand && page.Err == nil && page.Records == 1:
+	case c.phase == peek && came:
+		c.phase = withExpand
+	case c.phase == withExpand && page.Err != nil:
+		c.phase = withoutExpand
+	case c.phase == withoutExpand && came:
 		c.isolated, c.next = true, page
 		return c.continueBehind(c)
-	case c.phase == withoutExpand:
+	case c.phase == peek, c.phase == withoutExpand:
 		c.phase = neighbour
 	case c.phase == neighbour && (page.Err != nil || page.Records == 0 && (c.read == 0 || !c.atEnd)):
 		return c.failed(c.cause)
 	case c.phase == neighbour:
 		c.next, c.phase = page, confirm
-	case c.phase == confirm && page.Err == nil:
+	case c.phase == confirm && page.Err == nil, c.phase == withExpand:
 		c.phase, c.found, c.size, c.last = seeking, false, 1, page
 		c.read += page.Records
 	case c.phase == confirm:
@@ -154,7 +168,7 @@ func (c *closeIn) halve(page collect.PageStats) {
 	case c.size > 1:
 		c.size /= 2
 	case c.Expand != "" && c.caps.takes(expand):
-		c.cause, c.phase = page.Err, withoutExpand
+		c.cause, c.phase = page.Err, peek
 	default:
 		c.cause, c.phase = page.Err, neighbour
 	}

@@ -28,6 +28,7 @@ type thing struct {
 	ID      string    `json:"id"`
 	Updated time.Time `json:"updated"`
 	Created time.Time `json:"created"`
+	Parts   string    `json:"parts,omitzero"` // only with $expand
 }
 
 // list is a list of things that takes OData options, refuses them or ignores
@@ -95,7 +96,11 @@ func (l *list) answer(q url.Values) []thing {
 	skip, _ := strconv.Atoi(q.Get("$skip"))
 	top, _ := strconv.Atoi(q.Get("$top"))
 	page = page[min(skip, len(page)):]
-	return page[:min(top, len(page))]
+	page = page[:min(top, len(page))]
+	for i := range page {
+		page[i].Parts = q.Get("$expand")
+	}
+	return page
 }
 
 func accepts(t thing, filter string) bool {
@@ -185,7 +190,7 @@ func newRig(pager func(odata.Options) collect.Strategy, things int) *rig {
 	r := &rig{list: &list{}, now: noon, pager: pager, published: map[string]int{}}
 	for i := range things {
 		at := noon.Add(-time.Duration(i+5) * time.Minute)
-		r.things = append(r.things, thing{fmt.Sprintf("t%05d", (i*7919)%things), at, at.Add(-time.Hour)})
+		r.things = append(r.things, thing{ID: fmt.Sprintf("t%05d", (i*7919)%things), Updated: at, Created: at.Add(-time.Hour)})
 	}
 	r.options = odata.Options{
 		List: "/things", Updated: "updated", PageSize: 10, InitialInterval: 240 * time.Hour, Overlap: 15 * time.Minute, ChangesFor: 4 * 24 * time.Hour,
