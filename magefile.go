@@ -42,7 +42,7 @@ func Test() error { return sh.RunV("go", "test", "-race", "./...") }
 var fuzzTargets = []string{
 	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
-	"./component/output/shipper FuzzEvent",
+	"./component/output/shipper FuzzEvent", "./component/standalone FuzzExpand", "./inputs/records FuzzEach",
 }
 
 // Fuzz runs every fuzz target for a minute.

@@ -19,6 +19,7 @@ const pathData = "path.data"
 
 func (s *settings) flag(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&s.given, "E", "E", nil, "setting as Elastic Agent passes it: path.data=DIR is where state lives")
+	_ = cmd.RegisterFlagCompletionFunc("E", cobra.FixedCompletions([]string{pathData + "="}, cobra.ShellCompDirectiveNoSpace)) // the flag exists
 }
 
 // dataPath is the folder for state; without the setting it is one beside where the
