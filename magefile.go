@@ -38,6 +38,15 @@ func Build() error { return compile("build", "", "") }
 // Test runs all tests with the race detector.
 func Test() error { return sh.RunV("go", "test", "-race", "./...") }
 
+// Man makes the manual pages in build/man.
+func Man() error {
+	dir, err := filepath.Abs("build/man")
+	if err != nil {
+		return err
+	}
+	return sh.RunV("go", "test", source, "-count=1", "-run", "^TestManPages$", "-man", dir)
+}
+
 // fuzzTargets are "package target".
 var fuzzTargets = []string{
 	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
