@@ -122,7 +122,7 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 	root.Version = version
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newRun(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
+	root.AddCommand(newInit(), newRun(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
 	root.AddCommand(helpTopics()...)
 	return root
 }
