@@ -54,7 +54,7 @@ or with AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of the environm
 			}
 			policy, err := o.policy()
 			if err != nil {
-				return err
+				return o.unreadable(err, cmd.OutOrStdout())
 			}
 			return o.check(cmd.Context(), policy, printable{cmd.OutOrStdout()}, printable{cmd.ErrOrStderr()})
 		},
@@ -67,6 +67,7 @@ or with AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of the environm
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "look at the settings alone, and connect to nothing")
 	cmd.Flags().StringVar(&o.output, "output", "text", "form of the report: text or json")
 	cmd.Flags().DurationVar(&o.limit, "limit", 45*time.Second, "how long each stream, and then the output, may take")
+	completeSettings(cmd, "option")
 	complete(cmd, "output", "text", "json")
 	return cmd
 }
@@ -141,11 +142,8 @@ func (o *checkOptions) check(ctx context.Context, policy standalone.Policy, out,
 	})
 	r.Warnings = append(policy.Warnings, r.Warnings...)
 	if o.output == "json" {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		if err := e.Encode(r); err != nil {
-			return fmt.Errorf("check: write the report: %w", err)
+		if err := encodeReport(out, r); err != nil {
+			return err
 		}
 	} else if err := r.Print(out); err != nil {
 		return fmt.Errorf("check: write the report: %w", err)
@@ -163,6 +161,29 @@ func (o *checkOptions) check(ctx context.Context, policy standalone.Policy, out,
 		faults = append(faults, errors.New(f.String()))
 	}
 	return errors.Join(faults...)
+}
+
+// unreadable reports a policy that cannot be read: a program reads of it as of any
+// other fault.
+func (o *checkOptions) unreadable(err error, out io.Writer) error {
+	if _, isUsage := errors.AsType[*exitError](err); isUsage || o.output != "json" {
+		return err
+	}
+	var faults []check.Fault
+	for _, e := range each(err) {
+		faults = append(faults, check.Fault{In: "policy", Text: e.Error()})
+	}
+	return errors.Join(encodeReport(out, check.Report{Streams: []check.Stream{}, Faults: faults, Warnings: []string{}}), err)
+}
+
+func encodeReport(out io.Writer, r check.Report) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return fmt.Errorf("check: write the report: %w", err)
+	}
+	return nil
 }
 
 // printable keeps from a terminal what is neither a character to be seen nor a

@@ -118,6 +118,10 @@ func TestCheckAsJSON(t *testing.T) {
 		!report.Output.CanDeliver || len(report.Faults) != 2 || !strings.Contains(report.Faults[0].Text, "Machine.Read.All") {
 		t.Errorf("exit code %d, %+v\n%s", code, report, stderr)
 	}
+	code, stdout, stderr = checked(t, nil, "-c", file+".no", "--output", "json")
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || code != 1 || report.CanCollect || len(report.Faults) != 1 || !strings.Contains(report.Faults[0].Text, "no such file") {
+		t.Errorf("exit code %d, %v: %s%s", code, err, stdout, stderr)
+	}
 	if code, _, stderr := checked(t, nil, "-c", file, "--output", "xml"); code != 2 || !strings.Contains(stderr, "want text or json") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

@@ -26,6 +26,7 @@ var exitCommands = map[string]exitCommand{
 	"demo --alerts 1":                {0, "documents stored"},
 	"__complete run --log-format te": {0, "auto"},
 	"__complete map --resource ":     {0, "machine_action"},
+	"__complete map --option evid":   {0, "evidence="},
 	"check -c no.yml":                {1, "there is no such file"},
 	"run -c no.yml":                  {1, "there is no such file"},
 	"map --resource alert no.json":   {1, "there is no such file"},

@@ -45,6 +45,15 @@ func (s settings) strays() []string {
 	return found
 }
 
+// completeSettings makes shells complete the names of a flag that is name=value.
+func completeSettings(cmd *cobra.Command, flag string) {
+	var names []string
+	for _, name := range policy.Names(defender.New(version).Settings()...) {
+		names = append(names, name+"=")
+	}
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoSpace)) // the flag exists
+}
+
 // readPolicy reads a policy with the variables of this process.
 func readPolicy(path string) (standalone.Policy, error) {
 	return standalone.Read(path, defender.New(version), os.LookupEnv)

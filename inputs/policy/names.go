@@ -32,6 +32,7 @@ type InputKeys struct {
 	_ any `config:"log_level"`
 	_ any `config:"streams"`
 	_ any `config:"condition"`
+	_ any `config:"data_stream.elasticsearch"` // privileges that Fleet gives the key
 	_ any `config:"keep_null"`
 	_ any `config:"publisher_pipeline"`
 	_ any `config:"_runtime_experimental"` // process keeps the input out of the agent's collector
@@ -158,6 +159,9 @@ func indirect(t reflect.Type) reflect.Type {
 	}
 	return t
 }
+
+// Names are the settings that structs declare, dotted, in order.
+func Names(declared ...any) []string { return declare(declared).names() }
 
 // Secrets are the settings of source that have a value and that one of the structs
 // declares as a secret, in order, with that value. An address is none where it has no
