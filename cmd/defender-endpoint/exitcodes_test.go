@@ -33,6 +33,8 @@ var exitCommands = map[string]exitCommand{
 	"install --top no/such":          {1, "install: "},
 	"install status --top no/such":   {1, "install status: "},
 	"uninstall --top no/such":        {1, "uninstall: "},
+	"help rnu":                       {2, "did you mean run?"},
+	"help install status":            {0, "install status"},
 	"rnu":                            {2, "did you mean run?"},
 	"chek -c x":                      {2, "did you mean check?"},
 	"install statsu":                 {2, "did you mean status?"},

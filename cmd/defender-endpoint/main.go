@@ -124,6 +124,14 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newInit(), newRun(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
 	root.AddCommand(helpTopics()...)
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"}) // was just made
+	help.Args = func(_ *cobra.Command, args []string) error {
+		if found, rest, err := root.Find(args); len(args) > 0 && (err != nil || found == root || len(rest) > 0) {
+			return unknownCommand(root, args[0])
+		}
+		return nil
+	}
 	return root
 }
 

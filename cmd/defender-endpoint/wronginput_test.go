@@ -57,6 +57,14 @@ var wrongInputs = map[string]wrongInput{
 		policy: replaced("client_id:", "intervall: 1m\n    client_id:"),
 		says:   []string{"intervall: no such setting", "did you mean interval?"}, works: true, fails: true,
 	},
+	"setting that is gone": {
+		policy: replaced("client_id:", "azure_resource: https://x.example\n    client_id:"),
+		says:   []string{"azure_resource is no longer used", "token_scopes has the scopes of the token"}, works: true,
+	},
+	"former name, misspelt": {
+		policy: replaced("    url: ", "    reqest_url: x\n    url: "),
+		says:   []string{"reqest_url: no such setting", "did you mean request_url?"}, works: true, fails: true,
+	},
 	"missing variable": {
 		policy: replaced(`"`+defendertest.ClientSecret+`"`, `"${env.NOT_SET_ANYWHERE}"`),
 		says:   []string{"inputs[0].client_secret: the variable NOT_SET_ANYWHERE is not set", "set it in the environment"},
