@@ -146,6 +146,7 @@ func Since(text string, now time.Time) (time.Time, error) {
 type StreamTrial struct {
 	Stream, Dataset string
 	Notice          string // what an operator should know of the settings
+	Tried           bool   // not only the settings were looked at
 	inputs.Trial
 }
 
@@ -162,7 +163,7 @@ func TryStreams(ctx context.Context, input inputs.Input, u Unit, limit time.Dura
 	for i, s := range streams {
 		t := &trials[i]
 		t.Stream, t.Dataset, t.Notice, t.Err = s.Key.Stream, s.Key.Dataset, s.Notice, s.Fault
-		if s.Try != nil && limit > 0 {
+		if t.Tried = s.Try != nil && limit > 0; t.Tried {
 			trying.Go(func() {
 				ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s; check the network, url, login_url and proxy_url", limit))
 				defer cancel()

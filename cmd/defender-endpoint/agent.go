@@ -56,6 +56,7 @@ func underAgent(ctx context.Context, stdin *os.File, s settings) error {
 	}
 	defer log.Info("stopped")
 	defer followUpgrades(ctx, log)()
+	defer watching{c.Overview, cursors.dir, os.Getenv(metricsVariable), log}.start(ctx)()
 	return component.RunUnderAgent(ctx, v2, c)
 }
 

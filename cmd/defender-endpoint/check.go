@@ -100,7 +100,7 @@ func (o *checkOptions) policy() (standalone.Policy, error) {
 			return standalone.Policy{}, err
 		}
 	}
-	if source["tenant_id"] == nil && source["client_id"] == nil {
+	if !byHand && len(source) == 0 {
 		return standalone.Policy{}, usage("check: -c policy.yml is required, or --tenant, --client and --secret-file")
 	}
 	var streams []any

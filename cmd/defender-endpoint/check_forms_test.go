@@ -47,7 +47,7 @@ func TestCheckWithoutAPolicy(t *testing.T) {
 		}},
 		"no secret":      {args: []string{"--tenant", defendertest.TenantID, "--client", defendertest.ClientID}, code: 1, says: "client_secret: required"},
 		"no such file":   {args: []string{"--tenant", "t", "--client", "c", "--secret-file", secret + ".no"}, code: 1, says: "--secret-file: open "},
-		"nothing":        {code: 2, says: "-c policy.yml is required, or --tenant, --client and --secret-file"},
+		"nobody":         {code: 1, says: "tenant_id: required"},
 		"both":           {args: []string{"-c", "x.yml"}, code: 2, says: "leave out --tenant"},
 		"unknown option": {args: []string{"--tenant", "t", "--client", "c", "--option", "intervall=1m"}, code: 1, says: "intervall: no such setting, did you mean interval?"},
 	} {

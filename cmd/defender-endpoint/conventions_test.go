@@ -92,7 +92,7 @@ func TestFlagsSayWhatTheyTake(t *testing.T) {
 				t.Errorf("%s --%s: %q", c.CommandPath(), f.Name, f.Usage)
 			}
 		})
-		if takes := c.Flags().Lookup("E") != nil; takes != (c.Name() == "run") {
+		if takes := c.Flags().Lookup("E") != nil; takes != (c.Name() == "run" || c.CommandPath() == "defender-endpoint status") {
 			t.Errorf("%s takes -E: %v", c.CommandPath(), takes)
 		}
 	}

@@ -22,6 +22,7 @@ var exitCodes = []struct {
 var environment = []struct{ name, meaning string }{
 	{"AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET", "check without a policy: as whom to ask"},
 	{"HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxy of connections whose settings name none"},
+	{metricsVariable, "run, and under the agent: where to serve metrics, as --metrics"},
 	{"NO_COLOR", "run: no colours on a terminal"},
 	{"TERM=dumb", "run: no progress line"},
 	{"GOGC, GOMEMLIMIT", "Go's collector, in place of what the program chooses by the memory it is allowed"},

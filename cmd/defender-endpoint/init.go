@@ -14,6 +14,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component/standalone"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
 // newPolicyFile is what init writes unless it is told otherwise.
@@ -55,18 +56,10 @@ variable of the environment. A file that is there already is left alone.`,
 	}
 	cmd.Flags().StringVar(&given.tenant, "tenant", "", "the directory (tenant) id, or a domain of it")
 	cmd.Flags().StringVar(&given.client, "client", "", "the application (client) id")
-	cmd.Flags().StringVar(&given.cloud, "cloud", "", "where the tenant is: "+strings.Join(cloudNames(), ", "))
+	cmd.Flags().StringVar(&given.cloud, "cloud", "", "where the tenant is: "+strings.Join(api.CloudNames(), ", "))
 	cmd.Flags().StringVar(&given.hosts, "hosts", "", "the address of Elasticsearch, such as https://es.example:9200")
-	complete(cmd, "cloud", cloudNames()...)
+	complete(cmd, "cloud", api.CloudNames()...)
 	return cmd
-}
-
-func cloudNames() []string {
-	var names []string
-	for _, c := range defender.Clouds() {
-		names = append(names, c.Name)
-	}
-	return names
 }
 
 // initPolicy asks for what was not given, writes the file and says what comes next.
@@ -119,8 +112,8 @@ func askAll(ctx context.Context, a *asker, given initAnswers) (answers initAnswe
 		}
 	}
 	isCloud := func(text string) string {
-		if !slices.Contains(cloudNames(), text) {
-			return "want " + strings.Join(cloudNames(), ", ")
+		if !slices.Contains(api.CloudNames(), text) {
+			return "want " + strings.Join(api.CloudNames(), ", ")
 		}
 		return ""
 	}
@@ -131,7 +124,7 @@ func askAll(ctx context.Context, a *asker, given initAnswers) (answers initAnswe
 	}{
 		{"tenant", given.tenant, "Directory (tenant) id, or a domain of it", "", &answers.tenant, matches(tenantForm, "a GUID or a domain, such as contoso.example")},
 		{"client", given.client, "Application (client) id", "", &answers.client, matches(clientForm, "a GUID: the application id of the app registration")},
-		{"cloud", given.cloud, "Cloud: " + strings.Join(cloudNames(), ", "), cloudNames()[0], &answers.cloud, isCloud},
+		{"cloud", given.cloud, "Cloud: " + strings.Join(api.CloudNames(), ", "), api.CloudNames()[0], &answers.cloud, isCloud},
 		{"hosts", given.hosts, "Address of Elasticsearch", "https://localhost:9200", &answers.hosts, matches(hostForm, "an address such as https://es.example:9200, without user and password")},
 	} {
 		if q.given == "" {
@@ -169,12 +162,8 @@ func (a initAnswers) policy() (text string, variables []string) {
 			{Name: "hosts", Value: a.hosts, List: true}, {Name: "api_key", Value: a.key, Variable: keyVariable},
 		},
 	}
-	for i, c := range defender.Clouds() {
-		if c.Name == a.cloud && i > 0 { // the first has the defaults
-			n.Settings = append(n.Settings,
-				standalone.Setting{Name: "login_url", Value: c.LoginURL}, standalone.Setting{Name: "url", Value: c.URL},
-				standalone.Setting{Name: "token_scopes", Value: c.Scope, List: true})
-		}
+	if a.cloud != api.CloudNames()[0] { // the default
+		n.Settings = append(n.Settings, standalone.Setting{Name: "cloud", Value: a.cloud})
 	}
 	return n.Text()
 }

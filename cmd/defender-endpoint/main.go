@@ -13,10 +13,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
+	"github.com/defender-endpoint/defender-endpoint/spec"
 )
 
-// version is the release; builds set it with -ldflags "-X main.version=...".
-var version = "0.1.0-dev"
+// version is the release's; its builds set it with -ldflags "-X main.version=...".
+var version = spec.Version + "-dev"
 
 // exitError is an error with an exit code of its own.
 type exitError struct {
@@ -122,7 +123,7 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 	root.Version = version
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newInit(), newRun(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
+	root.AddCommand(newInit(), newRun(), newStatus(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
 	root.AddCommand(helpTopics()...)
 	root.InitDefaultHelpCmd()
 	help, _, _ := root.Find([]string{"help"}) // was just made

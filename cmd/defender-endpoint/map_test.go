@@ -88,6 +88,9 @@ func TestMapTakesWhatPeopleHave(t *testing.T) {
 			}
 			want := sources(t, golden)
 			args := []string{"--resource", filepath.Base(filepath.Dir(file)), "--option", "tenant_id=a839b112-1253-4432-9bf6-94542403f21c"}
+			if strings.Contains(file, "without-cve") {
+				args = append(args, "--option", "software_without_cve=true")
+			}
 			if strings.Contains(file, "whole") {
 				args = append(args, "--option", "evidence=whole")
 			}

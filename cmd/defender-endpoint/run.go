@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type run struct {
 	once      bool
 	limit     time.Duration // 0: none
 	since     time.Time     // zero: continue where the last run stopped
+	metrics   string        // address; "" serves none
 	logFormat string
 	stderr    io.Writer
 }
@@ -48,6 +50,7 @@ acknowledged. A second Ctrl-C ends it at once; nothing that was acknowledged is 
 			if r.limit < 0 {
 				return usage("run: --limit: want a duration of 0 or more, such as 10m")
 			}
+			r.metrics = cmp.Or(r.metrics, os.Getenv(metricsVariable))
 			if since != "" {
 				var err error
 				if r.since, err = component.Since(since, time.Now()); err != nil {
@@ -62,6 +65,7 @@ acknowledged. A second Ctrl-C ends it at once; nothing that was acknowledged is 
 	policyFlag(cmd, &r.path)
 	cmd.Flags().BoolVar(&r.once, "once", false, "read every stream until caught up, print a summary and exit; 0 only if all was acknowledged")
 	cmd.Flags().DurationVar(&r.limit, "limit", 0, "end after so long; with --once exit 1 unless all had caught up")
+	cmd.Flags().StringVar(&r.metrics, "metrics", "", "serve Prometheus metrics on unix:///path or a loopback address such as 127.0.0.1:9464; $"+metricsVariable)
 	cmd.Flags().StringVar(&since, "since", "", "collect again from this time on: RFC 3339, or how long ago, such as 48h")
 	cmd.Flags().StringVar(&r.logFormat, "log-format", "auto", "form of log lines: "+strings.Join(logFormats, ", ")+"; auto is text on a terminal, else json")
 	complete(cmd, "log-format", logFormats...)
@@ -109,6 +113,7 @@ func (r *run) policy(ctx context.Context) error {
 		OnOutput: cursors.onOutput,
 	})
 	defer c.Stop()
+	defer watching{c.Overview, cursors.dir, r.metrics, log}.start(ctx)()
 	c.Apply(context.WithoutCancel(ctx), units)
 	return r.wait(ctx, c, board)
 }

@@ -30,6 +30,7 @@ inputs:
     client_secret: "` + defendertest.ClientSecret + `"
     url: ` + api + `
     login_url: ` + api + `
+    calls_per_minute: 100000 # the pace has tests of its own
     streams:
       - id: defender-1-log
         data_stream: {type: logs, dataset: microsoft_defender_endpoint.log}
@@ -88,8 +89,7 @@ func TestRunStoresAllThreeStreams(t *testing.T) {
 	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 2, Alerts: 60, Machines: 250, Actions: 120, EvidencePerAlert: 2})
 	es, url := newElasticsearch(t)
-	quick := "    calls_per_minute: 100000\n    streams:" // the pace has tests of its own
-	dir, file := writePolicy(t, strings.Replace(policy(listen(t, tenant), url), "    streams:", quick, 1)+`
+	dir, file := writePolicy(t, policy(listen(t, tenant), url)+`
       - id: defender-1-machine
         batch_size: 60
         data_stream: {type: logs, dataset: microsoft_defender_endpoint.machine}

@@ -107,7 +107,7 @@ var wrongInputs = map[string]wrongInput{
 	},
 	"unknown dataset": {
 		policy: replaced("endpoint.log}", "endpoint.lgo}"),
-		says:   []string{`data_stream.dataset: no resource for "microsoft_defender_endpoint.lgo", did you mean microsoft_defender_endpoint.log?`, "want one of"},
+		says:   []string{`data_stream.dataset: no resource for "microsoft_defender_endpoint.lgo", did you mean microsoft_defender_endpoint.log?`, "and one of log, "},
 	},
 	"bad duration": {
 		policy: replaced("client_id:", "interval: 3 minutes\n    client_id:"),

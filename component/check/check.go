@@ -62,9 +62,10 @@ func (o *Options) input(ctx context.Context, r *Report, u *component.Unit) {
 	}
 	for _, t := range trials {
 		s := Stream{
-			Input: u.InputID, ID: t.Stream, Dataset: t.Dataset, Target: t.Target, Offline: o.Offline, CanCollect: t.Err == nil,
+			Input: u.InputID, ID: t.Stream, Dataset: t.Dataset, Target: t.Target, Tried: t.Tried, CanCollect: t.Err == nil,
 			Token: t.Token, Roles: append([]string{}, t.Roles...), Needs: t.Permission, HTTPStatus: t.Status,
 			CallsLeft: t.Quota.HourLeft, Limits: t.Limits, LeftOut: append([]string{}, t.LeftOut...),
+			Notes: append([]string{}, t.Notes...),
 		}
 		if !t.Newest.IsZero() {
 			newest := t.Newest.UTC()
@@ -98,7 +99,7 @@ func (o *Options) output(ctx context.Context, r *Report, u *component.Unit) {
 		r.faultIn("output", found.Problem)
 		return
 	}
-	if found.Skipped != "" {
+	if found.Skipped != "" || found.Unasked {
 		return
 	}
 	for _, owner := range found.Owners {
@@ -117,6 +118,8 @@ func resultOf(found component.OutputTrial) string {
 		return "not tried: " + found.Skipped
 	case found.Problem != "":
 		return "in trouble"
+	case found.Unasked:
+		return "reachable"
 	case found.Known:
 		return "reachable, may write to every data stream"
 	}

@@ -20,8 +20,16 @@ const labelled = 17
 // warnings are not written: they are a line each, however long.
 func (r Report) Print(w io.Writer) error {
 	var b bytes.Buffer
+	noted := map[string]bool{}
 	for _, s := range r.Streams {
-		s.print(&b)
+		var notes []string
+		for _, note := range s.Notes { // streams of one application say the same
+			if !noted[note] {
+				notes = append(notes, note)
+			}
+			noted[note] = true
+		}
+		s.print(&b, notes)
 	}
 	if o := r.Output; o != nil {
 		text := o.Result
@@ -34,7 +42,7 @@ func (r Report) Print(w io.Writer) error {
 	return err
 }
 
-func (s Stream) print(b *bytes.Buffer) {
+func (s Stream) print(b *bytes.Buffer, notes []string) {
 	wrap(b, fmt.Sprintf("stream %s: %s", s.ID, s.result()), 2)
 	line := func(label, text string) {
 		if text != "" {
@@ -42,9 +50,6 @@ func (s Stream) print(b *bytes.Buffer) {
 		}
 	}
 	line("dataset", s.Dataset)
-	if s.Offline {
-		return
-	}
 	if s.Token {
 		line("token", "with "+listed(s.Roles, "no roles"))
 	} else if s.Needs != "" {
@@ -60,6 +65,9 @@ func (s Stream) print(b *bytes.Buffer) {
 	if s.Token {
 		line("calls left", strings.TrimSpace(fmt.Sprintf("%d/h %s", s.CallsLeft, s.Limits)))
 	}
+	for _, note := range notes {
+		line("note", note)
+	}
 	b.WriteByte('\n')
 }
 
@@ -67,7 +75,7 @@ func (s Stream) result() string {
 	switch {
 	case !s.CanCollect:
 		return "cannot collect, see below"
-	case s.Offline:
+	case !s.Tried:
 		return "settings are right"
 	case len(s.LeftOut) > 0:
 		return "can collect, without " + strings.Join(s.LeftOut, ", ")

@@ -24,7 +24,7 @@ type Stream struct {
 	ID         string     `json:"stream"`
 	Dataset    string     `json:"dataset"`
 	Target     string     `json:"target,omitempty"` // data stream or index
-	Offline    bool       `json:"offline"`          // only the settings were looked at
+	Tried      bool       `json:"tried"`            // not only the settings were looked at
 	CanCollect bool       `json:"can_collect"`
 	Token      bool       `json:"token"`
 	Roles      []string   `json:"roles"` // in the token
@@ -36,6 +36,7 @@ type Stream struct {
 	// LeftOut is what the API refuses or ignores of a poll's query, which does
 	// without it.
 	LeftOut []string `json:"left_out"`
+	Notes   []string `json:"notes"` // on the credentials and what comes
 }
 
 // Output is what a look at the output showed.

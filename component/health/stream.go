@@ -59,10 +59,12 @@ func (s *Stream) Report(err error) {
 		next = s.now // the same trouble, nearer to its end
 	}
 	s.last = next
-	if err == nil {
+	if err == nil || next.row.Worked {
 		s.failures, s.lastSuccess = 0, time.Now()
 		s.Log().Debug("poll ended", "records", s.counts.Records, "documents", s.counts.Documents)
-		next = s.afterSuccess()
+		if after := s.afterSuccess(); err == nil || after.state > next.state {
+			next = after
+		}
 	} else if s.failures++; next.row.Lasting && s.now.state == Healthy && s.failures < damping {
 		s.Log().Warn("poll failed, trying again", "error", err.Error())
 		next = s.now
@@ -134,6 +136,9 @@ func (s *Stream) add(c inputs.Counts) {
 	s.quarantined += c.Quarantined
 	if c.Quota != nil {
 		s.counts.Quota = c.Quota
+	}
+	if !c.CredentialsEnd.IsZero() {
+		s.counts.CredentialsEnd = c.CredentialsEnd
 	}
 }
 

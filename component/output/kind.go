@@ -42,6 +42,8 @@ type Kind struct {
 // Finding is what a check found out.
 type Finding struct {
 	Version string // of the other side; empty where the credentials may not ask
+	// Unasked tells that the other side cannot be asked what may be written where.
+	Unasked bool
 	// Known tells that the privileges could be asked for. A cluster without
 	// security, and a key that may not, leave them unknown.
 	Known  bool

@@ -99,12 +99,15 @@ func (v *variables) value(found string) (string, error) {
 		if value, ok := v.lookup(name); ok {
 			return value, nil
 		}
+		if a.text == name {
+			name = "without a provider" // it may be part of a password: it is not shown
+		}
 		missing = append(missing, name)
 	}
 	if len(missing) == 0 {
 		return "", errors.New("${} names no variable: write ${env.NAME}")
 	}
-	return "", fmt.Errorf("the variable %s is not set; set it in the environment, or give another value as in ${env.NAME|'value'}", strings.Join(missing, ", nor "))
+	return "", fmt.Errorf("the variable %s is not set; set it in the environment, or give another value as in ${env.NAME|'value'}; $${ is the plain text", strings.Join(missing, ", nor "))
 }
 
 // alternative is one of the things a variable may stand for.

@@ -24,6 +24,8 @@ var formerNames = []struct {
 var goneSettings = []struct{ name, instead string }{
 	{"azure_resource", "token_scopes has the scopes of the token"},
 	{"token_url", "login_url names the token service"},
+	{"sas_valid_hours", "links of files that expired are asked for anew"},
+	{"max_retries", "files that fail are tried again by themselves"},
 }
 
 // apiHost is the base of the API for the URL of its alerts.

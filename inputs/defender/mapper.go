@@ -56,6 +56,10 @@ func NewMapper(name string, settings map[string]any, agent inputs.Agent) (*Mappe
 	return nil, fmt.Errorf("resource %q: want one of %s", name, strings.Join(ResourceNames(), ", "))
 }
 
+// Began says when the read of a whole list began that the records to come are of,
+// for those without a time of their own; without it that is now.
+func (m *Mapper) Began(at time.Time) { m.mapper.Begin(mapping.Sweep{Started: at, Whole: true}) }
+
 // Map maps one record and calls emit for each of its documents; the document
 // is the mapper's again when emit returns. clean tells that nothing had to be
 // noted as pipeline_error. The error is emit's.

@@ -31,10 +31,16 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 		return t
 	}
 	defer release()
+	t.Notes = notes(client, c)
 	if t.Roles, t.Err = client.Roles(ctx); t.Err != nil {
 		return t
 	}
 	t.Token = true
+	if r.isAssessment() {
+		t.Err = tryAssessment(ctx, client, r, &t)
+		t.Quota = inputs.Quota(client.Quota())
+		return t
+	}
 	if t.Err = newest(ctx, client, r, in.now(), &t); t.Err == nil {
 		var leftOut []string
 		leftOut, t.Err = ways(ctx, client, r, c, in.now())
@@ -48,6 +54,26 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 	return t
 }
 
+// huntingNotice answers what administrators were told (API.md 9.1).
+const huntingNotice = "Microsoft's notice MC1220762 of an end on 2027-02-01 is about the advanced hunting APIs, which are not used here"
+
+// notes are what a person wants to know of who reads and where.
+func notes(client *api.Client, c Config) []string {
+	cloud := "private hosts"
+	if known, ok := api.CloudNamed(c.Cloud); ok {
+		cloud = known.Title
+	}
+	who := "tenant " + c.TenantID
+	if c.ClientID != "" {
+		who += " as application " + c.ClientID
+	}
+	lines := append([]string{who + ", " + cloud}, client.Facts()...)
+	if end, _ := c.secretEnds(); !end.IsZero() {
+		lines = append(lines, "the client secret ends with "+c.ClientSecretExpires)
+	}
+	return append(lines, huntingNotice)
+}
+
 // newest asks for the newest records; without the order where the server takes
 // none, which still shows that the stream may read.
 func newest(ctx context.Context, client *api.Client, r *resource, now func() time.Time, t *inputs.Trial) error {
@@ -55,10 +81,10 @@ func newest(ctx context.Context, client *api.Client, r *resource, now func() tim
 	if r.updated != "" {
 		query.Set("$orderby", r.updated+" desc")
 	}
-	page, err := client.Open(ctx, request(r, query))
+	page, err := client.Open(ctx, r.request(collect.Request{Query: query}))
 	if refused, ok := errors.AsType[*api.Error](err); ok && refused.Status == http.StatusBadRequest {
 		query.Del("$orderby")
-		page, err = client.Open(ctx, request(r, query))
+		page, err = client.Open(ctx, r.request(collect.Request{Query: query}))
 	}
 	err = missing(ctx, client, r, err)
 	if refused, ok := errors.AsType[*api.Error](err); ok {
@@ -135,7 +161,7 @@ func ways(ctx context.Context, client *api.Client, r *resource, c Config, now fu
 	o := r.paging(c, now, slog.New(slog.DiscardHandler))
 	o.InitialInterval = 0
 	w, err := odata.Probe(o, r.strategy, func(q collect.Request) error {
-		page, err := client.Open(ctx, request(r, q.Query))
+		page, err := client.Open(ctx, r.request(q))
 		if err != nil {
 			return err
 		}
@@ -152,6 +178,24 @@ func ways(ctx context.Context, client *api.Client, r *resource, c Config, now fu
 	return w.LeftOut, err
 }
 
+// tryAssessment asks for a page of one record, or for the names of files where
+// there is no list.
+func tryAssessment(ctx context.Context, client *api.Client, r *resource, t *inputs.Trial) error {
+	q := collect.Request{Query: url.Values{"pageSize": {"1"}}}
+	if r.path == "" {
+		q = collect.Request{Path: r.files, Form: collect.Index}
+	}
+	page, err := open(ctx, client, r.request(q), q)
+	if err = unlicensed(ctx, client, r, missing(ctx, client, r, err)); err == nil {
+		t.Status = http.StatusOK
+		return page.Close()
+	}
+	if refused, ok := errors.AsType[*api.Error](err); ok {
+		t.Status = refused.Status
+	}
+	return err
+}
+
 // ignored reports whether an answer shows that the order or the filter of a query
 // of Probe was ignored. One that filters by id asks behind all of them.
 func ignored(q collect.Request, r *resource, seen looked) bool {
@@ -162,9 +206,4 @@ func ignored(q collect.Request, r *resource, seen looked) bool {
 	return order != "" && order == r.updated && !seen.rising ||
 		filter != "" && !q.From.IsZero() && seen.oldest.Before(q.From.Add(-time.Second)) ||
 		strings.HasPrefix(filter, "id g")
-}
-
-// request goes before all others: a person waits for it.
-func request(r *resource, query url.Values) api.Request {
-	return api.Request{Path: r.path, Query: query, Limit: r.limit, Roles: []string{r.permission}}
 }

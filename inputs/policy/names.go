@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -165,13 +166,13 @@ func Names(declared ...any) []string { return declare(declared).names() }
 
 // Secrets are the settings of source that have a value and that one of the structs
 // declares as a secret, in order, with that value. An address is none where it has no
-// user information.
+// user information, and the name of a file is none.
 func Secrets(source map[string]any, declared ...any) iter.Seq2[string, string] {
 	return func(yield func(name, text string) bool) {
 		r := Of(source)
 		for _, name := range secretNames(declared) {
 			text, err := r.tree.String(name, -1)
-			secret := err == nil && text != "" && (strings.Contains(text, "@") || !strings.Contains(text, "://"))
+			secret := err == nil && text != "" && !filepath.IsAbs(text) && (strings.Contains(text, "@") || !strings.Contains(text, "://"))
 			if secret && !yield(name, text) {
 				return
 			}

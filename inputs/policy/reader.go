@@ -86,7 +86,20 @@ func (r *Reader) decode(target reflect.Value) {
 // undecoded notes that a setting cannot be decoded. value is as much as was.
 func (r *Reader) undecoded(name string, value any, err error) {
 	if ssl, ok := value.(*tlscommon.Config); ok {
-		r.add(name, inputs.SSLFault(ssl, reason(err)))
+		var library interface{ Reason() error }
+		why := err
+		if errors.As(err, &library) {
+			why = library.Reason()
+		}
+		switch {
+		case errors.Is(why, tlscommon.ErrKeyUnspecified):
+			r.fault(name+".key", errors.New("missing, certificate needs it"))
+		case errors.Is(why, tlscommon.ErrCertificateUnspecified):
+			r.fault(name+".certificate", errors.New("missing, key needs it"))
+		default:
+			r.add(name, inputs.SSLFault(ssl, reason(err)))
+		}
+		r.named[name] = true
 		return
 	}
 	if _, ok := value.(time.Duration); ok {

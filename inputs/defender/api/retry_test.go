@@ -110,11 +110,11 @@ func TestNoWaitBehindTheDeadline(t *testing.T) {
 func TestNoWaitForAHoldBehindTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPace(DefaultLimit)
-		p.throttled(time.Now(), "/api/alerts", &Error{Kind: Throttled, RetryAfter: 50 * time.Second})
+		p.throttled(t.Context(), time.Now(), "/api/alerts", &Error{Kind: Throttled, RetryAfter: 50 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		began := time.Now()
-		err := p.wait(ctx, call{"get /api/alerts", "/api/alerts", 0, Limit{}})
+		err := p.wait(ctx, call{op: "get /api/alerts", path: "/api/alerts"})
 		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Throttled || time.Since(began) != 0 {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
