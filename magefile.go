@@ -40,11 +40,20 @@ func Build() error {
 // Test runs all tests with the race detector.
 func Test() error { return sh.RunV("go", "test", "-race", "./...") }
 
+// Man makes the manual pages in build/man.
+func Man() error {
+	dir, err := filepath.Abs("build/man")
+	if err != nil {
+		return err
+	}
+	return sh.RunV("go", "test", source, "-count=1", "-run", "^TestManPages$", "-man", dir)
+}
+
 // fuzzTargets are "package target".
 var fuzzTargets = []string{
 	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
-	"./component/output/shipper FuzzEvent",
+	"./component/output/shipper FuzzEvent", "./component/standalone FuzzExpand", "./inputs/records FuzzEach",
 }
 
 // Fuzz runs every fuzz target for a minute.

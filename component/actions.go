@@ -145,12 +145,15 @@ func Since(text string, now time.Time) (time.Time, error) {
 // StreamTrial is a stream and what a try of it showed.
 type StreamTrial struct {
 	Stream, Dataset string
+	Notice          string // what an operator should know of the settings
+	Tried           bool   // not only the settings were looked at
 	inputs.Trial
 }
 
-// TryStreams tries every stream of an input's configuration, all at once. A fault
-// in a stream's settings is what is in its way; the error is about the input.
-func TryStreams(ctx context.Context, input inputs.Input, u Unit) ([]StreamTrial, error) {
+// TryStreams tries every stream of an input's configuration, all at once, and each
+// for so long at most; with 0 it looks at the settings alone. A fault in a stream's
+// settings is what is in its way; the error is about the input.
+func TryStreams(ctx context.Context, input inputs.Input, u Unit, limit time.Duration) ([]StreamTrial, error) {
 	streams, err := input.Streams(inputs.Unit{ID: u.InputID, Namespace: u.Namespace, Source: u.Source})
 	if err != nil {
 		return nil, err
@@ -158,9 +161,14 @@ func TryStreams(ctx context.Context, input inputs.Input, u Unit) ([]StreamTrial,
 	trials := make([]StreamTrial, len(streams))
 	var trying sync.WaitGroup
 	for i, s := range streams {
-		trials[i].Stream, trials[i].Dataset, trials[i].Err = s.Key.Stream, s.Key.Dataset, s.Fault
-		if s.Try != nil {
-			trying.Go(func() { trials[i].Trial = s.Try(ctx) })
+		t := &trials[i]
+		t.Stream, t.Dataset, t.Notice, t.Err = s.Key.Stream, s.Key.Dataset, s.Notice, s.Fault
+		if t.Tried = s.Try != nil && limit > 0; t.Tried {
+			trying.Go(func() {
+				ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s; check the network, url, login_url and proxy_url", limit))
+				defer cancel()
+				t.Trial = s.Try(ctx)
+			})
 		}
 	}
 	trying.Wait()
@@ -179,7 +187,7 @@ func (c *Component) testConnection(ctx context.Context, k key) (map[string]any, 
 	if in == nil {
 		return nil, errors.New("the unit does not run")
 	}
-	trials, err := TryStreams(ctx, c.o.Input, u)
+	trials, err := TryStreams(ctx, c.o.Input, u, actionLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
@@ -17,7 +18,15 @@ func Explain(input inputs.Input, err error) string {
 	if err == nil {
 		return ""
 	}
-	return health.Diagnose(input.Diagnose).Explain(err)
+	return once(health.Diagnose(input.Diagnose).Explain(err))
+}
+
+// once is a text of the health table for whoever tries once.
+func once(text string) string {
+	for _, again := range []string{"; trying again slower", "; trying again"} {
+		text = strings.Replace(text, again, "", 1)
+	}
+	return text
 }
 
 // OutputTrial is what a look at an output showed.
@@ -27,16 +36,20 @@ type OutputTrial struct {
 	Problem string // what is in the way and what to do; empty where there is nothing
 }
 
-// TryOutput finds out whether an output would take documents for the targets,
-// and sends none.
-func TryOutput(ctx context.Context, u Unit, targets []string) OutputTrial {
+// TryOutput finds out whether an output would take documents for the targets, and
+// sends none. It takes so long at most; with 0 it looks at the settings alone.
+func TryOutput(ctx context.Context, u Unit, targets []string, limit time.Duration) OutputTrial {
 	kind := kindOf(u.Type)
 	switch {
 	case kind == nil:
 		return OutputTrial{Problem: oneLine(unknownOutput(u.Type))}
+	case limit == 0:
+		return trySettings(kind, u, "its settings are right")
 	case kind.Check == nil:
-		return trySettings(kind, u)
+		return trySettings(kind, u, "its settings are right; it takes documents only under the agent")
 	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	found, err := kind.Check(ctx, u.Source, targets)
 	t := OutputTrial{Finding: found}
 	if err == nil && len(found.Denied) > 0 {
@@ -45,7 +58,7 @@ func TryOutput(ctx context.Context, u Unit, targets []string) OutputTrial {
 	var trouble *output.Error
 	switch {
 	case errors.As(err, &trouble):
-		t.Problem = health.ExplainOutput(kind, trouble)
+		t.Problem = once(health.ExplainOutput(kind, trouble))
 	case err != nil:
 		t.Problem = oneLine(err)
 	}
@@ -53,12 +66,12 @@ func TryOutput(ctx context.Context, u Unit, targets []string) OutputTrial {
 }
 
 // trySettings makes an output that cannot be tried without the agent.
-func trySettings(kind *output.Kind, u Unit) OutputTrial {
+func trySettings(kind *output.Kind, u Unit, right string) OutputTrial {
 	log := slog.New(slog.DiscardHandler)
 	out, err := kind.New(u.Source, u.ID, health.NewOutput(kind, log, silent), log)
 	if err != nil {
 		return OutputTrial{Problem: oneLine(err)}
 	}
 	_ = out.Close() // was never connected
-	return OutputTrial{Skipped: "its settings are right; it takes documents only under the agent"}
+	return OutputTrial{Skipped: right}
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
@@ -37,7 +38,7 @@ func TestEveryReasonHasARowInEveryOutput(t *testing.T) {
 }
 
 func TestUnknownOutputNamesTheKnownOnes(t *testing.T) {
-	found := TryOutput(t.Context(), Unit{Type: "kafkaesque"}, nil)
+	found := TryOutput(t.Context(), Unit{Type: "kafkaesque"}, nil, time.Minute)
 	if found.Problem != `type: output "kafkaesque" is not supported, want elasticsearch or shipper or logstash or kafka` {
 		t.Errorf("got %q", found.Problem)
 	}
@@ -46,7 +47,7 @@ func TestUnknownOutputNamesTheKnownOnes(t *testing.T) {
 // TestFaultsOfSettingsAreTheProblem, and not a cluster that fails.
 func TestFaultsOfSettingsAreTheProblem(t *testing.T) {
 	for _, k := range outputs {
-		found := TryOutput(t.Context(), Unit{Type: k.Type, ID: "o", Source: map[string]any{"timeout": "soon", "backoff.init": "0s"}}, nil)
+		found := TryOutput(t.Context(), Unit{Type: k.Type, ID: "o", Source: map[string]any{"timeout": "soon", "backoff.init": "0s"}}, nil, time.Minute)
 		if !strings.Contains(found.Problem, "timeout: ") || !strings.Contains(found.Problem, "backoff.init: ") || strings.Contains(found.Problem, "fails") {
 			t.Errorf("%s: %q", k.Type, found.Problem)
 		}

@@ -32,7 +32,7 @@ func Secrets(input inputs.Input, u Unit, found func(name, text string)) {
 // declare them.
 func parts(input inputs.Input, u Unit, do func(prefix string, source map[string]any, declared []any)) {
 	if u.Output {
-		if kind := kindOf(u.Type); kind != nil {
+		if kind := kindOf(u.Type); kind != nil && kind.Settings != nil {
 			do("", u.Source, []any{kind.Settings, &policy.OutputKeys{}})
 		}
 		return

@@ -26,14 +26,14 @@ details to its standard input; there were none. To try it by hand:
 // underAgent serves the agent that spawned this process.
 func underAgent(ctx context.Context, stdin *os.File, s settings) error {
 	if term.IsTerminal(int(stdin.Fd())) {
-		return &exitError{2, errors.New(byHand)}
+		return &exitError{exitUsage, errors.New(byHand)}
 	}
 	v2, _, err := client.NewV2FromReader(stdin, client.VersionInfo{Name: "defender-endpoint", BuildHash: version})
 	if errors.Is(err, client.ErrV2Unavailable) {
-		return &exitError{2, errors.New(byHand)}
+		return &exitError{exitUsage, errors.New(byHand)}
 	}
 	if err != nil {
-		return &exitError{2, fmt.Errorf("read connection details from standard input: %w\n%s", err, byHand)}
+		return &exitError{exitUsage, fmt.Errorf("read connection details from standard input: %w\n%s", err, byHand)}
 	}
 	level := new(slog.LevelVar)
 	log := newLog(os.Stderr, level)

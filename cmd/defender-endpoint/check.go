@@ -2,100 +2,188 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/defender-endpoint/defender-endpoint/component"
-	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/component/check"
+	"github.com/defender-endpoint/defender-endpoint/component/standalone"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
+// checkOptions are the command's flags.
+type checkOptions struct {
+	path                       string
+	tenant, client, secretFile string
+	settings                   []string
+	offline                    bool
+	output                     string
+	limit                      time.Duration
+}
+
 func newCheck() *cobra.Command {
-	var path string
-	var limit time.Duration
+	var o checkOptions
 	cmd := &cobra.Command{
-		Use:   "check -c policy.yml",
+		Use:   "check [-c policy.yml]",
 		Short: "Find out before deployment whether a policy can collect",
-		Long: `check asks for a token, makes a few small calls per stream and looks at the output, with the
-settings of a policy. It writes nothing anywhere. Exit code 0 means that every stream can
-collect and that the output would take its documents.`,
+		Long: `check asks for a token, makes a few small calls per stream, as collecting will make them,
+and looks at the output. It writes nothing anywhere. Exit code 0 means that every stream
+can collect and that the output would take its documents.
+
+Without a policy it tries every kind of record with --tenant, --client and --secret-file,
+or with AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of the environment.`,
+		Example: `  defender-endpoint check -c elastic-agent.yml
+  defender-endpoint check -c elastic-agent.yml --offline
+  defender-endpoint check --tenant contoso.example --client 11111111-2222-3333-4444-555555555555 --secret-file secret.txt
+  defender-endpoint check -c elastic-agent.yml --output json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if path == "" {
-				return &exitError{2, errors.New("check: -c policy.yml is required: a standalone elastic-agent.yml")}
+			if o.output != "text" && o.output != "json" {
+				return usage("check: --output: want text or json, got %q", o.output)
 			}
-			ctx, cancel := context.WithTimeoutCause(cmd.Context(), limit, fmt.Errorf("no answer within %s", limit))
-			defer cancel()
-			return check(ctx, path, printable{cmd.OutOrStdout()})
+			if o.limit <= 0 {
+				return usage("check: --limit: want a duration of more than 0, such as 45s")
+			}
+			policy, err := o.policy()
+			if err != nil {
+				return o.unreadable(err, cmd.OutOrStdout())
+			}
+			return o.check(cmd.Context(), policy, printable{cmd.OutOrStdout()}, printable{cmd.ErrOrStderr()})
 		},
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
-	cmd.Flags().DurationVar(&limit, "limit", time.Minute, "give up after so long")
+	policyFlag(cmd, &o.path)
+	cmd.Flags().StringVar(&o.tenant, "tenant", "", "without a policy: the directory (tenant) id, or a domain of it")
+	cmd.Flags().StringVar(&o.client, "client", "", "without a policy: the application (client) id")
+	cmd.Flags().StringVar(&o.secretFile, "secret-file", "", "without a policy: file that holds the value of a client secret; - is standard input")
+	cmd.Flags().StringArrayVar(&o.settings, "option", nil, "without a policy: any other setting as name=value; may be given again")
+	cmd.Flags().BoolVar(&o.offline, "offline", false, "look at the settings alone, and connect to nothing")
+	cmd.Flags().StringVar(&o.output, "output", "text", "form of the report: text or json")
+	cmd.Flags().DurationVar(&o.limit, "limit", 45*time.Second, "how long each stream, and then the output, may take")
+	completeSettings(cmd, "option")
+	complete(cmd, "output", "text", "json")
 	return cmd
 }
 
-// check tries a policy's streams and output, and prints what it found.
-func check(ctx context.Context, path string, out io.Writer) error {
-	policy, err := readPolicy(path)
+// policy is what is to be tried: of the file, else of the flags, else of the
+// environment.
+func (o *checkOptions) policy() (standalone.Policy, error) {
+	byHand := o.tenant != "" || o.client != "" || o.secretFile != "" || len(o.settings) > 0
+	switch {
+	case o.path != "" && byHand:
+		return standalone.Policy{}, usage("check: -c has all settings; leave out --tenant, --client, --secret-file and --option")
+	case o.path != "":
+		return readPolicy(o.path)
+	}
+	source, err := optionsOf(o.settings)
 	if err != nil {
-		return err
+		return standalone.Policy{}, usage("check: %w", err)
 	}
-	for _, warning := range policy.Warnings {
-		fmt.Fprintln(out, "warning: "+warning)
+	for _, s := range []struct{ name, flag, variable string }{
+		{"tenant_id", o.tenant, "AZURE_TENANT_ID"}, {"client_id", o.client, "AZURE_CLIENT_ID"}, {"client_secret", "", "AZURE_CLIENT_SECRET"},
+	} {
+		if s.flag != "" {
+			source[s.name] = s.flag
+		} else if value := os.Getenv(s.variable); value != "" && source[s.name] == nil {
+			source[s.name] = value
+		}
 	}
-	input := defender.New(version)
-	var trials []component.StreamTrial
+	if o.secretFile != "" {
+		if source["client_secret"], err = readSecret(o.secretFile); err != nil {
+			return standalone.Policy{}, err
+		}
+	}
+	if !byHand && len(source) == 0 {
+		return standalone.Policy{}, usage("check: -c policy.yml is required, or --tenant, --client and --secret-file")
+	}
+	var streams []any
+	for _, dataset := range defender.Datasets() {
+		streams = append(streams, map[string]any{"id": dataset, "data_stream": map[string]any{"dataset": dataset}})
+	}
+	source["streams"] = streams
+	return standalone.Policy{Units: []component.Unit{{InputID: "command line", Type: defender.Type, Source: source}}}, nil
+}
+
+// maxSecret bounds a file with a secret, bytes.
+const maxSecret = 64 << 10
+
+// readSecret reads a secret, without the end of the line that editors add.
+func readSecret(path string) (string, error) {
+	f := os.Stdin
+	if path != "-" {
+		var err error
+		if f, err = os.Open(path); err != nil { //nolint:gosec // the operator's own file
+			return "", fmt.Errorf("check: --secret-file: %w; name a file that this user can read", err)
+		}
+		defer f.Close()
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret))
+	if err != nil {
+		return "", fmt.Errorf("check: --secret-file: %w; name a file that holds the secret alone", err)
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("check: --secret-file: %s is empty; write the value of a client secret into it", path)
+	}
+	return secret, nil
+}
+
+// check tries a policy and prints what it found.
+func (o *checkOptions) check(ctx context.Context, policy standalone.Policy, out, stderr io.Writer) error {
+	r := check.Run(ctx, check.Options{
+		Input: defender.New(version), Units: policy.Units, Offline: o.offline, Limit: o.limit, Owner: ownerWarning,
+	})
+	r.Warnings = append(policy.Warnings, r.Warnings...)
+	if o.output == "json" {
+		if err := encodeReport(out, r); err != nil {
+			return err
+		}
+	} else if err := r.Print(out); err != nil {
+		return fmt.Errorf("check: write the report: %w", err)
+	}
+	if ctx.Err() != nil {
+		return errors.New("check: interrupted")
+	}
+	if o.output != "json" {
+		for _, warning := range r.Warnings {
+			fmt.Fprintln(stderr, componentName+": warning: "+warning)
+		}
+	}
 	var faults []error
-	var output component.Unit
-	for _, u := range policy.Units {
-		for _, stray := range component.Strays(input, u) {
-			faults = append(faults, fmt.Errorf("%s: %s", unitName(u), stray))
-		}
-		if u.Output {
-			output = u
-			continue
-		}
-		tried, err := component.TryStreams(ctx, input, u)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("input %s: %w", u.InputID, err))
-		}
-		trials = append(trials, tried...)
-	}
-	if len(trials) == 0 {
-		return errors.Join(append(faults, errors.New("check: the policy has no stream that could be tried"))...)
-	}
-	printTrials(out, trials)
-	var targets []string
-	for _, t := range trials {
-		if t.Target != "" {
-			targets = append(targets, t.Target)
-		}
-		if t.Err != nil {
-			faults = append(faults, fmt.Errorf("stream %s: %s", t.Stream, component.Explain(input, t.Err)))
-		}
-	}
-	found := component.TryOutput(ctx, output, targets)
-	printOutput(out, output.Type, found)
-	printOwners(out, found)
-	if found.Problem != "" {
-		faults = append(faults, fmt.Errorf("output: %s", found.Problem))
+	for _, f := range r.Faults {
+		faults = append(faults, errors.New(f.String()))
 	}
 	return errors.Join(faults...)
 }
 
-// unitName is how a policy's writer calls a unit.
-func unitName(u component.Unit) string {
-	if u.Output {
-		return "output"
+// unreadable reports a policy that cannot be read: a program reads of it as of any
+// other fault.
+func (o *checkOptions) unreadable(err error, out io.Writer) error {
+	if _, isUsage := errors.AsType[*exitError](err); isUsage || o.output != "json" {
+		return err
 	}
-	return "input " + u.InputID
+	var faults []check.Fault
+	for _, e := range each(err) {
+		faults = append(faults, check.Fault{In: "policy", Text: e.Error()})
+	}
+	return errors.Join(encodeReport(out, check.Report{Streams: []check.Stream{}, Faults: faults, Warnings: []string{}}), err)
+}
+
+func encodeReport(out io.Writer, r check.Report) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return fmt.Errorf("check: write the report: %w", err)
+	}
+	return nil
 }
 
 // printable keeps from a terminal what is neither a character to be seen nor a
@@ -114,89 +202,4 @@ func visible(text string) string {
 		}
 		return ' '
 	}, text)
-}
-
-// printTrials prints a row per stream.
-func printTrials(out io.Writer, trials []component.StreamTrial) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STREAM\tDATASET\tTOKEN\tROLES\tNEEDS\tHTTP\tNEWEST RECORD\tCALLS LEFT\tRESULT")
-	for _, t := range trials {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			t.Stream, t.Dataset, yes(t.Token), orDash(strings.Join(t.Roles, " ")), t.Permission, status(t.Status),
-			when(t.Newest), calls(t.Trial), result(t.Trial))
-	}
-	_ = w.Flush() // to a terminal
-	told := map[string]bool{}
-	for _, t := range trials {
-		for _, note := range t.Notes {
-			if !told[note] {
-				fmt.Fprintf(out, "  %s\n", note)
-			}
-			told[note] = true
-		}
-	}
-}
-
-func printOutput(out io.Writer, kind string, found component.OutputTrial) {
-	text := "reachable"
-	switch {
-	case found.Skipped != "":
-		text = "not tried: " + found.Skipped
-	case found.Problem != "":
-		text = "in trouble"
-	case found.Unasked:
-	case found.Known:
-		text += ", may write to every data stream"
-	default:
-		text += ", privileges not known: the key may not ask"
-	}
-	if found.Version != "" {
-		text += ", version " + found.Version
-	}
-	fmt.Fprintf(out, "\noutput %s: %s\n", kind, text)
-}
-
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-func status(code int) string {
-	if code == 0 {
-		return "-"
-	}
-	return fmt.Sprint(code)
-}
-
-func when(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-func calls(t inputs.Trial) string {
-	if !t.Token {
-		return "-"
-	}
-	return strings.TrimSpace(fmt.Sprintf("%d/h %s", t.Quota.HourLeft, t.Limits))
-}
-
-func result(t inputs.Trial) string {
-	switch {
-	case t.Err != nil:
-		return "cannot collect, see below"
-	case len(t.LeftOut) > 0:
-		return "can collect, without " + strings.Join(t.LeftOut, ", ")
-	}
-	return "can collect"
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 
-	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
@@ -19,24 +17,17 @@ const (
 	firstOwnMajor      = 100
 )
 
-// printOwners warns of data streams that another package than ours handles, or
-// none, as far as the output's key can see that.
-func printOwners(out io.Writer, found component.OutputTrial) {
-	if found.Skipped != "" || found.Problem != "" {
-		return
+// ownerWarning is what is wrong with a target's owner, another package than ours or
+// none, with where to read on; empty if nothing is.
+func ownerWarning(o output.Owner) string {
+	text := ownerFault(o)
+	if text == "" {
+		return ""
 	}
-	for _, o := range found.Owners {
-		if text := ownerWarning(o); text != "" {
-			fmt.Fprintf(out, "warning: %s %s; see docs/packages.md of the package\n", o.Target, text)
-		}
-	}
-	if !found.OwnersKnown {
-		fmt.Fprintln(out, "not known of all data streams whether they exist and whose they are: the key lacks view_index_metadata there, or monitor of the cluster")
-	}
+	return text + "; see docs/packages.md of the package"
 }
 
-// ownerWarning is what is wrong with a target's owner; empty if nothing is.
-func ownerWarning(o output.Owner) string {
+func ownerFault(o output.Owner) string {
 	switch o.Package {
 	case packageName:
 		return ""

@@ -39,12 +39,12 @@ func TestCheckWarnsOfOtherPackages(t *testing.T) {
 			if code != 0 {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
-			warned := strings.Contains(stdout, "warning: ")
-			if warned != (c.says != "") || warned && !strings.Contains(stdout, "warning: "+dataStream+" "+c.says) {
-				t.Errorf("no %q in:\n%s", c.says, stdout)
+			warned := strings.Contains(stderr, "warning: logs-")
+			if warned != (c.says != "") || warned && !strings.Contains(stderr, "warning: "+dataStream+" "+c.says) {
+				t.Errorf("no %q in:\n%s", c.says, stderr)
 			}
-			if strings.Contains(stdout, "not known of all data streams") != c.blind {
-				t.Errorf("does not tell whether the key could look:\n%s", stdout)
+			if strings.Contains(stderr, "not known of all data streams") != c.blind {
+				t.Errorf("does not tell whether the key could look:\n%s%s", stdout, stderr)
 			}
 		})
 	}

@@ -44,7 +44,7 @@ type checkCase struct {
 
 var checkCases = map[string]checkCase{
 	"all is well": {shows: []string{
-		"defender-1-log", "Alert.Read.All Machine.Read.All", "can collect", "/h  ", "may write to every data stream, version 9.2.0",
+		"defender-1-log", "Alert.Read.All Machine.Read.All", "can collect", "/h\n", "may write to every data stream, version 9.2.0",
 	}},
 	"no machines yet": {
 		spoil: func(tenant *defendertest.Tenant) {
@@ -60,7 +60,7 @@ var checkCases = map[string]checkCase{
 	},
 	"wrong secret": {
 		spoil: func(tenant *defendertest.Tenant) { tenant.RotateSecret("another") },
-		shows: []string{"cannot collect"}, says: []string{"stream defender-1-log: ", "client secret is wrong", "stream defender-1-machine: "},
+		shows: []string{"cannot collect"}, says: []string{"defender-endpoint: streams defender-1-log, defender-1-machine, defender-1-machine_action: get a token: the client secret is wrong"},
 	},
 	"a permission is missing": {
 		spoil: func(tenant *defendertest.Tenant) { tenant.SetRoles("Alert.Read.All") },
@@ -80,7 +80,7 @@ var checkCases = map[string]checkCase{
 	},
 	"bad setting": {
 		policy: func(p string) string { return strings.Replace(p, "client_id:", "interval: 1ms\n    client_id:", 1) },
-		shows:  []string{"cannot collect"}, says: []string{"stream defender-1-log: interval: want at least 1s"},
+		shows:  []string{"cannot collect"}, says: []string{"streams defender-1-log, defender-1-machine, defender-1-machine_action: interval: want at least 1s"},
 	},
 	"one stream is not known here": {
 		policy: func(p string) string { return strings.Replace(p, "endpoint.machine}", "endpoint.news}", 1) },

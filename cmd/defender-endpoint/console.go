@@ -29,7 +29,7 @@ func newConsole(stderr io.Writer) *console {
 	}
 	c.width = func() int {
 		width, _, err := term.GetSize(int(f.Fd()))
-		if err != nil {
+		if err != nil || width <= 0 { // a terminal need not know
 			return 80
 		}
 		return width

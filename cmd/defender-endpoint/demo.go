@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -40,10 +41,12 @@ func newDemo() *cobra.Command {
 		Long: `demo starts a simulated Defender tenant, an Elasticsearch or shipper in memory and the
 agent's end of the control protocol, spawns this program as Elastic Agent would, and
 prints every document that arrives to standard output, one JSON object a line.`,
+		Example: `  defender-endpoint demo
+  defender-endpoint demo --alerts 1000 --output shipper > documents.ndjson`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.alerts < 0 || o.machines < 0 || o.actions < 0 || o.rows < 0 {
-				return &exitError{2, errors.New("--alerts, --machines, --actions and --rows: want 0 or more")}
+				return usage("demo: --alerts, --machines, --actions and --rows: want 0 or more")
 			}
 			return demo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -55,6 +58,7 @@ prints every document that arrives to standard output, one JSON object a line.`,
 	cmd.Flags().Uint64Var(&o.seed, "seed", 1, "seed of the simulated data")
 	cmd.Flags().StringVar(&o.output, "output", "elasticsearch", "the way out: "+demoOutputs())
 	cmd.Flags().DurationVar(&o.limit, "limit", 5*time.Minute, "give up after so long")
+	complete(cmd, "output", slices.Sorted(maps.Keys(demoSinks))...)
 	return cmd
 }
 

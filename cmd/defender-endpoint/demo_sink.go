@@ -37,7 +37,7 @@ var demoSinks = map[string]func(context.Context, io.Writer) (*demoSink, error){
 func newDemoSink(ctx context.Context, outputType string, stdout io.Writer) (*demoSink, error) {
 	newSink, known := demoSinks[outputType]
 	if !known {
-		return nil, &exitError{2, fmt.Errorf("--output: want %s, got %q", demoOutputs(), outputType)}
+		return nil, usage("demo: --output: want %s, got %q", demoOutputs(), outputType)
 	}
 	return newSink(ctx, stdout)
 }

@@ -4,16 +4,16 @@
 // main.go has the commands. Under the agent, underAgent (agent.go) reads the
 // connection details, opens the checkpoints (cursors.go) and gives both to package
 // component, which does the rest; run (run.go) does the same with a policy file in
-// place of an agent. check (check.go) tries a policy, map (map.go) maps records from
-// standard input, demo (demo.go) runs the program between a simulated tenant and a
-// fake output. Start reading with agent.go; then component/doc.go.
+// place of an agent. check (check.go) tries a policy, map (map.go) maps records of
+// files, demo (demo.go) runs the program between a simulated tenant and a fake output.
+// help.go has the pages of help, and the table of exit codes. Start reading with
+// agent.go; then component/doc.go.
 //
 // # Invariants
 //
 //   - Standard output is for what a command prints; logs and states go to standard
 //     error.
-//   - An exit code other than 0 says that the command's job was not done: 2 for wrong
-//     arguments, 1 for all else.
+//   - An exit code other than 0 says that the command's job was not done (help.go).
 //
 // How anything works, this package must not know: no record, request or document is
 // handled here.

@@ -48,8 +48,10 @@ func newInstallStatus() *cobra.Command {
 		Use:   "status",
 		Short: "Tell where the component is installed, and what the agent says about it",
 		Long:  "status looks at every home of the agent. Exit code 0 means that the home in use has the component.",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return withAgent(cmd, o, home.Status) },
+		Example: `  defender-endpoint install status
+  sudo defender-endpoint install status --top /srv/Elastic/Agent`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return withAgent(cmd, o, home.Status) },
 	}
 	topFlag(cmd, &o)
 	return cmd
@@ -62,6 +64,8 @@ func newUninstall() *cobra.Command {
 		Short: "Take the component out of an Elastic Agent of this host",
 		Long: `uninstall removes the component from every home of the agent and restarts the agent.
 Take the input out of the policy first: without the component the agent calls it not supported.`,
+		Example: `  defender-endpoint uninstall --dry-run
+  sudo defender-endpoint uninstall`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return withAgent(cmd, o, home.Uninstall) },
 	}
@@ -71,6 +75,7 @@ Take the input out of the policy first: without the component the agent calls it
 
 func topFlag(cmd *cobra.Command, o *home.Options) {
 	cmd.Flags().StringVar(&o.Top, "top", "", "the agent's folder, its executable or one of its homes; found by service, command and usual folder if not given")
+	_ = cmd.MarkFlagDirname("top") // the flag exists
 }
 
 func agentFlags(cmd *cobra.Command, o *home.Options) {

@@ -10,7 +10,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 	"github.com/defender-endpoint/defender-endpoint/spec"
 )
 
@@ -46,8 +48,23 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(printable{os.Stderr}, "defender-endpoint: "+err.Error())
+	for _, e := range each(err) {
+		fmt.Fprintln(printable{os.Stderr}, componentName+": "+e.Error())
+	}
 	os.Exit(exitCode(ctx, err))
+}
+
+// each takes joined errors apart.
+func each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what wraps one is one
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, each(e)...)
+	}
+	return all
 }
 
 // Exit codes, beside 0.
@@ -97,37 +114,83 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 		Args:               cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &exitError{2, fmt.Errorf("unknown command %q; see defender-endpoint --help", args[0])}
+				return unknownCommand(cmd, args[0])
 			}
 			return underAgent(cmd.Context(), os.Stdin, settings)
 		},
 	}
 	settings.flag(root)
-	root.AddCommand(newRun(), newStatus(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
+	root.Version = version
+	root.SetVersionTemplate(versionLine())
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newInit(), newRun(), newStatus(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
+	root.AddCommand(helpTopics()...)
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"}) // was just made
+	help.Args = func(_ *cobra.Command, args []string) error {
+		if found, rest, err := root.Find(args); len(args) > 0 && (err != nil || found == root || len(rest) > 0) {
+			return unknownCommand(root, args[0])
+		}
+		return nil
+	}
 	return root
 }
 
 // noArguments is cobra.NoArgs, which calls an argument an unknown command.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("%s takes no argument %q; see %s --help", cmd.Name(), args[0], cmd.CommandPath())
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.HasAvailableSubCommands():
+		return unknownCommand(cmd, args[0])
 	}
-	return nil
+	return usage("%s takes no argument %q; see %s --help", cmd.Name(), args[0], cmd.CommandPath())
+}
+
+// unknownCommand names the command that is most alike.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	meant := ""
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	if nearest := policy.Nearest(name, names); nearest != "" {
+		meant = ", did you mean " + nearest + "?"
+	}
+	return usage("%s has no command %q%s; see %s --help", cmd.Name(), name, meant, cmd.CommandPath())
+}
+
+// flagError is an error of flags, with the flag that is most alike.
+func flagError(cmd *cobra.Command, err error) error {
+	meant := ""
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if nearest := policy.Nearest(unknown.GetSpecifiedName(), names); nearest != "" {
+			meant = ", did you mean --" + nearest + "?"
+		}
+	}
+	return usage("%s: %w%s; see %s --help", cmd.Name(), err, meant, cmd.CommandPath())
 }
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArguments,
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    "version prints the version of this program, and of Go. --version does the same.",
+		Example: "  defender-endpoint version",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, _ := debug.ReadBuildInfo()
-			goVersion := ""
-			if info != nil {
-				goVersion = " (" + info.GoVersion + ")"
-			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "defender-endpoint "+version+goVersion)
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	goVersion := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		goVersion = " (" + info.GoVersion + ")"
+	}
+	return componentName + " " + version + goVersion + "\n"
 }

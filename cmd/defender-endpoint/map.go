@@ -50,6 +50,7 @@ What cannot be mapped gives a pipeline_error document with the original.`,
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit 1 if a record could not be mapped cleanly")
 	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "write each document over many lines")
 	cmd.Flags().BoolVar(&o.explain, "explain", false, "tell of each field from which members of the record it comes, in place of the document")
+	completeSettings(cmd, "option")
 	complete(cmd, "resource", defender.ResourceNames()...)
 	return cmd
 }

@@ -19,6 +19,7 @@ const pathData = "path.data"
 
 func (s *settings) flag(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&s.given, "E", "E", nil, "setting as Elastic Agent passes it: path.data=DIR is where state lives")
+	_ = cmd.RegisterFlagCompletionFunc("E", cobra.FixedCompletions([]string{pathData + "="}, cobra.ShellCompDirectiveNoSpace)) // the flag exists
 }
 
 // dataPath is the folder for state; without the setting it is one beside where the
@@ -42,6 +43,15 @@ func (s settings) strays() []string {
 		}
 	}
 	return found
+}
+
+// completeSettings makes shells complete the names of a flag that is name=value.
+func completeSettings(cmd *cobra.Command, flag string) {
+	var names []string
+	for _, name := range policy.Names(defender.New(version).Settings()...) {
+		names = append(names, name+"=")
+	}
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoSpace)) // the flag exists
 }
 
 // readPolicy reads a policy with the variables of this process.

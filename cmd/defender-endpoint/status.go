@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/defender-endpoint/defender-endpoint/component/home"
 	"github.com/defender-endpoint/defender-endpoint/component/monitor"
@@ -50,7 +48,7 @@ Exit code 0 means that every unit of every process is HEALTHY.`,
 				return usage("status: --output %s: want text or json", format)
 			}
 			s.json, s.out = format == "json", printable{cmd.OutOrStdout()}
-			if f, is := cmd.OutOrStdout().(*os.File); is && !s.json && term.IsTerminal(int(f.Fd())) {
+			if !s.json && isTerminal(cmd.OutOrStdout()) {
 				s.clear = "\x1b[H\x1b[2J"
 			}
 			if len(given.given) > 0 {

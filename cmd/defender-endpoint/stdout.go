@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"sync"
 	"syscall"
+
+	"golang.org/x/term"
 )
 
 // standardOutput notices that it cannot be written, whoever writes: what nobody gets
@@ -31,6 +34,15 @@ func (s *standardOutput) Write(b []byte) (int, error) {
 		s.failed()
 	}
 	return n, err
+}
+
+// isTerminal tells whether a person reads what is written.
+func isTerminal(out io.Writer) bool {
+	if s, ok := out.(*standardOutput); ok {
+		out = s.Writer
+	}
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // reason is what is wrong, with what to do.

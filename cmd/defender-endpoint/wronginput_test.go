@@ -57,6 +57,14 @@ var wrongInputs = map[string]wrongInput{
 		policy: replaced("client_id:", "intervall: 1m\n    client_id:"),
 		says:   []string{"intervall: no such setting", "did you mean interval?"}, works: true, fails: true,
 	},
+	"setting that is gone": {
+		policy: replaced("client_id:", "azure_resource: https://x.example\n    client_id:"),
+		says:   []string{"azure_resource is no longer used", "token_scopes has the scopes of the token"}, works: true,
+	},
+	"former name, misspelt": {
+		policy: replaced("    url: ", "    reqest_url: x\n    url: "),
+		says:   []string{"reqest_url: no such setting", "did you mean request_url?"}, works: true, fails: true,
+	},
 	"missing variable": {
 		policy: replaced(`"`+defendertest.ClientSecret+`"`, `"${env.NOT_SET_ANYWHERE}"`),
 		says:   []string{"inputs[0].client_secret: the variable NOT_SET_ANYWHERE is not set", "set it in the environment"},
@@ -99,7 +107,7 @@ var wrongInputs = map[string]wrongInput{
 	},
 	"unknown dataset": {
 		policy: replaced("endpoint.log}", "endpoint.lgo}"),
-		says:   []string{`data_stream.dataset: no resource for "microsoft_defender_endpoint.lgo", did you mean microsoft_defender_endpoint.log?`, "want one of"},
+		says:   []string{`data_stream.dataset: no resource for "microsoft_defender_endpoint.lgo", did you mean microsoft_defender_endpoint.log?`, "and one of log, "},
 	},
 	"bad duration": {
 		policy: replaced("client_id:", "interval: 3 minutes\n    client_id:"),

@@ -132,5 +132,8 @@ func parseFile(text []byte) (map[string]any, error) {
 // brief is a library's error on one line, without what it quotes of the file.
 func brief(err error) string {
 	text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", "; ")
+	if several, ok := errors.AsType[*yaml.TypeError](err); ok {
+		text = strings.Join(several.Errors, "; ")
+	}
 	return quoted.ReplaceAllString(text, "...")
 }

@@ -106,6 +106,8 @@ func TestFaults(t *testing.T) {
 		"two outputs":        {"inputs: [{id: a, type: microsoft_defender_endpoint, use_output: a}, {id: b, type: microsoft_defender_endpoint, use_output: b}]\n", "inputs[1].use_output: all inputs"},
 		"one id":             {"inputs: [{id: a, type: microsoft_defender_endpoint}, {type: cel}, {id: a, type: microsoft_defender_endpoint}]\n", "inputs[0] and inputs[2]: id: each needs one of its own"},
 		"no ids":             {"inputs: [{type: microsoft_defender_endpoint}, {type: microsoft_defender_endpoint}]\n", "inputs[0] and inputs[1]: id:"},
+		"a key twice":        {"planted: 1\nplanted: 2\n", "is not YAML: line 2: mapping key ... already defined at line 1"},
+		"output is a text":   {"inputs: [{type: microsoft_defender_endpoint}]\noutputs: {default: planted}\n", "outputs.default: want settings, such as type and hosts"},
 		"no type of output":  {"inputs: [{type: microsoft_defender_endpoint}]\noutputs: {default: {hosts: [a]}}\n", "outputs.default.type: required: elasticsearch or shipper"},
 	}) {
 		_, err := read(t, c.text, 0o600)

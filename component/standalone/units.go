@@ -152,6 +152,9 @@ func at(in map[string]any, names ...string) any {
 func (p *picker) output(tree map[string]any, use string) (component.Unit, error) {
 	outputs, _ := tree["outputs"].(map[string]any)
 	source, ok := outputs[use].(map[string]any)
+	if !ok && outputs[use] != nil {
+		return component.Unit{}, fmt.Errorf("outputs.%s: want settings, such as type and hosts, below the name", use)
+	}
 	if !ok {
 		return component.Unit{}, fmt.Errorf("outputs: there is no output named %q; add it, or name another one in use_output", use)
 	}

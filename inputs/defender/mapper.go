@@ -25,6 +25,15 @@ func ResourceNames() []string {
 	return names
 }
 
+// Datasets are those of the resources, in the same order.
+func Datasets() []string {
+	datasets := make([]string, len(resources))
+	for i, r := range resources {
+		datasets[i] = r.dataset
+	}
+	return datasets
+}
+
 // NewMapper makes a mapper for a resource with a stream's settings; those that
 // say how to reach the API are not needed. Records without a time get that of now.
 func NewMapper(name string, settings map[string]any, agent inputs.Agent) (*Mapper, error) {

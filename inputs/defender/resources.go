@@ -114,11 +114,7 @@ func resourceOf(dataset string) *resource {
 }
 
 func unknownDataset(dataset string) error {
-	known := make([]string, len(resources), len(resources)+1)
-	for i, r := range resources {
-		known[i] = r.dataset
-	}
-	known = append(known, collectorDataset)
+	known := append(Datasets(), collectorDataset)
 	meant := ""
 	if nearest := policy.Nearest(dataset, known); nearest != "" {
 		meant = "did you mean " + nearest + "? "

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type InputKeys struct {
 	_ any `config:"log_level"`
 	_ any `config:"streams"`
 	_ any `config:"condition"`
+	_ any `config:"data_stream.elasticsearch"` // privileges that Fleet gives the key
 	_ any `config:"keep_null"`
 	_ any `config:"publisher_pipeline"`
 	_ any `config:"_runtime_experimental"` // process keeps the input out of the agent's collector
@@ -159,15 +161,18 @@ func indirect(t reflect.Type) reflect.Type {
 	return t
 }
 
+// Names are the settings that structs declare, dotted, in order.
+func Names(declared ...any) []string { return declare(declared).names() }
+
 // Secrets are the settings of source that have a value and that one of the structs
 // declares as a secret, in order, with that value. An address is none where it has no
-// user information.
+// user information, and the name of a file is none.
 func Secrets(source map[string]any, declared ...any) iter.Seq2[string, string] {
 	return func(yield func(name, text string) bool) {
 		r := Of(source)
 		for _, name := range secretNames(declared) {
 			text, err := r.tree.String(name, -1)
-			secret := err == nil && text != "" && (strings.Contains(text, "@") || !strings.Contains(text, "://"))
+			secret := err == nil && text != "" && !filepath.IsAbs(text) && (strings.Contains(text, "@") || !strings.Contains(text, "://"))
 			if secret && !yield(name, text) {
 				return
 			}

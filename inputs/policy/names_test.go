@@ -65,6 +65,7 @@ func TestBlankFieldsAreNotDecoded(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	for _, c := range []struct{ source, want map[string]any }{
 		{map[string]any{"client_secret": "pa$s", "proxy_url": "http://proxy:3128", "interval": "1m"}, map[string]any{"client_secret": "pa$s"}},
+		{map[string]any{"client_secret": "/etc/file.pem"}, map[string]any{}},
 		{map[string]any{"client_secret": "", "proxy_url": "http://u:p@proxy:3128"}, map[string]any{"proxy_url": "http://u:p@proxy:3128"}},
 	} {
 		got := map[string]any{}

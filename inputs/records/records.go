@@ -26,7 +26,7 @@ func Each(in io.Reader, do func(record []byte) error) error {
 	}
 	r := &reader{lines: &lines{in: plain}, d: jsontext.NewDecoder(strings.NewReader("")), do: do}
 	for {
-		if err := r.next(); err == io.EOF {
+		if err := r.next(); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
@@ -81,14 +81,14 @@ func (r *reader) next() error {
 	default:
 		err = r.value()
 	}
-	if r.failed != nil || err == nil || err == io.EOF {
+	if r.failed != nil || err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	if r.begun || r.number > r.first || errors.Is(err, errTooLarge) {
 		return fmt.Errorf("line %d: %w; nothing was read from there on", max(r.number, 1), err)
 	}
 	line, err := r.line()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("line %d: %w", r.number, err)
 	}
 	r.d.Reset(r.lines, lenient...)
@@ -180,7 +180,7 @@ func (r *reader) give(record jsontext.Value) error {
 
 // within is an error inside a value, where the end of the stream is none.
 func within(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
