@@ -52,6 +52,7 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if err := l.acknowledge(); err != nil {
 		return page.PageStats, err
 	}
+	l.seen.settle()
 	page.LastID = string(page.last)
 	l.counts.Newest = earlier(page.Newest, l.Now())
 	l.report()
