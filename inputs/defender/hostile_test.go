@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,7 @@ type hostile struct {
 	unreadable bool                                      // nothing can be read: an error must say so, and nothing else is asked
 	poisoned   bool                                      // records whose ids begin with "poison" cannot be served: pipeline_error documents stand for them
 	network    func(http.RoundTripper) http.RoundTripper // what is between us and the server
+	front      func(http.Handler) http.Handler           // what stands in front of the server
 
 	healthy bool // at the end, although the server is as it is
 	calls   int  // at most so many for the list; 0 = as many as it takes
@@ -195,16 +197,22 @@ func (h *hostileRun) try(err error) {
 	}
 }
 
+// zone is how a time ends, of which the zeros and what names UTC say nothing;
+// addedByFront begins the names of members that a front adds.
+var zone = regexp.MustCompile(`(:[0-9]{2}(?:\.[0-9]*[1-9])?)(?:\.?0*)(?:Z|\+00:00)"`)
+
+const addedByFront = "_front"
+
 // contentOf is a record's content whichever way it is written. Evidence is left
 // out: it depends on what was asked.
 func contentOf(record string) (id, content string) {
 	var members map[string]any
-	if json.Unmarshal([]byte(strings.ReplaceAll(record, `Z"`, `"`)), &members) != nil {
+	if json.Unmarshal([]byte(zone.ReplaceAllString(record, `$1"`)), &members) != nil {
 		return "", record
 	}
 	delete(members, "evidence")
 	for name, v := range members {
-		if v == nil {
+		if v == nil || strings.HasPrefix(name, addedByFront) {
 			delete(members, name)
 		}
 	}
@@ -289,6 +297,9 @@ func (row hostile) run(t *testing.T) (faults []string) {
 		row.options.Now = func() time.Time { return ours().Add(row.ahead) }
 		h := &hostileRun{T: t, row: row, url: url, settings: row.settings, stream: "s", become: become, tenant: tenant.New(row.options)}
 		become(h.tenant)
+		if row.front != nil {
+			become(row.front(h.tenant))
+		}
 		h.tenant.Fail(row.rules...)
 		if row.before != nil {
 			row.before(h)
@@ -316,7 +327,7 @@ func (row hostile) run(t *testing.T) (faults []string) {
 // a gap that was closed has to leave the list.
 func TestHostileServers(t *testing.T) {
 	met := map[string]bool{}
-	for _, row := range slices.Concat(refusing(), misleading(), poisonous(), placedPoison(), untimely(), versioned(), slow()) {
+	for _, row := range slices.Concat(refusing(), misleading(), poisonous(), placedPoison(), fronts(), untimely(), versioned(), slow()) {
 		if met[row.name] {
 			t.Errorf("two rows are called %q", row.name)
 		}

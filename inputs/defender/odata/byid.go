@@ -41,7 +41,7 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 	if page.UnsortedIDs {
 		return p.snapshot.ignores(orderBy, errUnordered)
 	}
-	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+	if p.askAgain(page) || p.probeSize(page) || p.retrySmaller(page) { // the latter two change the size
 		return p, nil
 	}
 	switch {

@@ -29,7 +29,7 @@ func (p *byTie) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
-	if p.probeSize(page) {
+	if p.askAgain(page) || p.probeSize(page) {
 		return p, nil
 	}
 	switch {

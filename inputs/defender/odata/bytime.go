@@ -39,7 +39,7 @@ func (p *byTime) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
-	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+	if p.askAgain(page) || p.probeSize(page) || p.retrySmaller(page) { // the latter two change the size
 		return p, nil
 	}
 	switch {
@@ -114,7 +114,7 @@ func (p *byTime) follow(page collect.PageStats) {
 		p.from = page.Newest
 		p.restart()
 	} else {
-		p.skip += page.Records
+		p.skip += page.Records - page.Repeated
 	}
 }
 

@@ -129,6 +129,8 @@ type sweep struct {
 	same   int // pages in a row that were the one before
 	pages  int
 	alive  bool // a page came since one failed
+
+	refusals int // in a row
 }
 
 // query asks for a page. Whole numbers carry no exponent.
@@ -198,6 +200,16 @@ func (s *sweep) passAgain(fresh int, passed bool) bool {
 
 // restart begins to skip in other bounds.
 func (s *sweep) restart() { s.skip, s.fresh, s.passes = 0, 0, 0 }
+
+// askAgain reports whether a page that was refused is to be asked for once more: a
+// refusal of one moment would be remembered for an hour.
+func (s *sweep) askAgain(page collect.PageStats) bool {
+	s.refusals++
+	if !refused(page) {
+		s.refusals = 0
+	}
+	return s.refusals == 1
+}
 
 // probeSize asks for the smallest page after one was refused: its size may be
 // what the server refuses. It reports whether that is to be asked; where the
