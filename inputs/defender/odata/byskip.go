@@ -52,6 +52,6 @@ func (p *bySkip) Next(page collect.PageStats) (collect.Pager, error) {
 	if ended {
 		return p.snapshot.complete()
 	}
-	p.skip += page.Records - page.Repeated
+	p.skipOver(page)
 	return p, nil
 }

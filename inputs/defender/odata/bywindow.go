@@ -60,7 +60,7 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 		return p, nil
 	}
 	if !ended {
-		p.skip += page.Records - page.Repeated
+		p.skipOver(page)
 		return p, nil
 	}
 	return p.endWindow()

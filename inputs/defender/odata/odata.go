@@ -185,6 +185,12 @@ func (s *sweep) check(page collect.PageStats) error {
 	return nil
 }
 
+// skipOver skips a page that was read: as many records as differ, and no more than
+// were asked for. A server may give one twice, or some that are not of the list.
+func (s *sweep) skipOver(page collect.PageStats) {
+	s.skip += min(page.Records-page.Repeated, s.asked)
+}
+
 // passAgain begins the same bounds again after a pass over them by $skip in which
 // something new was met, and reports whether it did. An update takes a record out of the bounds; all behind
 // it move up by one, and $skip passes over one that nobody has seen.
