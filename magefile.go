@@ -71,7 +71,8 @@ func Fuzz() error {
 // Soak runs the long form of the proof that nothing is lost and nothing stored
 // twice, and prints its table. It takes some minutes.
 func Soak() error {
-	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-long", "-count", "1", "-timeout", "60m", "-v")
+	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-long", "-count", "1", "-timeout", "60m", "-v",
+		"-parallel", "8") // rows wait most of their time
 }
 
 // benchmarks are "package pattern iterations".

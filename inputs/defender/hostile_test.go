@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,10 @@ type hostile struct {
 	unreadable bool                                      // nothing can be read: an error must say so, and nothing else is asked
 	poisoned   bool                                      // records whose ids begin with "poison" cannot be served: pipeline_error documents stand for them
 	network    func(http.RoundTripper) http.RoundTripper // what is between us and the server
+	front      func(http.Handler) http.Handler           // what stands in front of the server
+
+	http2 bool // the server speaks it
+	ids   bool // records are told apart by their ids alone
 
 	healthy bool // at the end, although the server is as it is
 	calls   int  // at most so many for the list; 0 = as many as it takes
@@ -97,14 +102,19 @@ func (r *lastReport) String() string {
 
 // serve starts the server outside of the bubble. Connections are not kept: an
 // idle one would be waited for.
-func serve(t *testing.T) (url string, become func(http.Handler)) {
+func serve(t *testing.T, http2 bool) (server *httptest.Server, become func(http.Handler)) {
 	var handler atomic.Pointer[http.Handler]
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		(*handler.Load()).ServeHTTP(w, r)
 	}))
+	if server.EnableHTTP2 = http2; http2 {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	t.Cleanup(server.Close)
-	return server.URL, func(h http.Handler) { handler.Store(&h) }
+	return server, func(h http.Handler) { handler.Store(&h) }
 }
 
 // bubbleClock is the bubble's time for those outside of it, a second
@@ -195,16 +205,22 @@ func (h *hostileRun) try(err error) {
 	}
 }
 
+// zone is how a time ends, of which the zeros and what names UTC say nothing;
+// addedByFront begins the names of members that a front adds.
+var zone = regexp.MustCompile(`(:[0-9]{2}(?:\.[0-9]*[1-9])?)(?:\.?0*)(?:Z|\+00:00)"`)
+
+const addedByFront = "_front"
+
 // contentOf is a record's content whichever way it is written. Evidence is left
 // out: it depends on what was asked.
 func contentOf(record string) (id, content string) {
 	var members map[string]any
-	if json.Unmarshal([]byte(strings.ReplaceAll(record, `Z"`, `"`)), &members) != nil {
+	if json.Unmarshal([]byte(zone.ReplaceAllString(record, `$1"`)), &members) != nil {
 		return "", record
 	}
 	delete(members, "evidence")
 	for name, v := range members {
-		if v == nil {
+		if v == nil || strings.HasPrefix(name, addedByFront) {
 			delete(members, name)
 		}
 	}
@@ -212,6 +228,9 @@ func contentOf(record string) (id, content string) {
 		slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	}
 	id, _ = members["id"].(string)
+	if id != "" {
+		members["id"] = strings.ToLower(id)
+	}
 	b, _ := json.Marshal(members) // sorts
 	return id, string(b)
 }
@@ -228,7 +247,10 @@ func (h *hostileRun) published() (contents map[string]int, errors int) {
 		if hit.Event.Kind == "pipeline_error" {
 			errors++
 		}
-		_, content := contentOf(hit.Event.Original)
+		id, content := contentOf(hit.Event.Original)
+		if h.row.ids {
+			content = id
+		}
 		contents[content]++
 	}
 	return contents, errors
@@ -248,6 +270,9 @@ func (h *hostileRun) faults(due []string) (faults []string) {
 	total, lost := 0, 0
 	for _, body := range due {
 		id, content := contentOf(body)
+		if h.row.ids {
+			content = id
+		}
 		total++
 		if contents[content] == 0 && (!h.row.poisoned || !isPoison(id)) {
 			lost++
@@ -286,15 +311,21 @@ const lastPolls = 5 * time.Minute
 
 // run plays a row and returns the promises broken.
 func (row hostile) run(t *testing.T) (faults []string) {
-	url, become := serve(t)
+	server, become := serve(t, row.http2)
+	if row.http2 {
+		row.network = func(http.RoundTripper) http.RoundTripper { return server.Client().Transport }
+	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		row.options.Seed = 77
 		ours := bubbleClock(ctx)
 		row.options.Now = func() time.Time { return ours().Add(row.ahead) }
-		h := &hostileRun{T: t, row: row, url: url, settings: row.settings, stream: "s", become: become, tenant: tenant.New(row.options)}
+		h := &hostileRun{T: t, row: row, url: server.URL, settings: row.settings, stream: "s", become: become, tenant: tenant.New(row.options)}
 		become(h.tenant)
+		if row.front != nil {
+			become(row.front(h.tenant))
+		}
 		h.tenant.Fail(row.rules...)
 		if row.before != nil {
 			row.before(h)
@@ -322,7 +353,7 @@ func (row hostile) run(t *testing.T) (faults []string) {
 // a gap that was closed has to leave the list.
 func TestHostileServers(t *testing.T) {
 	met := map[string]bool{}
-	for _, row := range slices.Concat(refusing(), misleading(), poisonous(), placedPoison(), untimely(), versioned(), slow()) {
+	for _, row := range slices.Concat(refusing(), misleading(), poisonous(), placedPoison(), fronts(), oddLists(), untimely(), versioned(), slow()) {
 		if met[row.name] {
 			t.Errorf("two rows are called %q", row.name)
 		}

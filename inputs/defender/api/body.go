@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"compress/zlib"
 	"context"
@@ -185,3 +186,30 @@ func (i *inflater) Read(b []byte) (int, error) {
 	}
 	return i.r.Read(b)
 }
+
+// unmarked is a body without the byte order mark that some servers put in front.
+type unmarked struct {
+	r    io.Reader
+	read bool // the beginning was
+}
+
+func (u *unmarked) Read(b []byte) (int, error) {
+	if u.read || len(b) < len(byteOrderMark) {
+		return u.r.Read(b)
+	}
+	u.read = true
+	n, err := io.ReadAtLeast(u.r, b, len(byteOrderMark))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	if bytes.HasPrefix(b[:n], []byte(byteOrderMark)) {
+		n = copy(b, b[len(byteOrderMark):n])
+	}
+	if n == 0 && err == nil {
+		return u.r.Read(b)
+	}
+	return n, err
+}
+
+// byteOrderMark is that of UTF-8. RFC 8259 lets a parser ignore it.
+const byteOrderMark = "\xef\xbb\xbf"

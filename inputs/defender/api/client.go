@@ -224,6 +224,7 @@ func (d *dressed) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", d.agent)
 	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Cache-Control", "no-cache") // a cache's answer may be one to another question
 	return d.RoundTripper.RoundTrip(r)
 }
 

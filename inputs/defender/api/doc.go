@@ -124,6 +124,12 @@
 // same: the service counts too. A hold after a 429 is kept with it, since each of
 // many starts would else make a call into the throttle.
 //
+// # Why no cache may answer
+//
+// A proxy that answers from a cache, perhaps without looking at the query, gives
+// an answer to another question, which looks as if nothing were new. Every request
+// says no-cache. A byte order mark in front of an answer is passed over.
+//
 // # Why a throttled call lowers the limits
 //
 // We keep inside the service's limits, so a 429 means that somebody else uses up

@@ -46,7 +46,7 @@ type Page struct {
 
 // newPage reads an answer up to its first record.
 func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) string) (*Page, error) {
-	in := &allowance{r: x.decoded(h), left: envelopeLimit}
+	in := &allowance{r: &unmarked{r: x.decoded(h)}, left: envelopeLimit}
 	p := &Page{
 		x: x, in: in, scrub: scrub, maxRecord: maxRecord,
 		decoder: newDecoder(in),

@@ -110,7 +110,7 @@ func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	call.Status = response.StatusCode
-	body, err := io.ReadAll(io.LimitReader(response.Body, tokenLimit))
+	body, err := io.ReadAll(io.LimitReader(&unmarked{r: response.Body}, tokenLimit))
 	call.Bytes = int64(len(body))
 	_ = response.Body.Close()
 	if err != nil {

@@ -24,7 +24,7 @@ func (p *byTime) orderUnproven(page collect.PageStats) bool {
 
 // Request implements collect.Pager.
 func (p *byCount) Request() collect.Request {
-	before := window{now: p.now, from: p.from, to: p.page.Newest}
+	before := window{now: p.now, from: p.from, to: p.page.Newest, margin: p.margin}
 	q := p.query(before.filter(p.Updated), "")
 	q.Set("$top", "1")
 	q.Set("$skip", strconv.Itoa(p.skip+p.page.Records-1))

@@ -14,6 +14,7 @@ type byID struct {
 	snapshot *snapshot
 	from     string // id with which the page begins
 	proven   bool   // that the server sorts by id
+	larger   bool   // a page had more than one record
 	// doubt is the answer that found the order of the page in hand wrong, once.
 	doubt uint64
 }
@@ -41,11 +42,11 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 	if page.UnsortedIDs {
 		return p.snapshot.ignores(orderBy, errUnordered)
 	}
-	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+	if p.askAgain(page) || p.probeSize(page) || p.retrySmaller(page) { // the latter two change the size
 		return p, nil
 	}
 	switch {
-	case noRecords(page) && p.from == "":
+	case noRecords(page) && (p.from == "" || p.skip > 0):
 		return p.snapshot.complete()
 	case refused(page) && p.from != "":
 		return p.snapshot.refuses(idFilter, because(errUnfiltered, page.Err))
@@ -61,10 +62,13 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 		return nil, err
 	}
 	switch {
-	case page.Records == 0 && p.from == "":
+	case page.Records == 0 && (p.from == "" || p.skip > 0):
 		return p.snapshot.complete()
 	case page.Records == 0:
 		return nil, p.malformed("the list ends before a record that it had")
+	case p.onlyOne(page):
+		p.skip = 1
+		return p, nil
 	case page.Err == nil && p.ended(page):
 		return p.snapshot.complete()
 	case page.LastID <= p.from && page.Records > 1 || page.LastID < p.from:
@@ -74,6 +78,13 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 	}
 	p.from = page.LastID
 	return p, nil
+}
+
+// onlyOne reports whether a page is as small as the known record that it begins
+// with, and all before were, too: the server may give no more at a time.
+func (p *byID) onlyOne(page collect.PageStats) bool {
+	p.larger = p.larger || page.Records > 1
+	return !p.larger && p.skip == 0 && p.from != "" && p.asked > 1
 }
 
 // ended reports whether a page that begins with the record known holds all

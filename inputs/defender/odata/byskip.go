@@ -13,12 +13,12 @@ type bySkip struct {
 
 // Request implements collect.Pager.
 func (p *bySkip) Request() collect.Request {
-	return collect.Request{Query: p.query("", p.order)}
+	return collect.Request{Query: p.query("", p.order), Distinct: true}
 }
 
 // Next implements collect.Pager.
 func (p *bySkip) Next(page collect.PageStats) (collect.Pager, error) {
-	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+	if p.askAgain(page) || p.probeSize(page) || p.retrySmaller(page) { // the latter two change the size
 		return p, nil
 	}
 	switch {
@@ -52,6 +52,6 @@ func (p *bySkip) Next(page collect.PageStats) (collect.Pager, error) {
 	if ended {
 		return p.snapshot.complete()
 	}
-	p.skip += page.Records
+	p.skipOver(page)
 	return p, nil
 }

@@ -29,7 +29,7 @@ func (p *byTie) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
-	if p.probeSize(page) {
+	if p.askAgain(page) || p.probeSize(page) {
 		return p, nil
 	}
 	switch {
@@ -46,7 +46,7 @@ func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
 	if p.read == 0 { // although there were some before: it filters by other times than it shows
 		return nil, p.why
 	}
-	p.from = p.from.Add(tick)
+	p.from, p.margin = p.from.Add(tick), 0
 	p.restart()
 	return p.byTime, nil
 }

@@ -15,6 +15,11 @@ const (
 	// filterTolerance is how far before the lower bound a record may be: a server
 	// may compare whole seconds. What is older tells that it does not filter.
 	filterTolerance = time.Minute
+	// comparisonMargin is how far before the last record of a page the next one
+	// begins. A server may show times less exactly than it compares them, as a
+	// database with ticks of 1/300 s does, or leave out those that are equal: other
+	// records of that time would be lost.
+	comparisonMargin = 10 * time.Millisecond
 )
 
 // byTime asks in the order of the update time (keyset). The lower bound moves to
@@ -39,7 +44,7 @@ func (p *byTime) Request() collect.Request {
 
 // Next implements collect.Pager.
 func (p *byTime) Next(page collect.PageStats) (collect.Pager, error) {
-	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+	if p.askAgain(page) || p.probeSize(page) || p.retrySmaller(page) { // the latter two change the size
 		return p, nil
 	}
 	switch {
@@ -111,10 +116,10 @@ func (p *byTime) move(page collect.PageStats) (collect.Pager, error) {
 // follow begins behind a page in the same window.
 func (p *byTime) follow(page collect.PageStats) {
 	if page.Newest.After(p.from) {
-		p.from = page.Newest
+		p.from, p.margin = page.Newest, comparisonMargin
 		p.restart()
 	} else {
-		p.skip += page.Records
+		p.skipOver(page)
 	}
 }
 

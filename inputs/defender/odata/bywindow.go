@@ -20,12 +20,12 @@ type byWindow struct {
 
 // Request implements collect.Pager.
 func (p *byWindow) Request() collect.Request {
-	return collect.Request{Query: p.query(p.filter(p.property), ""), From: p.from, To: p.to}
+	return collect.Request{Query: p.query(p.filter(p.property), ""), From: p.from, To: p.to, Distinct: true}
 }
 
 // Next implements collect.Pager.
 func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
-	if p.probeSize(page) || p.retrySmaller(page) { // either changes the size
+	if p.askAgain(page) || p.probeSize(page) || p.retrySmaller(page) { // the latter two change the size
 		return p, nil
 	}
 	switch {
@@ -60,7 +60,7 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 		return p, nil
 	}
 	if !ended {
-		p.skip += page.Records
+		p.skipOver(page)
 		return p, nil
 	}
 	return p.endWindow()

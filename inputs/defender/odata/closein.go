@@ -22,10 +22,10 @@ type phase uint8
 const (
 	seeking       phase = iota // records in front of the one that cannot be served
 	peek                       // whether that one comes without $expand
-	withExpand                 // it once more with $expand, after it came without
+	withExpand                 // it twice more with $expand, after it came without
 	withoutExpand              // it without $expand, to be published so
 	neighbour                  // the ones behind it, up to one that comes
-	confirm                    // those in front of that once more
+	confirm                    // those in front of that twice more
 	account                    // nothing: a document stands for it
 )
 
@@ -33,9 +33,10 @@ const (
 // page failed twice: with one record, then with more of them, then with half as
 // many after each failure. A single one that fails is only left behind when one
 // behind it comes, or the list ends there, because else it is the server that
-// fails, and when it fails once more then: the server may have recovered
-// meanwhile. Those between the two fail as well. For the same reason one that
-// comes without $expand is only published so when it fails once more with it.
+// fails, and when it fails twice more then: the server may have recovered
+// meanwhile, or fail at every other call. Those between the two fail as well. For
+// the same reason one that comes without $expand is only published so when it
+// fails twice more with it.
 type closeIn struct {
 	*sweep
 	ask func(skip, top int, withoutExpand bool) collect.Request
@@ -54,6 +55,7 @@ type closeIn struct {
 	// behind is how far behind it the one is that is asked for, failing the farthest
 	// that did not come, and came the nearest that did; 0 = none.
 	behind, failing, came int
+	failures              int // of what is being confirmed
 	last, next            collect.PageStats
 	cause                 error
 }
@@ -131,7 +133,9 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	case c.phase == peek && alone:
 		c.phase = withExpand
 	case c.phase == withExpand && page.Err != nil:
-		c.phase = withoutExpand
+		if c.confirmed() {
+			c.phase = withoutExpand
+		}
 	case c.phase == withoutExpand && alone:
 		c.isolated, c.came, c.next = true, 1, page
 		return c.continueBehind(c)
@@ -161,7 +165,7 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 // seek continues to look, behind so many records more.
 func (c *closeIn) seek(records int) {
 	c.read += records
-	c.phase, c.found, c.isolated, c.size = seeking, false, false, 1
+	c.phase, c.found, c.isolated, c.size, c.failures = seeking, false, false, 1, 0
 }
 
 // lookBehind begins to look for one that comes behind the one that does not.
@@ -190,11 +194,23 @@ func (c *closeIn) neighbour(page collect.PageStats) (collect.Pager, error) {
 	return c, nil
 }
 
-// confirm asks for those that did not come once more, the farthest first. One that
+// confirmed reports whether something failed twice in a row.
+func (c *closeIn) confirmed() bool {
+	c.failures++
+	if c.failures < 2 {
+		return false
+	}
+	c.failures = 0
+	return true
+}
+
+// confirm asks for those that did not come twice more, the farthest first. One that
 // comes now, after the server failed, ends the row.
 func (c *closeIn) confirm(page collect.PageStats) (collect.Pager, error) {
 	if page.Err == nil {
-		c.came, c.next = c.behind, page
+		c.came, c.next, c.failures = c.behind, page, 0
+	} else if !c.confirmed() {
+		return c, nil
 	}
 	if c.behind > 0 {
 		c.behind--

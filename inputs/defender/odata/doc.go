@@ -45,8 +45,8 @@
 // query spans a week at most, the last one has no upper bound: a record that is
 // updated while being paged moves to the end and is met there.
 //
-// A refusal is known by its status: any 400. The same is asked for in the smallest
-// page first. If that comes, it was the size, and pages grow again up to where
+// A refusal is known by its status: any 400, twice in a row, since one is remembered
+// for an hour. The same is asked for in the smallest page then. If that comes, it was the size, and pages grow again up to where
 // they are refused. Else the query is asked without one part after the other, in
 // the variants of the strategy (see Timeline, Snapshot): without $orderby each
 // window is read to its end by $skip, and the cursor moves only then; windows are
@@ -83,7 +83,7 @@
 // Where a page fails in two polls it is read record by record, in steps that
 // double and then halve. A single one that fails is left behind only when one of
 // the next sixteen comes, or the list ends before that: else it is the server that
-// fails. Those up to that one are left behind with it when they fail once more,
+// fails. Those up to that one are left behind with it when they fail twice more,
 // too. It is first tried without $expand. The stretch between its neighbours
 // becomes a gap of the place, up to the present behind the newest record: polls
 // read around it, and it is asked for once an hour for seven days, and as often as
@@ -103,7 +103,8 @@
 // An update moves a record out of its window, or out of the time it shared with
 // others. All records behind it move up by one, and $skip passes over one that
 // nobody has seen. Bounds that took more than one page by $skip are therefore
-// passed again until nothing new is met in them; the seen set makes that free.
+// passed again until nothing new is met in them; the seen set makes that free. A
+// server may give a record twice in a page: $skip counts those that differ.
 //
 // # Why a backlog is read in windows
 //

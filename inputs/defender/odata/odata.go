@@ -139,6 +139,8 @@ type sweep struct {
 	same   int // pages in a row that were the one before
 	pages  int
 	alive  bool // a page came since one failed
+
+	refusals int // in a row
 }
 
 // query asks for a page. Whole numbers carry no exponent.
@@ -193,6 +195,12 @@ func (s *sweep) check(page collect.PageStats) error {
 	return nil
 }
 
+// skipOver skips a page that was read: as many records as differ, and no more than
+// were asked for. A server may give one twice, or some that are not of the list.
+func (s *sweep) skipOver(page collect.PageStats) {
+	s.skip += min(page.Records-page.Repeated, s.asked)
+}
+
 // passAgain begins the same bounds again after a pass over them by $skip in which
 // something new was met, and reports whether it did. An update takes a record out of the bounds; all behind
 // it move up by one, and $skip passes over one that nobody has seen.
@@ -208,6 +216,16 @@ func (s *sweep) passAgain(fresh int, passed bool) bool {
 
 // restart begins to skip in other bounds.
 func (s *sweep) restart() { s.skip, s.fresh, s.passes = 0, 0, 0 }
+
+// askAgain reports whether a page that was refused is to be asked for once more: a
+// refusal of one moment would be remembered for an hour.
+func (s *sweep) askAgain(page collect.PageStats) bool {
+	s.refusals++
+	if !refused(page) {
+		s.refusals = 0
+	}
+	return s.refusals == 1
+}
 
 // probeSize asks for the smallest page after one was refused: its size may be
 // what the server refuses. It reports whether that is to be asked; where the

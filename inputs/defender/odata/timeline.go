@@ -178,12 +178,14 @@ type window struct {
 	to   time.Time // exclusive; zero = the present and what comes meanwhile
 	stretch
 	checked bool // see timeline.begin
+	// margin is how far before from is asked for: see comparisonMargin.
+	margin time.Duration
 }
 
 // open begins a window. The last one has no end: what is updated while it is
 // being read is met there.
 func (w *window) open(from time.Time, length time.Duration) {
-	w.from, w.to = from, from.Add(length)
+	w.from, w.to, w.margin = from, from.Add(length), 0
 	if !w.to.Before(w.now()) {
 		w.to = time.Time{}
 	}
@@ -196,8 +198,9 @@ func (w *window) filter(property string) string {
 	if property == "" {
 		return ""
 	}
+	from := literal(w.from.Add(-w.margin))
 	if w.last() {
-		return property + " ge " + literal(w.from)
+		return property + " ge " + from
 	}
-	return property + " ge " + literal(w.from) + " and " + property + " lt " + literal(w.to)
+	return property + " ge " + from + " and " + property + " lt " + literal(w.to)
 }
