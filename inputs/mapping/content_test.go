@@ -161,8 +161,9 @@ func TestObjectsTakenApart(t *testing.T) {
 		`{"ipAddresses":[` + strings.Repeat(`{"x":7},`, 2*maxApart) + `{"x":8}]}`,
 	} {
 		m.write(record)
+		m.mapping = true
 		for _, element := range m.known.Addresses.Elements {
-			if o := m.content.apart(element); o != nil && o.version == o.shape.version {
+			if o := m.apart(element); o != nil && o.version == o.shape.version {
 				found++
 			}
 			if err := errors.Join(m.Decode(apart, element), whole.Decode(element)); err != nil {
@@ -179,8 +180,13 @@ func TestObjectsTakenApart(t *testing.T) {
 		t.Errorf("%d objects were taken apart already, want %d", found, want)
 	}
 	m.Start(Raw(`{}`))
-	if m.content.apart(m.known.Addresses.Elements[0]) != nil {
+	if m.apart(m.known.Addresses.Elements[0]) != nil {
 		t.Error("an object is that of the record before")
+	}
+	m.write(`{"ipAddresses":[{}]}`)
+	m.mapping = false
+	if m.apart(m.known.Addresses.Elements[0]) != nil {
+		t.Error("an object is that of a record whose memory may be another one's")
 	}
 }
 
@@ -193,13 +199,14 @@ func TestCompactText(t *testing.T) {
 		`{"a":[[[[[[[[1]]]]]]]]}`: false, `{"a":[[[[[[[[ 1]]]]]]]]}`: false, // too deep to tell
 	} {
 		m := newContentMapper(t, Settings{})
+		m.mapping = true
 		m.write(`{"ipAddresses":[` + text + `,` + text + `]}`)
 		want := Raw(strings.Clone(text))
 		if err := want.Compact(); err != nil {
 			t.Fatal(err)
 		}
 		for _, element := range m.known.Addresses.Elements {
-			if o := m.content.apart(element); o == nil || o.compact != compact {
+			if o := m.apart(element); o == nil || o.compact != compact {
 				t.Errorf("%s: %+v, want it compact: %v", text, o, compact)
 			}
 			if got := m.JSONText(element).String(); got != string(want) {

@@ -59,7 +59,7 @@ func (e *Envelope) JSONText(v Raw) ecs.Value {
 	if k := v.Kind(); k != '{' && k != '[' {
 		return e.Short(ecs.Unquote(v))
 	}
-	if o := e.content.apart(v); o != nil && o.compact {
+	if o := e.apart(v); o != nil && o.compact {
 		return e.Short(ecs.Alias(v))
 	}
 	if cap(e.compact) > maxCompact {

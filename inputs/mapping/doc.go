@@ -51,6 +51,14 @@
 // over 1 MiB, those with more than MaxUnknown unknown members, and what is nested
 // deeper than eight levels, count as they are written.
 //
+// # Why objects of a record are taken apart for its content
+//
+// Content and documents need the same members of the same objects. Scanned for
+// each, with commands made compact by jsontext once more, a poll of new records took
+// 9 (alerts) to 14% (actions) more instructions than without contents. Decoders are
+// now given what the content found (shape.go), for the time of one record's mapping alone:
+// behind it the memory is another record's.
+//
 // # Why ids are SHA-256
 //
 // What an attacker does on a machine ends up in evidence. Were two contents

@@ -71,6 +71,7 @@ type Envelope struct {
 	record    Raw      // the record being mapped
 	records   *Decoder // of it
 	content   content  // of it
+	mapping   bool     // the record is being mapped, and its memory is what it was
 	faults    faults
 	// lossy tells of a document that some of the record is in the original alone,
 	// without being a fault.
@@ -165,6 +166,15 @@ func (e *Envelope) contentOf() *content {
 		e.content.of(e.record, e.records)
 	}
 	return &e.content
+}
+
+// apart is an object of the record being mapped that was taken apart for its
+// content; nil where it was not.
+func (e *Envelope) apart(value Raw) *object {
+	if !e.mapping {
+		return nil
+	}
+	return e.content.apart(value)
 }
 
 // Rank is the place of an element of the record's set among the others by their

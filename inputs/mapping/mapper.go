@@ -114,7 +114,9 @@ func (m *Mapper) Documents(emit func(*ecs.Document) error) (Outcome, error) {
 		err = m.finished()
 	} else {
 		m.envelope.contentOf() // of the members as they were decoded: mapping may change them
+		m.envelope.mapping = true
 		err = m.records.Documents(m.each)
+		m.envelope.mapping = false
 	}
 	m.outcome.Unknown, m.envelope.unknown = m.envelope.unknown, 0
 	if err == nil && m.documents == 0 {

@@ -29,7 +29,7 @@ func (e *Envelope) clear(d *Decoder) {
 
 // Decode decodes the record itself, or an object that is known to be one.
 func (e *Envelope) Decode(d *Decoder, object Raw) error {
-	if o := e.content.apart(object); o == nil || !d.take(o) {
+	if o := e.apart(object); o == nil || !d.take(o) {
 		if err := d.Decode(object); err != nil {
 			return err
 		}

@@ -116,7 +116,7 @@ type object struct {
 	compact bool // there is no white space between them, nor in their values
 }
 
-// apart finds an object of the record that was taken apart, nil where it was not.
+// apart is Envelope.apart.
 func (c *content) apart(value Raw) *object {
 	if !c.written || len(value) == 0 {
 		return nil
