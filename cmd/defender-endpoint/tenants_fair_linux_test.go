@@ -62,8 +62,8 @@ func manyStreams() string {
 	return b.String()
 }
 
-// manyPolicy is one input that is made for so many tenants.
-func manyPolicy(tenants int, es, api string) string {
+// throttledPolicy is one input that is made for so many tenants.
+func throttledPolicy(tenants int, es, api string) string {
 	var items strings.Builder
 	for i := range tenants {
 		fmt.Fprintf(&items, "      - vars: {tenant: 00000000-0000-0000-0000-%012d}\n", i)
@@ -98,7 +98,7 @@ func TestManyTenantsThrottled(t *testing.T) {
 	}
 	api := listen(t, m)
 	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", CountOnly: true})
-	dir, file := writePolicy(t, manyPolicy(tenants, listen(t, es), api))
+	dir, file := writePolicy(t, throttledPolicy(tenants, listen(t, es), api))
 	cmd := exec.Command(binary, "run", "-c", file, "-E", "path.data="+filepath.Join(dir, "state"))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
