@@ -30,7 +30,7 @@ type mapOptions struct {
 func newMap() *cobra.Command {
 	var o mapOptions
 	cmd := &cobra.Command{
-		Use:   "map --resource " + strings.Join(defender.ResourceNames(), "|") + " [file]...",
+		Use:   "map --resource NAME [file]...",
 		Short: "Map records to documents offline, with the production mapping",
 		Long: `map reads records from files, or from standard input, and writes their documents to
 standard output, one a line. It takes what there is: one JSON object, over one line or
