@@ -2,6 +2,7 @@ package defender_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,7 +37,6 @@ type badInput struct {
 // in makes a fault one of files.
 func inFiles(c badInput) badInput {
 	c.stream, c.of, c.files = "information_gathering", tenant.Gathered, true
-	c.settings = map[string]any{}
 	return c
 }
 
@@ -48,7 +48,7 @@ func inFindings(c badInput) badInput {
 const askedFindings = "$count SoftwareVulnerabilitiesByMachine"
 
 func badInputs() []badInput {
-	expired := tenant.Rule{Path: exportedFiles, Status: http.StatusForbidden, Body: "<?xml version=\"1.0\"?><Error><Code>AuthenticationFailed</Code></Error>", Times: 1}
+	expired := tenant.Rule{Path: exportedFiles, Status: http.StatusForbidden, Body: "<?xml version=\"1.0\"?><Error><Code>AuthenticationFailed</Code></Error>", Times: 1, After: 1}
 	foreign := `{"exportFiles":["https://evil.example/x?sig=secret-signature"],"generatedTime":"2026-03-02T12:00:00Z"}`
 	return []badInput{
 		inFindings(badInput{name: "empty 200 twice", rules: []tenant.Rule{{Path: findingsList, EmptyBody: true, Times: 2, After: 1}}, stored: 120, asked: askedFindings}),
@@ -66,10 +66,11 @@ func badInputs() []badInput {
 		inFiles(badInput{name: "gzip cut in the middle", rules: []tenant.Rule{{Path: exportedFiles, CutAfter: 700, CutClean: true, Times: 2}}, stored: 30, asked: "InfoGatheringExport file"}),
 		inFiles(badInput{name: "connection lost in a file", rules: []tenant.Rule{{Path: exportedFiles, CutAfter: 700, Times: 2}}, stored: 30, asked: "InfoGatheringExport file"}),
 		inFiles(badInput{name: "a page in place of a file", rules: []tenant.Rule{{Path: exportedFiles, NotJSON: true}}, row: "malformed answers", asked: "InfoGatheringExport file"}),
-		inFiles(badInput{name: "file expired", rules: []tenant.Rule{expired}, stored: 30, asked: "InfoGatheringExport file InfoGatheringExport file"}),
-		inFiles(badInput{name: "no access to files", rules: []tenant.Rule{{Path: exportedFiles, Status: http.StatusForbidden}}, row: "request refused", asked: "InfoGatheringExport file InfoGatheringExport file"}),
+		{name: "file expired", stream: "vulnerability", of: tenant.Vulnerabilities, files: true, settings: map[string]any{"files_above_devices": 0.0},
+			rules: []tenant.Rule{expired}, stored: 120, asked: "SoftwareVulnerabilitiesExport file SoftwareVulnerabilitiesExport file"},
+		inFiles(badInput{name: "no access to files", rules: []tenant.Rule{{Path: exportedFiles, Status: http.StatusForbidden}}, row: "request refused", asked: "InfoGatheringExport file"}),
 		inFiles(badInput{name: "files of a foreign host", rules: []tenant.Rule{{Path: gatheredFiles, Status: http.StatusOK, Body: foreign}}, row: "malformed answers", asked: "InfoGatheringExport"}),
-		inFiles(badInput{name: "host not named", settings: nil, before: func(r *assessmentRig) { r.settings["file_hosts"] = []any{} }, row: "malformed answers", asked: "InfoGatheringExport"}),
+		inFiles(badInput{name: "host not named", before: func(r *assessmentRig) { r.settings["file_hosts"] = []any{} }, row: "malformed answers", asked: "InfoGatheringExport"}),
 		inFiles(badInput{name: "no list of files", rules: []tenant.Rule{{Path: gatheredFiles, Status: http.StatusOK, Body: `{"value":[]}`}}, row: "malformed answers", asked: "InfoGatheringExport"}),
 		{name: "baselines without licence", stream: "baseline", of: tenant.Baselines,
 			rules: []tenant.Rule{{Path: baselinesList, Status: http.StatusForbidden, Body: tenant.APIError("DisabledFeature", "Your tenant does not have access")}},
@@ -93,6 +94,7 @@ func TestBadInputOfAssessments(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				settings := map[string]any{"calls_per_minute": 100_000.0, "calls_per_hour": 1_000_000.0}
+				maps.Copy(settings, c.settings)
 				r := newAssessmentRig(t, c.stream, settings)
 				if c.before != nil {
 					c.before(r)

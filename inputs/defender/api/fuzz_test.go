@@ -94,3 +94,42 @@ func FuzzErrorBody(f *testing.F) {
 		})
 	})
 }
+
+// FuzzFile reads any bytes as a file, as they are and compressed: every record is
+// JSON, reading ends, and io.EOF comes after whole records only.
+func FuzzFile(f *testing.F) {
+	for _, seed := range []string{
+		"{\"Id\":1}\n{\"Id\":2}", `[{"Id":1},{"Id":2}]`, `{"Id":1}{`, `[{},`, `[]`, ``, `<html>`, "\x1f\x8b", "\x1f\x8b\x08\x00\x00", `{} x`, `17`, `]`, `{}]`,
+		`{"Id":"0123456789012345678901234567890123456789012345678901234567890123456789"}{"Id":1}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, content := range []string{string(body), gzipped(string(body))} {
+			synctest.Test(t, func(t *testing.T) {
+				c := config(&fake{list: always(200, content)})
+				c.MaxRecord = 64
+				page, err := newClient(t, c).Download(t.Context(), export, signed)
+				for n := 0; err == nil; n++ {
+					var record jsontext.Value
+					record, err = page.Next()
+					e, ok := errors.AsType[*api.Error](err)
+					switch {
+					case n > len(body)+1:
+						t.Fatal("more records than bytes")
+					case err == nil && !record.IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)):
+						t.Fatalf("no JSON: %q", record)
+					case ok && e.IsTooLarge():
+						err = nil
+					}
+				}
+				if page != nil {
+					defer page.Close()
+				}
+				if _, ok := errors.AsType[*api.Error](err); !ok && err != io.EOF {
+					t.Fatalf("ended with %v", err)
+				}
+			})
+		}
+	})
+}

@@ -44,9 +44,9 @@ type assessment struct {
 	place assessmentPlace
 	size  int // of a page
 
-	changing bool        // the sweep reads changes
-	paused   *byNextLink // a read that broke off, and where it can be continued
-	stumbled int         // polls that ended because files did not come
+	changing bool          // the sweep reads changes
+	paused   collect.Pager // of a read that broke off, and can be continued
+	pausedAt time.Time
 }
 
 // assessmentVersion is that of an assessment's place.
@@ -137,7 +137,7 @@ func (a *assessment) Begin() collect.Pager {
 		a.Show(Ways{PageSize: a.size})
 	}
 	if paused := a.paused; paused != nil {
-		if a.paused = nil; now.Sub(paused.pausedAt) < linkTTL {
+		if a.paused = nil; now.Sub(a.pausedAt) < linkTTL {
 			return paused
 		}
 	}
@@ -152,6 +152,10 @@ func (a *assessment) Begin() collect.Pager {
 	}
 	return a.whole(now)
 }
+
+// pause keeps a pager whose read breaks off here: the next poll continues it, where
+// that is soon enough.
+func (a *assessment) pause(p collect.Pager) { a.paused, a.pausedAt = p, a.Now().UTC() }
 
 // due reports whether so long has passed, by a clock that may have been set.
 func due(now, then time.Time, after time.Duration) bool {

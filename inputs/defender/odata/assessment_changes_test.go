@@ -46,6 +46,16 @@ func TestChangesFollowTheWholeList(t *testing.T) {
 	}
 }
 
+// TestChangesSinceTheFirstPage: what changes while the list is read is asked for.
+func TestChangesSinceTheFirstPage(t *testing.T) {
+	d := newDesk(t, 15, withChanges)
+	d.retention = collect.Retention{For: 48 * time.Hour, Limit: 1000}
+	d.publishing = func() { d.rig.list.clock = d.rig.list.clock.Add(time.Hour) }
+	d.did(t, false, "list, link 1")
+	d.later(4 * time.Hour)
+	d.did(t, false, "changes 02T06:00:01")
+}
+
 // TestChangeOfLongAgo is published all the same: only its content tells whether
 // it was met.
 func TestChangeOfLongAgo(t *testing.T) {
@@ -130,7 +140,13 @@ func TestChangesRefused(t *testing.T) {
 	d.did(t, true, "changes 02T10:00:01, changes 02T10:00:01")
 	d.later(4 * time.Hour)
 	d.did(t, false, "changes 02T10:00:01")
-	d.later(40 * time.Hour)
+	d.later(4 * time.Hour)
+	d.fails["changes 02T22:00:01"] = []fault{status(400), status(400)}
+	d.did(t, false, "changes 02T22:00:01, changes 02T22:00:01, list, link 1") // they were taken between
+	d.later(44 * time.Hour)
+	d.fails["changes 03T02:00:01"] = []fault{status(400), status(400)}
+	d.did(t, true, "changes 03T02:00:01, changes 03T02:00:01")
+	d.later(4 * time.Hour)
 	d.did(t, false, "list, link 1")
 }
 

@@ -46,6 +46,7 @@ func status(code int) fault { return fault{err: &api.Error{Status: code, Code: "
 var (
 	down   = fault{err: &api.Error{Kind: api.Transient, Message: "no connection"}}
 	broken = fault{err: &api.Error{Kind: api.Transient, Status: 200, Message: "cut short"}, cut: 1}
+	empty  = fault{err: &api.Error{Kind: api.Transient, Status: 200, Message: "cut short"}}
 	damage = fault{err: &api.Error{Kind: api.Malformed, Status: 200, Message: "the compression is damaged"}, cut: 1}
 )
 

@@ -1,6 +1,7 @@
 package odata_test
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func TestNoFiles(t *testing.T) {
 
 // TestFileFails: the others are read first, and then it is tried again.
 func TestFileFails(t *testing.T) {
-	for name, f := range map[string]fault{"cut": broken, "damaged": damage, "empty": {err: down.err}} {
+	for name, f := range map[string]fault{"cut": broken, "damaged": damage, "empty": empty} {
 		d := newDesk(t, 45, onlyFiles)
 		d.fails["file 1"] = []fault{f}
 		d.did(t, false, "index, file 0, file 1, file 2, file 3, file 4, file 1")
@@ -69,17 +70,26 @@ func TestFileFails(t *testing.T) {
 	}
 }
 
-// TestFileThatStaysBad stops none of the others, and the poll tells of it.
+// TestFileThatStaysBad stops none of the others, and the poll tells of it. The next
+// one needs no other links.
 func TestFileThatStaysBad(t *testing.T) {
 	d := newDesk(t, 35, onlyFiles)
 	d.fails["file 0"] = []fault{damage, damage, damage, damage, damage}
 	d.did(t, true, "index, file 0, file 1, file 2, file 3, file 0, file 0, file 0")
-	if perEpoch, _ := d.epochs(); perEpoch[""] != 0 || len(d.published) != 26 { // the damage comes behind a first thing
-		t.Errorf("%v", perEpoch)
+	if len(d.published) != 26 { // the damage comes behind a first thing
+		t.Errorf("%d published", len(d.published))
 	}
-	d.restart()
 	d.now = d.now.Add(30 * time.Second)
-	d.did(t, false, "index, file 0, file 0")
+	d.did(t, false, "file 0, file 0")
+	d.expectRead(t, 1)
+}
+
+// TestStoppedInAFile: no other file is asked for.
+func TestStoppedInAFile(t *testing.T) {
+	d := newDesk(t, 25, onlyFiles)
+	d.fails["file 1"] = []fault{{err: context.Canceled}}
+	d.did(t, true, "index, file 0, file 1")
+	d.did(t, false, "index, file 1, file 2")
 	d.expectRead(t, 1)
 }
 
@@ -92,8 +102,20 @@ func TestSeveralBadFiles(t *testing.T) {
 		d.fails[file] = bad
 	}
 	d.did(t, true, "index, file 0, file 1, file 2")
-	d.did(t, true, "index, file 1, file 2, file 3")
-	d.did(t, true, "index, file 2, file 3, file 4, file 5, file 6, file 0, file 1, file 2")
+	d.did(t, true, "file 3, file 4, file 5, file 6, file 0, file 1, file 2")
+	d.did(t, true, "file 3, file 0, file 1")
+}
+
+// TestServiceOfFilesFails: the poll ends at once, and the next one continues.
+func TestServiceOfFilesFails(t *testing.T) {
+	for _, f := range []fault{down, status(503), status(429)} {
+		d := newDesk(t, 35, onlyFiles)
+		d.fails["file 1"] = []fault{f}
+		d.did(t, true, "index, file 0, file 1")
+		d.now = d.now.Add(30 * time.Second)
+		d.did(t, false, "file 2, file 3, file 1")
+		d.expectRead(t, 1)
+	}
 }
 
 // TestExpiredLinks: the links are asked for again, and what was read is not.
@@ -112,24 +134,29 @@ func TestExpiredLinksOfNewerFiles(t *testing.T) {
 	d.expectRead(t, 1)
 }
 
-// TestLinkThatGivesNoAccess is one file's trouble: new links are asked for once
-// before another file comes.
+// TestLinkThatGivesNoAccess is one file's trouble: other links are asked for where
+// these worked before, or are old.
 func TestLinkThatGivesNoAccess(t *testing.T) {
 	d := newDesk(t, 25, onlyFiles)
-	no := []fault{status(403), status(403), status(403), status(403), status(403), status(403), status(403), status(403)}
+	no := []fault{status(403), status(403), status(403), status(403), status(403), status(403), status(403), status(403), status(403)}
 	d.fails["file 0"] = no
-	d.did(t, true, "index, file 0, index, file 0, file 1, file 2, file 0, index, file 0, file 0, file 0")
+	d.did(t, true, "index, file 0, file 1, file 2, file 0, index, file 0, file 0, file 0")
 	if len(d.published) != 15 {
 		t.Errorf("%d published of the 15 in the other files", len(d.published))
 	}
+	d.now = d.now.Add(30 * time.Second)
+	d.did(t, true, "file 0, file 0, file 0")
+	d.now = d.now.Add(5 * time.Minute)
+	d.fails["file 0"] = []fault{status(403)}
+	d.did(t, false, "file 0, index, file 0")
+	d.expectRead(t, 1)
 }
 
 // TestKilledFilesContinue with the files that are left, under the same ids.
 func TestKilledFilesContinue(t *testing.T) {
 	d := newDesk(t, 35, onlyFiles)
-	d.fails["file 2"] = []fault{status(500), status(500), status(500)}
-	d.fails["file 3"] = []fault{status(500), status(500), status(500)}
-	d.did(t, true, "index, file 0, file 1, file 2, file 3, file 2")
+	d.fails["file 2"] = []fault{status(500)}
+	d.did(t, true, "index, file 0, file 1, file 2")
 	var saved struct {
 		Place struct {
 			Files struct {

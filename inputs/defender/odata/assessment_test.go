@@ -53,6 +53,14 @@ func TestLinkFails(t *testing.T) {
 	d.expectRead(t, 1)
 }
 
+// TestEachPageHasItsTries: several pages that break off twice do not end a poll.
+func TestEachPageHasItsTries(t *testing.T) {
+	d := newDesk(t, 25, nil)
+	d.fails["link 1"], d.fails["link 2"] = []fault{broken, broken}, []fault{broken, broken}
+	d.did(t, false, "list, link 1, link 1, link 1, link 2, link 2, link 2")
+	d.expectRead(t, 1)
+}
+
 // TestLinkThatDoesNotComeAtAll: the list is begun again, with smaller pages.
 func TestLinkThatDoesNotComeAtAll(t *testing.T) {
 	d := newDesk(t, 15, nil)

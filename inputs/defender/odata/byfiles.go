@@ -13,16 +13,22 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 )
 
+// freshLinks is how old links are at most that are not asked for again: where they
+// give no access from the beginning, others would not either, and the calls for
+// them are few (API.md 3.1).
+const freshLinks = 5 * time.Minute
+
 // byFiles asks for the links to a list's files and reads one after the other. A
 // file that does not come is tried again after the others; where its link is not
-// good any more, all links are asked for anew.
+// good any more, all links are asked for again.
 type byFiles struct {
 	*assessment
 	links  []inputs.Secret // by their paths
+	linked time.Time       // when they were asked for
+	worked bool            // a file came by them
 	left   []int           // of links, the next one first
-	asked  time.Time       // when the links were, or when the files were made
+	asked  time.Time       // when the first links were, or when the files were made
 	failed int             // files in a row, since one came
-	anew   bool            // the links were asked for again since a file came
 }
 
 // fileSet says which files of a list were read.
@@ -80,6 +86,7 @@ func (p *byFiles) index(page collect.PageStats) (collect.Pager, error) {
 	if made, err := time.Parse(time.RFC3339, page.Made); err == nil {
 		asked = earlier(asked, made)
 	}
+	p.linked, p.worked = p.Now(), false
 	p.links = slices.SortedFunc(slices.Values(page.Links), func(a, b inputs.Secret) int { return cmp.Compare(path(a), path(b)) })
 	of := name(page.Made, p.links)
 	if p.read(of) {
@@ -96,10 +103,6 @@ func (p *byFiles) index(page collect.PageStats) (collect.Pager, error) {
 		if !p.place.Files.has(i) {
 			p.left = append(p.left, i)
 		}
-	}
-	if n := len(p.left); n > 0 {
-		first := p.stumbled % n
-		p.left = slices.Concat(p.left[first:], p.left[:first])
 	}
 	return p.next()
 }
@@ -138,21 +141,26 @@ func (p *byFiles) file(page collect.PageStats) (collect.Pager, error) {
 	switch {
 	case page.Err == nil:
 		p.place.Files.add(this)
-		p.left, p.failed, p.anew = p.left[1:], 0, false
+		p.left, p.failed, p.worked = p.left[1:], 0, true
 		return p.next()
-	case (isGone(page.Err) || isForbidden(page.Err)) && !p.anew:
-		p.links, p.anew = nil, true
+	case isGone(page.Err) && (p.worked || p.Now().Sub(p.linked) >= freshLinks):
+		p.links = nil
 		return p, nil
 	case !isAnswer(page.Err):
 		return nil, page.Err
 	}
 	p.left = append(p.left[1:], this)
-	if p.failed++; p.failed == maxTries {
-		p.stumbled++ // the next poll begins with another file
+	p.failed++
+	if p.failed == maxTries || !ofFile(page) {
+		p.failed = 0
+		p.pause(p) // the next poll continues with another file
 		return nil, page.Err
 	}
 	return p, nil
 }
 
-// isForbidden reports whether a link does not give access any more.
-func isForbidden(err error) bool { return hasStatus(err, http.StatusForbidden) }
+// ofFile reports whether an error is one file's: it came and is damaged or empty, or
+// it gives no access. Else it is the service that is in trouble.
+func ofFile(page collect.PageStats) bool {
+	return page.Opened || isGone(page.Err) || hasStatus(page.Err, http.StatusOK)
+}

@@ -90,7 +90,7 @@ func (p *byNextLink) failed(page collect.PageStats) (collect.Pager, error) {
 	case p.tries < maxTries && page.Records > 0 && maybeTooLarge(page.Err):
 		return p, nil
 	case p.tries < maxTries && !first && isAnswer(page.Err):
-		p.pausedAt, p.paused = p.Now(), p // the next poll continues here
+		p.pause(p) // the next poll continues here
 	case maybeTooLarge(page.Err):
 		p.size = min(p.size, max(p.size/4, minAssessmentPage)) // the next run has smaller pages
 	}
@@ -101,9 +101,9 @@ func (p *byNextLink) malformed(message string) error {
 	return &api.Error{Op: "list " + p.path, Kind: api.Malformed, Message: message}
 }
 
-// isGone reports whether what was linked is not there any more.
+// isGone reports whether what was linked is not there any more, or not for us.
 func isGone(err error) bool {
-	return hasStatus(err, http.StatusBadRequest, http.StatusNotFound, http.StatusGone)
+	return hasStatus(err, http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusGone)
 }
 
 // hasStatus reports whether the API, or who serves its files, answered with one

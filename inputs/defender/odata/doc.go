@@ -190,12 +190,14 @@
 // # Why files are read in any order
 //
 // One that is empty, damaged or not accessible would stop all that follow it. It
-// is put behind the others, and tried three times before the poll ends with its
-// error; the next poll begins with another one. Which files were read is saved
+// is put behind the others, and when three in a row did not come the poll ends with
+// an error; the next one continues with another file. Which files were read is saved
 // after each, as a bit, under a name of the list that holds when it was made and
 // the files' paths: whoever comes back, with new links because the old ones have
 // expired, reads what is left. A list that was read to its end is not read again
-// until it was made anew.
+// until the server made another one. Links that worked, or are older than some
+// minutes, are asked for again where they give no access: the service takes 20 calls
+// an hour for them, so that an outage must not use one in each poll.
 //
 // # Why changes are asked for from before the last read
 //
