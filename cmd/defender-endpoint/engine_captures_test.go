@@ -31,6 +31,11 @@ func (f *feed) tenant() {
 			f.add(name, usual, "tenant/"+name, record)
 		}
 	}
+	f.assessments(tenant)
+}
+
+// assessments adds the rows of a tenant's assessments, of lists, files and changes.
+func (f *feed) assessments(tenant *defendertest.Tenant) {
 	for _, change := range []func(...int) error{tenant.FixFindings, tenant.FindAgain, tenant.MoveFindings} {
 		if err := change(1, 20, 300); err != nil {
 			f.Fatal(err)

@@ -195,7 +195,7 @@ func otherPages(t *testing.T, e *engine.Engine) {
 
 // demo adds what the demo's tenant has.
 func (f *feed) demo() {
-	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 200, Machines: 50, Actions: 30})
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 200, Machines: 50, Actions: 30, Vulnerabilities: 10, Configurations: 3, Baselines: 3})
 	for name, resource := range map[string]defendertest.Resource{
 		"alert": defendertest.Alerts, "machine": defendertest.Machines, "machine_action": defendertest.MachineActions,
 	} {
@@ -203,6 +203,7 @@ func (f *feed) demo() {
 			f.add(name, usual, "demo/"+name, record)
 		}
 	}
+	f.assessments(tenant)
 }
 
 func decoded(t *testing.T, b []byte) (d document) {

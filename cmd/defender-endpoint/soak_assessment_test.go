@@ -73,7 +73,7 @@ func assessmentRow(name string, settings map[string]any, run func(*soak), stream
 	}
 	all["streams"] = list
 	return row{
-		name: "r: " + name, settings: all, streams: streams, run: run,
+		name: "s: " + name, settings: all, streams: streams, run: run,
 		options: defendertest.Options{Machines: 120, Vulnerabilities: 4, Configurations: 4, Baselines: 4, RowsPerFile: 40},
 	}
 }

@@ -169,3 +169,23 @@ func TestFamiliesOfCalls(t *testing.T) {
 		}
 	})
 }
+
+// TestDiagnosticsTellOfFamilies: what is left of the limits of lists, while a stream
+// runs.
+func TestDiagnosticsTellOfFamilies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newAssessmentRig(t, "vulnerability", nil)
+		stream := r.stream()
+		var seen string
+		r.sink.crash = func(int) (error, bool) {
+			seen = fmt.Sprint(stream.Inspect(nil)["quota"])
+			return nil, true
+		}
+		if err := r.run(stream); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(seen, "assessment lists:map[hour_left:99") || !strings.Contains(seen, "minute_left") {
+			t.Errorf("quota %s", seen)
+		}
+	})
+}

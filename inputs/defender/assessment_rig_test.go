@@ -53,7 +53,13 @@ func (r *assessmentRig) restart() {
 // poll runs the stream until it has caught up.
 func (r *assessmentRig) poll() error {
 	r.Helper()
-	return r.stream().Run(r.Context(), inputs.Env{
+	return r.run(r.stream())
+}
+
+// run runs a stream until it has caught up.
+func (r *assessmentRig) run(s inputs.Stream) error {
+	r.Helper()
+	return s.Run(r.Context(), inputs.Env{
 		Publisher: &r.sink, Cursors: &r.cursors, Reporter: &tally{},
 		Log: slog.New(slog.NewTextHandler(&r.log, nil)), Once: true, Grace: time.Second,
 	})

@@ -299,7 +299,7 @@ func (c *Config) check(r *policy.Reader) {
 	r.Check(len(c.TokenScopes) > 0, "token_scopes", "want at least one scope")
 	r.Check(c.Interval >= time.Second, "interval", "want at least 1s")
 	r.Check(c.InitialInterval > 0 && c.InitialInterval <= maxInitialInterval, "initial_interval", "want more than 0 and at most 4320h")
-	r.Check(c.FullInterval == 0 || c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
+	r.Check(c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
 	r.Check(c.Overlap >= 0 && c.Overlap <= maxOverlap, "overlap", "want 0 to 24h")
 	r.Check(c.BatchSize >= 1 && c.BatchSize <= maxBatchSize, "batch_size", "want 1 to 10000")
 	r.Check(c.PageSize >= 1 && c.PageSize <= odata.MaxAssessmentPage, "page_size", "want 1 to 200000")

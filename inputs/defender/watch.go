@@ -101,6 +101,9 @@ func (w *watched) inspect(saved []byte) map[string]any {
 	if !quota.HeldUntil.IsZero() {
 		left["held_until"] = quota.HeldUntil.UTC().Format(time.RFC3339)
 	}
+	for name, q := range client.Families() {
+		left[name] = map[string]any{"minute_left": q.MinuteLeft, "hour_left": q.HourLeft}
+	}
 	out["quota"] = left
 	out["requests"] = requestsOf(client.Calls())
 	return out

@@ -79,12 +79,16 @@ func (c *Client) call(ctx context.Context, r Request, u *url.URL, read func(*exc
 	return repeat(ctx, r.Waits, func() error { return c.named(c.attempt(ctx, r, op, u, read)) })
 }
 
-// named tells an error of which cloud it is.
+// named tells an error of which cloud it is. The error of a token is that of all who
+// wait for it, so each of them gets one of its own.
 func (c *Client) named(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		e.Cloud = c.cloud.Title
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
 	}
-	return err
+	own := *e
+	own.Cloud = c.cloud.Title
+	return &own
 }
 
 // attempt makes the call once, and once more with a new token if the API does

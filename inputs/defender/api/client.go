@@ -254,6 +254,9 @@ func (c *Client) CredentialsEnd() time.Time { return c.tokens.ends() }
 // Facts are what may be told of the credentials, for people.
 func (c *Client) Facts() []string { return c.tokens.source.facts() }
 
+// Families tells what is left of the limits of families of calls, by name.
+func (c *Client) Families() map[string]Quota { return c.pace.Families() }
+
 // Roles gets a token if there is none and returns the application roles in it,
 // for diagnostics: a role missing here is a 403 later. The token is not
 // verified; one that cannot be read has no roles.

@@ -350,6 +350,9 @@ func TestFamilyOfCalls(t *testing.T) {
 		if took := time.Since(began); took < 25*time.Minute || took > 35*time.Minute {
 			t.Errorf("12 calls of 20 an hour took %s", took)
 		}
+		if left := client.Families(); len(left) != 1 || left["files"].HourLeft != 8 || left["files"].MinuteLeft > 4 {
+			t.Errorf("%+v left", left)
+		}
 		began = time.Now()
 		if _, err := client.Index(t.Context(), alerts); err != nil || time.Since(began) > time.Second {
 			t.Errorf("another call waited %s, %v", time.Since(began), err)

@@ -226,6 +226,18 @@ func (p *Pace) Quota() Quota {
 	return q
 }
 
+// Families tells what is left of the limits of families, by name, of those that
+// were asked for.
+func (p *Pace) Families() map[string]Quota {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := make(map[string]Quota, len(p.own))
+	for name, own := range p.own {
+		left[name] = Quota{MinuteLeft: own[0].left(time.Now()), HourLeft: own[1].left(time.Now())}
+	}
+	return left
+}
+
 // budgets are those of a minute and of an hour.
 type budgets []*budget
 

@@ -180,6 +180,12 @@
 // to be the same. Changes are few, come several times, and are kept as seen, at
 // most so many as the resource's retention says.
 //
+// # Why a poll may read nothing
+//
+// A process that is started again, or asked to poll now, would read millions of rows
+// that the server has not computed anew. A whole read is due an interval after the
+// last one began; Rewind makes it due at once.
+//
 // # Why a list is begun again where its link is dead
 //
 // A link names a snapshot of the server and a place in it, and both go away. A
