@@ -165,7 +165,7 @@ func start(dir string, o Options) (*Engine, error) {
 // arguments are those of java.
 func (e *Engine) arguments() ([]string, error) {
 	arguments := []string{
-		"-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", // starts quicker
+		"-Xms768m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", // starts quicker
 		"-cp", filepath.Join(e.dir, "classes") + string(filepath.ListSeparator) + filepath.Join(e.dir, "jars", "*"), "Engine", e.home,
 	}
 	settings := map[string]string{
