@@ -226,7 +226,7 @@ func latestAlerts(t *testing.T, e *engine.Engine) (all []document) {
 		}, nil)
 	}
 	a := alertAssets{TB: t, engine: e, namespace: "default"}
-	for _, f := range a.kept("latest_alert") {
+	for _, f := range a.kept("latest_alert", nil) {
 		d := document(f.Hit.Hits.Hits[0].Source)
 		e.Call(t, http.MethodPost, "/"+index+"/_doc", map[string]any(d), nil)
 		all = append(all, d)
