@@ -169,6 +169,7 @@ func TestEngineSearches(t *testing.T) {
 		})
 	}
 	t.Run("other pages", func(t *testing.T) { otherPages(t, e) })
+	t.Run("saved objects", func(t *testing.T) { savedQueries(t, e) })
 }
 
 // otherPages runs the ES|QL of all pages, which must find something.
@@ -193,7 +194,60 @@ func otherPages(t *testing.T, e *engine.Engine) {
 	}
 }
 
-// demo adds what the demo's tenant has.
+// savedQueries runs every KQL query of the package's saved objects, the detection
+// rule's too. Each finds something, but for what the demo has none of: faults and
+// critical alerts.
+func savedQueries(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(repository, "spec/package/kibana/*/*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := map[string]bool{}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range kqlOf(map[string]any(decoded(t, b))) {
+			queries[query] = true
+		}
+	}
+	for query := range queries {
+		// Kibana's KQL has lists of values, that of Elasticsearch 8.19 has none.
+		query = valuesOfField.ReplaceAllString(query, "($1: $2 or $1: $3)")
+		var answer struct{ Count int }
+		e.Call(t, http.MethodPost, "/logs-*,defender_endpoint.*/_count", map[string]any{"query": map[string]any{"kql": map[string]any{"query": query}}}, &answer)
+		if answer.Count == 0 && query != `event.kind: "pipeline_error"` && query != `event.severity: "99"` {
+			t.Errorf("nothing is found by %s", query)
+		}
+	}
+	if len(queries) < 15 {
+		t.Errorf("only %d queries", len(queries))
+	}
+}
+
+var valuesOfField = regexp.MustCompile(`([\w.]+): \((\w+) or (\w+)\)`)
+
+// kqlOf are the KQL queries in a saved object that are not empty.
+func kqlOf(node any) (all []string) {
+	switch node := node.(type) {
+	case map[string]any:
+		if query, ok := node["query"].(string); ok && query != "" && node["language"] == "kuery" {
+			all = append(all, query)
+		}
+		for _, v := range node {
+			all = append(all, kqlOf(v)...)
+		}
+	case []any:
+		for _, v := range node {
+			all = append(all, kqlOf(v)...)
+		}
+	}
+	return all
+}
+
+// demo adds what the demo's tenant has, and vulnerabilities, of which some are fixed.
 func (f *feed) demo() {
 	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 200, Machines: 50, Actions: 30, Vulnerabilities: 10, Configurations: 3, Baselines: 3})
 	for name, resource := range map[string]defendertest.Resource{
@@ -204,6 +258,12 @@ func (f *feed) demo() {
 		}
 	}
 	f.assessments(tenant)
+	if err := tenant.FixFindings(1, 20); err != nil {
+		f.Fatal(err)
+	}
+	for body := range tenant.ChangeBodies(defendertest.Vulnerabilities) {
+		f.add("vulnerability", usual, "demo/changes", []byte(body))
+	}
 }
 
 func decoded(t *testing.T, b []byte) (d document) {
