@@ -23,7 +23,7 @@ const (
 
 func soakRows() []row {
 	var rows []row
-	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), clockRows(), elasticsearchRows(), shipperRows(), stateRows(), agentlessRows(), rolloverRows(), peerRows(), hostileRows()} {
+	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), clockRows(), elasticsearchRows(), shipperRows(), stateRows(), agentlessRows(), rolloverRows(), peerRows(), hostileRows(), logstashRows(), kafkaRows()} {
 		rows = append(rows, group...)
 	}
 	return rows
