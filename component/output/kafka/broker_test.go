@@ -172,7 +172,7 @@ var kills = flag.Int("kills", 4, "SIGKILLs of the broker")
 func testBrokerKill(t *testing.T, b *broker.Broker) {
 	topic, r := newTopic(t, b, nil), newReporter()
 	reader := b.Reader(t, topic)
-	out := connect(t, b.Settings(topic), r, m{"bulk_max_size": 50.0})
+	out := connect(t, b.Settings(topic), r, m{"bulk_max_size": 50.0, "timeout": "2m"}) // brokers are away for long here
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(*kills)*30*time.Second)
 	defer cancel()
 	stop, published := make(chan struct{}), make(chan int, 1)
