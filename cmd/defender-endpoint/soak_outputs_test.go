@@ -19,7 +19,7 @@ func killsOfOthers() int {
 func logstashRows() []row {
 	secure := &logstashtest.Options{Security: logstashtest.ClientCertificates}
 	faulty := func(name string, faults ...logstashtest.Fault) row {
-		return row{name: "o: Logstash, " + name, logstash: secure, resends: true, run: func(s *soak) {
+		return row{name: "r: Logstash, " + name, logstash: secure, resends: true, run: func(s *soak) {
 			for _, f := range faults {
 				s.stash.Fault(f)
 			}
@@ -29,8 +29,8 @@ func logstashRows() []row {
 		}}
 	}
 	return []row{
-		{name: "o: Logstash, SIGKILL", logstash: secure, run: func(s *soak) { s.killAtRandom(killsOfOthers()) }},
-		{name: "o: Logstash restarted 20 times", logstash: secure, resends: true, run: func(s *soak) {
+		{name: "r: Logstash, SIGKILL", logstash: secure, run: func(s *soak) { s.killAtRandom(killsOfOthers()) }},
+		{name: "r: Logstash restarted 20 times", logstash: secure, resends: true, run: func(s *soak) {
 			s.stash.Fault(logstashtest.Fault{Delay: 20 * time.Millisecond})
 			s.start()
 			for range 20 {
@@ -53,8 +53,8 @@ func logstashRows() []row {
 // broker.
 func kafkaRows() []row {
 	return []row{
-		{name: "p: Kafka, SIGKILL", kafka: &kafkatest.Options{TLS: true, SASL: "SCRAM-SHA-512"}, run: func(s *soak) { s.killAtRandom(killsOfOthers()) }},
-		{name: "p: Kafka, connections broken 20 times", kafka: &kafkatest.Options{}, resends: true, run: func(s *soak) {
+		{name: "s: Kafka, SIGKILL", kafka: &kafkatest.Options{TLS: true, SASL: "SCRAM-SHA-512"}, run: func(s *soak) { s.killAtRandom(killsOfOthers()) }},
+		{name: "s: Kafka, connections broken 20 times", kafka: &kafkatest.Options{}, resends: true, run: func(s *soak) {
 			s.start()
 			for range 20 {
 				before := s.sent()
@@ -63,7 +63,7 @@ func kafkaRows() []row {
 				s.cluster.Break()
 			}
 		}},
-		{name: "p: Kafka, hangs and refuses", kafka: &kafkatest.Options{}, resends: true, run: func(s *soak) {
+		{name: "s: Kafka, hangs and refuses", kafka: &kafkatest.Options{}, resends: true, run: func(s *soak) {
 			s.cluster.Fault(kafkatest.Fault{Code: kafkatest.Code("NOT_LEADER_FOR_PARTITION"), Times: 5})
 			s.cluster.Fault(kafkatest.Fault{Code: kafkatest.Code("TOPIC_AUTHORIZATION_FAILED"), Times: 5})
 			s.cluster.Fault(kafkatest.Fault{Hang: true})
