@@ -42,24 +42,29 @@ func TestOutputChangeInFlight(t *testing.T) {
 		} {
 			t.Run(name+" "+to, func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, defendertest.Options{Seed: 3, Alerts: 100})
-				first, met := hanging(r)
-				second, stored := working(r)
-				r.set(r.input(nil), first)
-				r.start()
-				select {
-				case <-met:
-				case <-r.ctx.Done():
-					t.Fatal("nothing is sent to the first output")
-				}
-				r.set(r.input(nil), second)
-				r.eventually("all documents stored", func() bool { return stored() >= r.want() })
-				r.waitHealthy()
-				r.stop()
-				if n := stored(); n != r.want() {
-					t.Errorf("%d documents, want %d", n, r.want())
-				}
+				swap(t, hanging, working)
 			})
 		}
+	}
+}
+
+// swap has documents in hand of the first output when the second comes.
+func swap(t *testing.T, hanging func(*rig) (agenttest.Unit, <-chan struct{}), working func(*rig) (agenttest.Unit, func() int)) {
+	r := newRig(t, defendertest.Options{Seed: 3, Alerts: 100})
+	first, met := hanging(r)
+	second, stored := working(r)
+	r.set(r.input(nil), first)
+	r.start()
+	select {
+	case <-met:
+	case <-r.ctx.Done():
+		t.Fatal("nothing is sent to the first output")
+	}
+	r.set(r.input(nil), second)
+	r.eventually("all documents stored", func() bool { return stored() >= r.want() })
+	r.waitHealthy()
+	r.stop()
+	if n := stored(); n != r.want() {
+		t.Errorf("%d documents, want %d", n, r.want())
 	}
 }

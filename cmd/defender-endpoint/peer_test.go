@@ -66,24 +66,10 @@ func servePeer(options string) {
 	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", CountOnly: true})
 	shipper, settings := startShipper()
 	defer shipper.Close()
-	logstash, err := logstashtest.New(logstashtest.Options{CountOnly: true})
-	if err != nil {
-		panic(err)
-	}
-	if err := logstash.Start(); err != nil {
-		panic(err)
-	}
+	logstash, toLogstash := startLogstash()
 	defer logstash.Stop()
-	toLogstash, _ := logstash.Settings()
-	kafka, err := kafkatest.New(kafkatest.Options{})
-	if err != nil {
-		panic(err)
-	}
+	kafka, reader := startKafka()
 	defer kafka.Close()
-	reader, err := kafka.Reader(nil)
-	if err != nil {
-		panic(err)
-	}
 	defer reader.Close()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/count", func(w http.ResponseWriter, _ *http.Request) {
@@ -111,6 +97,33 @@ func servePeer(options string) {
 		panic(err)
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func startLogstash() (*logstashtest.Server, map[string]any) {
+	logstash, err := logstashtest.New(logstashtest.Options{CountOnly: true})
+	if err != nil {
+		panic(err)
+	}
+	if err := logstash.Start(); err != nil {
+		panic(err)
+	}
+	settings, err := logstash.Settings()
+	if err != nil {
+		panic(err)
+	}
+	return logstash, settings
+}
+
+func startKafka() (*kafkatest.Cluster, *kafkatest.Reader) {
+	kafka, err := kafkatest.New(kafkatest.Options{})
+	if err != nil {
+		panic(err)
+	}
+	reader, err := kafka.Reader(nil)
+	if err != nil {
+		panic(err)
+	}
+	return kafka, reader
 }
 
 func startShipper() (*shippertest.Server, map[string]any) {
