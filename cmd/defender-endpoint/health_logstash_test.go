@@ -51,7 +51,8 @@ func healLogstash(f *faultRig) { f.logstash.Heal(); f.touch(3) }
 // forgotten.
 func healLogstashRefusals(f *faultRig) {
 	f.logstash.Heal()
-	for range 7 {
+	// A delivery that was under way counts with its refusal.
+	for n := 0; n < 20 && f.agent.States()[outputKey].State != client.UnitStateHealthy; n++ {
 		before, _ := f.logstash.Stats()
 		f.touch(1)
 		f.eventually("a delivery", func() bool { now, _ := f.logstash.Stats(); return now.Stored > before.Stored })

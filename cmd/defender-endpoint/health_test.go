@@ -1,12 +1,15 @@
 package main_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +28,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/identitytest"
 )
 
 // faultCase is one way to bring a condition about and to end it.
@@ -57,6 +61,27 @@ type faultRig struct {
 	kafkaReader *kafkatest.Reader
 	tls         *httptest.Server
 	proxy       string
+
+	certificate *identitytest.Certificate
+	service     *identitytest.Service
+}
+
+// forgetCalls removes what is saved of calls, and of how long to wait for the next.
+func (f *faultRig) forgetCalls() {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join(f.dir, "cursors", "*.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(b, []byte("|calls|")) {
+			err = os.Remove(file)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
 }
 
 // gate stands before the tenant and can cut connections.
@@ -127,7 +152,7 @@ func TestHealthTruthTable(t *testing.T) {
 		rows[c.Name] = c
 	}
 	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, networkCases, collectingCases, outputCases, logstashCases, kafkaCases} {
+	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases, logstashCases, kafkaCases} {
 		cases = append(cases, group...)
 	}
 	driven := map[string]bool{}

@@ -26,7 +26,7 @@ func hostileRounds() int {
 // and versions. Each is as it is while the program is killed and started again,
 // and everything must be stored before it heals: then nothing stands still.
 func hostileRows() []row {
-	rows := slices.Concat(refusedRows(), misleadingRows(), largePageRows(), waitingRows(), timeRows(), versionRows(), poisonRows())
+	rows := slices.Concat(refusedRows(), misleadingRows(), largePageRows(), waitingRows(), timeRows(), ownClockRows(), versionRows(), poisonRows(), drippingRows(), evidenceRows(), []row{{name: "p: another tenant in the same streams, and back", run: otherTenant}})
 	kinds := map[byte]bool{}
 	for i := range rows { // the short form has the first row of each kind
 		rows[i].long = kinds[rows[i].name[0]]
@@ -127,11 +127,17 @@ func waitingRows() []row {
 		against("n: 429 with a date", defendertest.Rule{Path: "/api/", Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Second, RetryDate: true, After: 1, Times: 2}),
 		tells("503 that asks for minutes", defendertest.Rule{Path: alertsPath, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Minute, Times: 1000}),
 		{name: "n: 429 of machines alone", resends: true, run: func(s *soak) {
-			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: http.StatusTooManyRequests, RetryAfter: 10 * time.Minute})
+			s.tenant.Fail(defendertest.Rule{Path: machinesPath, Status: http.StatusTooManyRequests, RetryAfter: 90 * time.Second})
+			began := time.Now()
 			s.killedOften()
 			s.eventually("alerts are stored", func() bool { return s.es.Count(dataStream) >= s.want() })
 			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
-			s.kill() // a hold is kept in memory
+			s.killedOften() // into a hold that lasts
+			if calls := s.tenant.Counts(defendertest.Machines).Calls; calls > 1+int(time.Since(began)/(90*time.Second)) {
+				s.Errorf("%d calls of machines in %s, although each was answered with 90 seconds to wait", calls, time.Since(began))
+			}
+			s.tenant.Heal()
+			s.until(90*time.Second, s.drained())
 		}},
 		{name: "n: started again and again within the quota", options: defendertest.Options{Alerts: 20, Machines: 10, Actions: 10},
 			settings: map[string]any{"calls_per_minute": 20.0, "calls_per_hour": 300.0}, run: func(s *soak) {
@@ -266,4 +272,88 @@ func poisonRows() []row {
 		poison("control character", defendertest.Rule{Damage: defendertest.ControlCharacter}),
 		poison("nesting", defendertest.Rule{Damage: defendertest.DeepNesting}),
 	}
+}
+
+// drippingRows are answers that come slowly: too slowly to be of use, and not.
+func drippingRows() []row {
+	few := defendertest.Options{Alerts: 40, Machines: 20, Actions: 20, EvidencePerAlert: 1}
+	return []row{
+		{name: "n: a body that drips, and is of use", options: few, run: func(s *soak) {
+			s.tenant.Fail(defendertest.Rule{Path: "/api/", BytesPerSecond: 10_000})
+			s.killedOften()
+			s.waitDrained()
+		}},
+		{name: "n: a body that drips for ever", options: few, run: func(s *soak) {
+			s.tenant.Fail(defendertest.Rule{Path: "/api/", BytesPerSecond: 200})
+			s.killedOften()
+			s.wait("the unit tells", func(states agenttest.States) bool { return states[inputKey].State == client.UnitStateDegraded })
+			s.tenant.Heal()
+			s.waitDrained()
+		}},
+	}
+}
+
+// evidenceRows do not give the evidence of alerts for a while. It must come all the
+// same, of every alert, although none of them changes.
+func evidenceRows() []row {
+	refused := defendertest.Rule{Path: alertsPath, With: defendertest.Expand, Status: http.StatusBadRequest, Body: defendertest.APIError("BadRequest", "No.")}
+	withoutEvidence := func(s *soak, rule defendertest.Rule) {
+		s.tenant.Fail(rule)
+		s.killedOften()
+		s.eventually("all alerts are stored, without evidence", func() bool { return s.es.Count(dataStream) >= len(s.ids(defendertest.Alerts, 1000)) })
+		s.settleWithout()
+		if missing, _ := s.compare(); missing == 0 {
+			s.Error("no evidence is missing: the row proves nothing")
+		}
+	}
+	return []row{
+		{name: "r: $expand refused for a while, then killed", run: func(s *soak) {
+			withoutEvidence(s, refused)
+			s.kill()
+			s.tenant.Heal()
+			s.killedOften()
+			s.waitDrained()
+		}},
+		{name: "l: $expand ignored for a while", options: defendertest.Options{Alerts: 60, Machines: 30, Actions: 30, Span: 5 * time.Minute}, run: func(s *soak) {
+			withoutEvidence(s, defendertest.Rule{Path: alertsPath, Ignore: defendertest.Expand})
+			s.tenant.Heal()
+			s.killedOften()
+			s.waitDrained()
+		}},
+	}
+}
+
+// settleWithout waits for two polls of alerts more.
+func (s *soak) settleWithout() {
+	s.Helper()
+	before := s.tenant.Counts(defendertest.Alerts).Calls
+	s.eventually("cursors saved", func() bool { return s.tenant.Counts(defendertest.Alerts).Calls >= before+6 })
+}
+
+// otherTenant gives the streams another tenant in the middle of what changes, and
+// the first one again.
+func otherTenant(s *soak) {
+	options := s.options
+	options.Seed, options.TenantID = options.Seed+1000, "5d1f3f0a-0000-4c53-8d38-0d4f3a1c6a10"
+	first, second := s.tenant, defendertest.New(options)
+	url := listen(s.T, second)
+	use := map[*defendertest.Tenant]map[string]any{
+		first: nil, second: {"tenant_id": options.TenantID, "url": url, "login_url": url},
+	}
+	for range hostileRounds() {
+		for _, tenant := range []*defendertest.Tenant{second, first} {
+			if s.running {
+				s.change(10) // and moved on before they are collected
+			}
+			s.tenant = tenant
+			s.apply(use[tenant])
+			s.killedOften()
+			s.waitDrained() // of this one
+		}
+	}
+	s.tenant = second
+	s.apply(use[second])
+	s.waitDrained()
+	s.tenant, s.others = first, []*defendertest.Tenant{second}
+	s.apply(nil)
 }

@@ -18,10 +18,9 @@ func spoiled(name string, f func(s *soak, file string)) row {
 	return row{name: "i: " + name, run: func(s *soak) {
 		collectAll(s)
 		s.kill()
-		files, err := filepath.Glob(filepath.Join(s.dir, "cursors", "*.json"))
-		files = slices.DeleteFunc(files, func(file string) bool { return strings.Contains(read(s, file), "|calls|") })
-		if err != nil || len(files) != 3 {
-			s.Fatalf("checkpoints %v, %v; want three", files, err)
+		files := slices.DeleteFunc(s.checkpoints(), func(file string) bool { return strings.Contains(read(s, file), "|calls|") })
+		if len(files) != 3 {
+			s.Fatalf("checkpoints %v; want three", files)
 		}
 		for _, file := range files {
 			f(s, file)
@@ -142,6 +141,21 @@ func rolloverRows() []row {
 				s.change(10)
 			}
 		}},
+	}
+}
+
+// checkpoints are the files of the cursors, and of the calls that were made.
+func (s *soak) checkpoints() []string {
+	s.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "cursors", "*.json"))
+	s.try(err)
+	return files
+}
+
+func (s *soak) try(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
 	}
 }
 

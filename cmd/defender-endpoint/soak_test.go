@@ -57,6 +57,7 @@ type row struct {
 	// unserved says that one alert, id "poison", cannot be served: a document
 	// stands for it, which is more than is asked for of the others.
 	unserved bool
+	streams  []string // of assessments, in place of the usual ones
 	run      func(*soak)
 }
 
@@ -65,7 +66,9 @@ type soak struct {
 	*rig
 	row
 	random  *rand.Rand
-	secret  string // that the tenant takes
+	secret  string                 // that the tenant takes
+	program string                 // that runs
+	others  []*defendertest.Tenant // that are collected from too
 	sink    *shippertest.Server
 	stash   *logstashtest.Server
 	cluster *kafkatest.Cluster
@@ -73,6 +76,7 @@ type soak struct {
 	output  agenttest.Unit
 	running bool
 	kills   int
+	rows    map[string]bool // of assessments: what is to be stored
 }
 
 // result is a row of the table.
@@ -126,7 +130,7 @@ func newSoak(t *testing.T, w row, seed uint64) *soak {
 	if w.options.Alerts == 0 && w.options.Machines == 0 && w.options.Actions == 0 {
 		w.options.Alerts, w.options.Machines, w.options.Actions = 240, 90, 60
 	}
-	s := &soak{rig: newRig(t, w.options), row: w, random: rand.New(rand.NewPCG(seed, 0)), secret: defendertest.ClientSecret}
+	s := &soak{rig: newRig(t, w.options), row: w, random: rand.New(rand.NewPCG(seed, 0)), secret: defendertest.ClientSecret, program: binary}
 	limit := 2 * time.Minute
 	if *long {
 		limit = 30 * time.Minute
@@ -191,7 +195,7 @@ func (s *soak) apply(settings map[string]any) {
 
 func (s *soak) start() {
 	s.Helper()
-	cmd := exec.CommandContext(s.ctx, binary)
+	cmd := exec.CommandContext(s.ctx, s.program)
 	cmd.Env = append(os.Environ(), s.env...)
 	if err := s.agent.Start(s.ctx, cmd); err != nil {
 		s.Fatal(err)
@@ -443,12 +447,18 @@ func documentsOf(record string) int {
 	return max(1, len(r.Evidence))
 }
 
-// truth are the records as the API returns them now.
+// truth are the records as the API returns them now, of all tenants, or the rows of
+// assessments that the row expects.
 func (s *soak) truth() map[string]bool {
+	if s.streams != nil {
+		return s.rows
+	}
 	records := map[string]bool{}
-	for _, resource := range defendertest.Resources() {
-		for record := range s.tenant.Bodies(resource) {
-			records[record] = true
+	for _, tenant := range append(s.others, s.tenant) {
+		for _, resource := range defendertest.Resources() {
+			for record := range tenant.Bodies(resource) {
+				records[record] = true
+			}
 		}
 	}
 	return records

@@ -18,6 +18,9 @@ type Kind struct {
 	// The error joins all faults, each naming its setting. No connection is made
 	// before the first Publish.
 	New func(source map[string]any, unitID string, r Reporter, log *slog.Logger) (Output, error)
+	// Settings points to the struct whose config tags declare the output's settings
+	// (inputs/policy), beside policy.OutputKeys.
+	Settings any
 	// Check finds out whether documents could be published to the targets, and
 	// writes nothing. The error is an *Error, or joins the faults of the settings.
 	// It is nil where that cannot be known without the agent.

@@ -23,6 +23,7 @@ type checkpoint struct {
 	Version  int            `json:"version"`
 	Resource string         `json:"resource"`
 	Place    jsontext.Value `json:"place"`
+	Age      ageClock       `json:"age,omitzero"`
 	Seed     uint64         `json:"seed,string"` // of the fingerprints, drawn once
 	Seen     *fingerprints  `json:"seen"`
 }
@@ -88,6 +89,7 @@ func (l *Loop) restore(ctx context.Context) error {
 	switch {
 	case err == nil:
 		l.seen.seed, l.seen.published, l.seen.former, l.saved = c.Seed, *c.Seen, true, c.Place
+		l.age = c.Age
 	case errors.As(err, &unusable) || errors.Is(err, inputs.ErrNoCursor):
 		if err := l.Strategy.Restore(nil); err != nil {
 			return fmt.Errorf("first place: %w", err)
@@ -121,7 +123,7 @@ func (l *Loop) rewind() {
 // package's doc); the poll's error tells of it, and the next poll tries again.
 func (l *Loop) save() {
 	l.seen.merge()
-	c := checkpoint{Resource: l.Resource, Place: l.Strategy.Place().JSON, Seed: l.seen.seed, Seen: &l.seen.published}
+	c := checkpoint{Resource: l.Resource, Place: l.Strategy.Place().JSON, Age: l.age, Seed: l.seen.seed, Seen: &l.seen.published}
 	l.saved = c.Place
 	b, err := c.marshal()
 	if err == nil {

@@ -18,7 +18,8 @@
 //   - A record counts as seen only when its documents are acknowledged, too.
 //   - One record and at most one batch are held, never a page.
 //   - The seen set is bounded: Retention.Limit records, and the bytes told there.
-//   - What is decided by a time is decided by Config.Now, here and in a strategy.
+//   - What is decided by a time is decided by Config.Now, here and in a strategy;
+//     how long ago a record of a snapshot was published, by ageClock.
 //     Only waiting runs on timers (pause.go, lend.go).
 //
 // The package must not know a vendor, a protocol, a resource, an output, or where
@@ -73,6 +74,12 @@
 // The price: what is new meanwhile waits until it is its turn. Documents have
 // the ids they had, so that the output knows those that it holds; those of a
 // snapshot have new ones, with the epoch of its last sweep.
+//
+// # Why a snapshot ages by two clocks
+//
+// What was published a day ago is published again. A clock that jumps ten days on
+// would do that to all machines at once, and not again for ten days when it is set
+// right. Time has passed only when our clock and the source's both say so.
 //
 // # Why fingerprints of 64 bits are enough
 //

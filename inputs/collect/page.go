@@ -17,6 +17,7 @@ import (
 type reading struct {
 	PageStats
 	from time.Time // of the request
+	peek bool      // as requested
 	last []byte    // id
 }
 
@@ -40,7 +41,10 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if theirs := answer.Asked(); !theirs.IsZero() {
 		asked = theirs
 	}
-	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From}
+	if r.Unserved == nil { // else nobody was asked
+		l.age.read(l.Now(), asked)
+	}
+	page := reading{PageStats: PageStats{Opened: true, Asked: asked}, from: r.From, peek: r.Peek}
 	if err := l.records(ctx, answer, &page); err != nil {
 		return page.PageStats, err
 	}
@@ -48,7 +52,9 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if err := l.acknowledge(); err != nil {
 		return page.PageStats, err
 	}
-	page.LastID = string(page.last)
+	if page.LastID = string(page.last); page.Err == nil {
+		page.Trailer = answer.Trailer()
+	}
 	l.counts.Newest = earlier(page.Newest, l.Now())
 	l.report()
 	return page.PageStats, nil
@@ -77,6 +83,7 @@ func (s *substitute) Next() (jsontext.Value, error) {
 }
 
 func (s *substitute) Asked() time.Time { return time.Time{} }
+func (s *substitute) Trailer() Trailer { return Trailer{} }
 func (s *substitute) Close() error     { return nil }
 
 // records reads the records of a page, up to its end or to what is wrong with it.
@@ -104,7 +111,15 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 	sum := l.seen.fingerprint(record)
 	id, updated := l.Mapper.Read(record, unreadable)
 	page.note(sum, id, updated)
+	if page.peek {
+		return nil
+	}
 	l.counts.Records++
+	if l.whole {
+		page.fresh(updated)
+		l.original = record
+		return l.documents()
+	}
 	content, entry, met := l.seen.meet(sum, l.Mapper.Content)
 	switch {
 	case met:

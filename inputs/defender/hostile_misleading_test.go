@@ -27,6 +27,9 @@ func recordAt(res tenant.Resource, id string, at time.Time) string {
 	return fmt.Sprintf(`{"id":%q,"title":"by hand","severity":"Low","alertCreationTime":%q,"lastUpdateTime":%q,"evidence":[]}`, id, when, when)
 }
 
+// otherOrder is a property that nobody asks to sort by.
+var otherOrder = map[tenant.Resource]string{tenant.Alerts: "severity", tenant.Machines: "riskScore", tenant.MachineActions: "status"}
+
 // misleading are servers that answer, and not what was asked.
 func misleading() []hostile {
 	lists := []struct {
@@ -59,11 +62,11 @@ func misleading() []hostile {
 		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60})
 		add("pages that never end", tenant.Rule{Endless: true})
 		add("sorted within the page", tenant.Rule{SortPage: true})
+		add("sorted within the page, of a list in no order", tenant.Rule{SortPage: true, Sort: tenant.Shuffled})
+		add("sorted within the page, of a list by another property", tenant.Rule{SortPage: true, Sort: otherOrder[list.resource]})
 		add("ids not rising", tenant.Rule{Sort: tenant.Shuffled})
 		add("sorted down", tenant.Rule{Sort: versionTimes[list.resource] + " desc"})
-		add("sorted by another property", tenant.Rule{Sort: map[tenant.Resource]string{
-			tenant.Alerts: "severity", tenant.Machines: "riskScore", tenant.MachineActions: "status",
-		}[list.resource]})
+		add("sorted by another property", tenant.Rule{Sort: otherOrder[list.resource]})
 		add("one empty page in the middle", tenant.Rule{EmptyPage: true, After: 1, Times: 1})
 		add("404 behind the first page once", tenant.Rule{Status: 404, After: 1, Times: 1})
 		add("one empty page in the second poll", tenant.Rule{EmptyPage: true, After: 6, Times: 1})

@@ -3,7 +3,6 @@ package defender_test
 import (
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -14,10 +13,11 @@ import (
 // within is how soon it shows that a poll cannot be read, and a little.
 const within = time.Minute + 5*time.Second
 
-// slow are networks that are silent or drip for ten minutes.
+// slow are networks that are silent or drip for ten minutes, with the time-out that
+// is the default and with a patient one.
 func slow() []hostile {
 	var rows []hostile
-	for name, trouble := range map[string]func(http.RoundTripper, *http.Request) (*http.Response, error){
+	for name, trouble := range map[string]trouble{
 		"silent before the head": silent,
 		"silent in the body": func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 			return pacing(next, r, time.Hour)
@@ -29,37 +29,41 @@ func slow() []hostile {
 			return pacing(next, r, time.Second/10)
 		},
 	} {
-		var bad atomic.Bool
-		rows = append(rows, hostile{
-			name: "the network is bad for ten minutes: " + name, healthy: true, length: 40 * time.Minute,
-			options: tenant.Options{Alerts: 60, EvidencePerAlert: 1, Live: 0.01},
-			network: func(next http.RoundTripper) http.RoundTripper {
-				return roundTripper(func(r *http.Request) (*http.Response, error) {
-					if bad.Load() && strings.HasPrefix(r.URL.Path, "/api/") {
-						return trouble(next, r)
-					}
-					return next.RoundTrip(r)
-				})
-			},
-			during: func(h *hostileRun) {
-				time.Sleep(10*time.Minute - time.Second) // the next poll begins in a moment
-				bad.Store(true)
-				time.Sleep(time.Second + within)
-				if health := h.reporter.String(); health == "HEALTHY" {
-					h.Errorf("HEALTHY although nothing was read for %v", within)
+		patient := badForTenMinutes(name+", http_client_timeout of five minutes", trouble)
+		patient.settings = map[string]any{"http_client_timeout": "5m"}
+		patient.twin = !strings.Contains(name, "silent")
+		rows = append(rows, badForTenMinutes(name, trouble), patient)
+	}
+	return rows
+}
+
+// trouble is what becomes of a request to the API.
+type trouble func(next http.RoundTripper, r *http.Request) (*http.Response, error)
+
+func badForTenMinutes(name string, trouble trouble) hostile {
+	var bad atomic.Bool
+	return hostile{
+		name: "the network is bad for ten minutes: " + name, healthy: true, length: 40 * time.Minute,
+		options: tenant.Options{Alerts: 60, EvidencePerAlert: 1, Live: 0.01},
+		network: func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if bad.Load() && strings.HasPrefix(r.URL.Path, "/api/") {
+					return trouble(next, r)
 				}
-				time.Sleep(10*time.Minute - within)
-				bad.Store(false)
-			},
-		})
+				return next.RoundTrip(r)
+			})
+		},
+		during: func(h *hostileRun) {
+			time.Sleep(10*time.Minute - time.Second) // the next poll begins in a moment
+			bad.Store(true)
+			time.Sleep(time.Second + within)
+			if health := h.reporter.String(); health == "HEALTHY" {
+				h.Errorf("HEALTHY although nothing was read for %v", within)
+			}
+			time.Sleep(10*time.Minute - within)
+			bad.Store(false)
+		},
 	}
-	patient := slices.Clone(rows)
-	for i := range patient {
-		patient[i].name += ", http_client_timeout of five minutes"
-		patient[i].settings = map[string]any{"http_client_timeout": "5m"}
-		patient[i].twin = !strings.Contains(rows[i].name, "silent")
-	}
-	return append(rows, patient...)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

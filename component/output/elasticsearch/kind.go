@@ -14,7 +14,8 @@ var Kind = output.Kind{
 	New: func(source map[string]any, _ string, r output.Reporter, log *slog.Logger) (output.Output, error) {
 		return New(source, r, log)
 	},
-	Check: Check,
+	Settings: &options{},
+	Check:    Check,
 	Conditions: []*inputs.Condition{
 		unreachable, silent, unauthorized, forbidden, forbiddenIndex, busy, failing, refusing,
 		indexMissing, pipelineMissing, noShards, writeBlocked, diskFull, formsRefused, documentsRefused, inFailureStore,

@@ -11,7 +11,8 @@ import (
 // it is there already: what is sent twice is stored once where its own output has
 // the id of the event as document_id.
 var Kind = output.Kind{
-	Type: "logstash",
+	Type:     "logstash",
+	Settings: &options{},
 	New: func(source map[string]any, _ string, r output.Reporter, log *slog.Logger) (output.Output, error) {
 		return New(source, r, log)
 	},

@@ -10,6 +10,7 @@ import (
 var Kind = output.Kind{
 	Type:       "shipper",
 	New:        New,
+	Settings:   &options{},
 	Conditions: []*inputs.Condition{gone, full, refusing},
 	Diagnose:   diagnose,
 }

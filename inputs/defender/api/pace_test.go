@@ -83,21 +83,21 @@ func TestSimultaneousThrottlesCountOnce(t *testing.T) {
 		sent := time.Now()
 		time.Sleep(time.Second)
 		for range 3 {
-			if d := p.throttled(sent, "", &Error{Kind: Throttled}); d != time.Minute {
+			if d := p.throttled(t.Context(), sent, "", &Error{Kind: Throttled}); d != time.Minute {
 				t.Errorf("held for %v", d)
 			}
 		}
 		time.Sleep(time.Minute)
 		sent = time.Now()
 		time.Sleep(time.Second)
-		if d := p.throttled(sent, "", &Error{Kind: Throttled}); d != 2*time.Minute {
+		if d := p.throttled(t.Context(), sent, "", &Error{Kind: Throttled}); d != 2*time.Minute {
 			t.Errorf("held for %v the second time", d)
 		}
 		if q := p.Quota(); !q.HeldUntil.Equal(time.Now().Add(2 * time.Minute)) {
 			t.Errorf("held until %v", q.HeldUntil)
 		}
 		p.accepted(time.Now(), "")
-		if d := p.throttled(time.Now(), "", &Error{Kind: Throttled, RetryAfter: time.Second}); d != 2*time.Minute {
+		if d := p.throttled(t.Context(), time.Now(), "", &Error{Kind: Throttled, RetryAfter: time.Second}); d != 2*time.Minute {
 			t.Errorf("a short hold replaced a long one: %v", d)
 		}
 	})
@@ -107,7 +107,7 @@ func TestSimultaneousThrottlesCountOnce(t *testing.T) {
 func TestOneListIsThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPace(DefaultLimit)
-		p.throttled(time.Now().Add(time.Second), "/machines", &Error{Kind: Throttled, RetryAfter: time.Hour})
+		p.throttled(t.Context(), time.Now().Add(time.Second), "/machines", &Error{Kind: Throttled, RetryAfter: time.Hour})
 		if d, held := p.take(time.Now(), call{path: "/machines"}); !held || d != time.Hour {
 			t.Errorf("the list itself: %v, %v", d, held)
 		}
@@ -117,7 +117,7 @@ func TestOneListIsThrottled(t *testing.T) {
 		if q := p.Quota(); !q.HeldUntil.Equal(time.Now().Add(time.Hour)) {
 			t.Errorf("held until %v", q.HeldUntil)
 		}
-		p.throttled(time.Now().Add(time.Second), "/alerts", &Error{Kind: Throttled, RetryAfter: time.Minute})
+		p.throttled(t.Context(), time.Now().Add(time.Second), "/alerts", &Error{Kind: Throttled, RetryAfter: time.Minute})
 		if _, held := p.take(time.Now(), call{path: "/alerts"}); !held {
 			t.Error("a list that was throttled too is asked")
 		}
@@ -151,7 +151,7 @@ func TestQuota(t *testing.T) {
 func TestPathWithALimitOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPace(DefaultLimit)
-		export := call{op: "test", path: "/export", limit: Limit{5, 20}}
+		export := call{op: "test", path: "/export", family: Family{"/export", Limit{5, 20}}}
 		var exports []time.Time
 		others := 0
 		for began := time.Now(); time.Since(began) < 3*time.Hour; time.Sleep(time.Second) {
@@ -213,7 +213,7 @@ func TestOthersUseUpTheQuota(t *testing.T) {
 		before := during(time.Minute)
 		for range 3 {
 			time.Sleep(time.Minute)
-			p.throttled(time.Now(), "", &Error{Kind: Throttled, RetryAfter: time.Second})
+			p.throttled(t.Context(), time.Now(), "", &Error{Kind: Throttled, RetryAfter: time.Second})
 		}
 		time.Sleep(time.Second)
 		after := during(time.Minute)
@@ -236,7 +236,7 @@ func TestAnswersOfEarlierCallsTellNothing(t *testing.T) {
 		sent := time.Now()
 		time.Sleep(time.Second)
 		for range 3 {
-			p.throttled(sent, "", &Error{Kind: Throttled, RetryAfter: time.Second})
+			p.throttled(t.Context(), sent, "", &Error{Kind: Throttled, RetryAfter: time.Second})
 			p.accepted(sent, "")
 		}
 		if p.share != 0.5 || p.holds[""].strikes != 1 {
@@ -266,7 +266,7 @@ func TestChangingTheLimitGivesNoCalls(t *testing.T) {
 func TestOnePaceForManyClients(t *testing.T) {
 	p := NewPace(DefaultLimit)
 	for range 2 {
-		c, err := New(Config{URL: "https://h", LoginURL: "https://l", TenantID: "t", ClientID: "c", ClientSecret: "s", Pace: p})
+		c, err := New(Config{URL: "https://h", LoginURL: "https://l", TenantID: "t", ClientID: "c", Credentials: Credentials{Secret: "s"}, Pace: p})
 		if err != nil {
 			t.Fatal(err)
 		}

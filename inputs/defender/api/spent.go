@@ -32,7 +32,7 @@ type ledger struct {
 	rest    time.Time // nothing is tried before, after trouble
 
 	// ahead is how many calls the saved state counts that were not made yet: of
-	// all, by the path "", and of paths that have a limit of their own.
+	// all, by the name "", and of families by theirs.
 	ahead map[string]int
 }
 
@@ -45,11 +45,18 @@ func (p *Pace) Keep(c inputs.Cursors, key inputs.Key) {
 	p.ledger.cursors, p.ledger.key = c, key
 }
 
-// spent is a pace as it is saved. It names paths and no tenant.
+// spent is a pace as it is saved. It names families and no tenant.
 type spent struct {
 	Version int                      `json:"version"`
 	All     []spentBudget            `json:"all"`
-	Own     map[string][]spentBudget `json:"own,omitzero"` // by path
+	Own     map[string][]spentBudget `json:"own,omitzero"` // by family
+	Holds   map[string]savedHold     `json:"holds,omitempty"`
+}
+
+// savedHold is a hold of a path. Versions that do not know it read the rest.
+type savedHold struct {
+	Until   time.Time `json:"until"`
+	Strikes int       `json:"strikes"`
 }
 
 // spentBudget is what is missing of a full budget at a moment.
@@ -89,49 +96,86 @@ func (p *Pace) account(ctx context.Context, c call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	counted := []string{""}
-	if c.limit != (Limit{}) {
-		counted = append(counted, c.path)
+	if c.family != (Family{}) {
+		counted = append(counted, c.family.Name)
 	}
 	short := false
-	for _, path := range counted {
-		l.ahead[path]--
-		short = short || l.ahead[path] < 0
+	for _, name := range counted {
+		l.ahead[name]--
+		short = short || l.ahead[name] < 0
 	}
-	if !short || l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
+	if short {
+		p.save(ctx, counted)
+	}
+}
+
+// Settle gives back the calls that were saved and not made, so that the process
+// that follows one that ended in order has them.
+func (p *Pace) Settle(ctx context.Context) {
+	l := &p.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	given := 0
+	for _, n := range l.ahead {
+		given += max(n, 0)
+	}
+	clear(l.ahead)
+	if given > 0 {
+		p.save(ctx, nil)
+	}
+}
+
+// keepHolds saves that a path is held.
+func (p *Pace) keepHolds(ctx context.Context) {
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	p.save(ctx, nil)
+}
+
+// save saves the pace as it will be when some more calls of these families were
+// made, unless nothing is tried. The ledger is locked.
+func (p *Pace) save(ctx context.Context, more []string) {
+	l := &p.ledger
+	if l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerPatience)
 	defer cancel()
-	b, err := p.freeze(counted)
+	b, err := p.freeze(more)
 	if err == nil {
 		err = l.cursors.Save(ctx, l.key, b)
 	}
 	if err != nil {
 		l.rest = time.Now().Add(ledgerPause)
-		for _, path := range counted {
-			l.ahead[path] = 0
+		for _, name := range more {
+			l.ahead[name] = 0
 		}
 	}
 }
 
-// freeze is the pace as it will be when some more calls of these paths were made.
+// freeze is the pace as it will be when some more calls of these families were made.
 func (p *Pace) freeze(more []string) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, ahead := time.Now(), p.ledger.ahead
-	for _, path := range more {
-		bs := p.own[path]
-		if path == "" {
+	for _, name := range more {
+		bs := p.own[name]
+		if name == "" {
 			bs = p.all
 		}
-		ahead[path] = bs.ahead()
+		ahead[name] = bs.ahead()
 	}
-	s := spent{Version: spentVersion, All: p.all.freeze(now, ahead[""]), Own: map[string][]spentBudget{}}
-	for path, saved := range p.saved {
-		s.Own[path] = saved
+	s := spent{Version: spentVersion, All: p.all.freeze(now, max(ahead[""], 0)), Own: map[string][]spentBudget{}, Holds: map[string]savedHold{}}
+	for path, h := range p.holds {
+		if h.until.After(now) {
+			s.Holds[path] = savedHold{h.until, h.strikes}
+		}
 	}
-	for path, own := range p.own {
-		s.Own[path] = own.freeze(now, max(ahead[path], 0))
+	for name, saved := range p.saved {
+		s.Own[name] = saved
+	}
+	for name, own := range p.own {
+		s.Own[name] = own.freeze(now, max(ahead[name], 0))
 	}
 	return json.Marshal(s)
 }
@@ -144,8 +188,17 @@ func (p *Pace) thaw(b []byte) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.all.thaw(time.Now(), s.All)
+	now := time.Now()
+	p.all.thaw(now, s.All)
 	p.saved = s.Own
+	for path, h := range s.Holds {
+		if latest := now.Add(longestHold); h.Until.After(latest) { // a clock was wrong
+			h.Until = latest
+		}
+		if p.holds[path] == nil && h.Until.After(now) {
+			p.holds[path] = &hold{until: h.Until, strikes: max(h.Strikes, 0)}
+		}
+	}
 }
 
 // ahead is how many calls are saved before they are made: half of the smallest

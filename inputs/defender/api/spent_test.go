@@ -25,7 +25,7 @@ func TestQuotaSurvivesRestarts(t *testing.T) {
 				p := NewPace(Limit{1000, 100_000})
 				p.Keep(&cursors, callsKey)
 				ctx, kill := context.WithTimeout(t.Context(), 700*time.Millisecond)
-				for p.wait(ctx, call{op: "test", path: "/list", limit: limit}) == nil {
+				for p.wait(ctx, call{op: "test", path: "/list", family: Family{"/list", limit}}) == nil {
 					calls = append(calls, time.Now())
 				}
 				kill()
@@ -69,7 +69,7 @@ func TestQuotaIsSavedSeldom(t *testing.T) {
 		p := NewPace(DefaultLimit)
 		p.Keep(&cursors, callsKey)
 		for range 60 {
-			if err := p.wait(t.Context(), call{op: "test", path: "/api/alerts", limit: DefaultLimit}); err != nil {
+			if err := p.wait(t.Context(), call{op: "test", path: "/api/alerts", family: Family{"/api/alerts", DefaultLimit}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -151,6 +151,91 @@ func TestAheadIsBoundedByEveryBudget(t *testing.T) {
 			if waited := time.Since(began); waited > time.Second {
 				t.Errorf("three calls waited %s", waited)
 			}
+		}
+	})
+}
+
+// TestOrderlyEndLosesNoCalls: processes that end in order and follow each other
+// wait for no call that none of them made.
+func TestOrderlyEndLosesNoCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cursors inputstest.Cursors
+		limit := Limit{PerMinute: 50, PerHour: 1500}
+		began := time.Now()
+		for range 4 {
+			p := NewPace(DefaultLimit)
+			p.Keep(&cursors, callsKey)
+			if err := p.wait(t.Context(), call{op: "test", path: "/list", family: Family{"list", limit}}); err != nil {
+				t.Fatal(err)
+			}
+			p.Settle(t.Context())
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("waited %v for four calls", waited)
+		}
+		next := NewPace(DefaultLimit)
+		next.Keep(&cursors, callsKey)
+		next.recall(t.Context())
+		if q := next.Quota(); q.HourLeft != DefaultLimit.PerHour-4 {
+			t.Errorf("%d calls left of the hour, want %d", q.HourLeft, DefaultLimit.PerHour-4)
+		}
+	})
+}
+
+// TestHoldSurvivesRestarts: a process that is started again and again makes one call
+// into a throttle, and the next one when the service takes calls again.
+func TestHoldSurvivesRestarts(t *testing.T) {
+	for name, e := range map[string]*Error{
+		"told for how long":     {Kind: Throttled, RetryAfter: 10 * time.Minute},
+		"not told for how long": {Kind: Throttled},
+		"told to wait a day":    {Kind: Throttled, RetryAfter: 24 * time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var cursors inputstest.Cursors
+			var calls []time.Time
+			other := 0
+			for began := time.Now(); time.Since(began) < time.Hour; time.Sleep(3 * time.Second) {
+				p := NewPace(DefaultLimit)
+				p.Keep(&cursors, callsKey)
+				ctx, kill := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				if p.wait(ctx, call{op: "test", path: "/api/alerts"}) == nil {
+					calls = append(calls, time.Now())
+					p.throttled(ctx, time.Now(), "/api/alerts", e)
+				}
+				if p.wait(ctx, call{op: "test", path: "/api/machines"}) == nil {
+					other++
+				}
+				kill()
+			}
+			hold := wait(1, e, nil)
+			if len(calls) == 0 || len(calls) > int(time.Hour/hold) {
+				t.Errorf("%s: %d calls in an hour", name, len(calls))
+			}
+			for i := 1; i < len(calls); i++ {
+				if d := calls[i].Sub(calls[i-1]); d < hold {
+					t.Errorf("%s: asked again after %s", name, d)
+				}
+			}
+			if other < 20 { // the quota bears some
+				t.Errorf("%s: %d calls of another list", name, other)
+			}
+		})
+	}
+}
+
+// TestHoldOfAnotherClock: a hold that was saved while the clock was ahead lasts no
+// longer than any.
+func TestHoldOfAnotherClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cursors := brokenCursors{value: []byte(`{"version":1,"holds":{"/api/alerts":{"until":"2999-01-01T00:00:00Z","strikes":-3}}}`)}
+		p := NewPace(DefaultLimit)
+		p.Keep(&cursors, callsKey)
+		began := time.Now()
+		for p.wait(t.Context(), call{op: "test", path: "/api/alerts"}) != nil {
+			time.Sleep(time.Minute)
+		}
+		if d := time.Since(began); d > longestHold+time.Minute {
+			t.Errorf("held for %s", d)
 		}
 	})
 }

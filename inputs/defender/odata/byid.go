@@ -13,6 +13,9 @@ type byID struct {
 	sweep
 	snapshot *snapshot
 	from     string // id with which the page begins
+	proven   bool   // that the server sorts by id
+	// doubt is the answer that found the order of the page in hand wrong, once.
+	doubt uint64
 }
 
 // Request implements collect.Pager.
@@ -24,8 +27,11 @@ func (p *byID) filter() string {
 	if p.from == "" {
 		return ""
 	}
-	return "id ge '" + strings.ReplaceAll(p.from, "'", "''") + "'"
+	return "id ge " + quote(p.from)
 }
+
+// quote writes a text as OData does.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // Next implements collect.Pager.
 func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
@@ -63,6 +69,8 @@ func (p *byID) Next(page collect.PageStats) (collect.Pager, error) {
 		return p.snapshot.complete()
 	case page.LastID <= p.from && page.Records > 1 || page.LastID < p.from:
 		return p.snapshot.ignores(idFilter, errUnfiltered)
+	case p.orderUnproven(page):
+		return &byIDCount{byID: p, page: page}, nil
 	}
 	p.from = page.LastID
 	return p, nil

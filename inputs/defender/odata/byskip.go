@@ -29,6 +29,9 @@ func (p *bySkip) Next(page collect.PageStats) (collect.Pager, error) {
 	case refused(page):
 		return p.snapshot.refuses(orderBy, because(errUnordered, page.Err))
 	case nothingCame(page):
+		if again := p.noteFailure(page, "list"); again {
+			return p.closeIn(), nil
+		}
 		return nil, p.giveUp(page)
 	}
 	if err := p.check(page); err != nil {

@@ -2,7 +2,6 @@ package odata
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 )
@@ -21,7 +20,7 @@ func (p *byTie) Request() collect.Request {
 	tie := window{now: p.now, from: p.from, to: p.from.Add(tick)}
 	filter := tie.filter(p.Updated)
 	if p.id != "" {
-		filter += " and id ge '" + strings.ReplaceAll(p.id, "'", "''") + "'"
+		filter += " and id ge " + quote(p.id)
 	}
 	q := p.query(filter, "id")
 	q.Del("$skip")

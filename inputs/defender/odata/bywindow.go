@@ -14,6 +14,8 @@ type byWindow struct {
 	timeline *timeline
 	property string    // by which windows are bounded; "" where the server does not filter
 	past     time.Time // newest update time of the sweep that is not of the future
+	retried  []gap     // that the sweep looks back to
+	left     bool      // a record was left behind
 }
 
 // Request implements collect.Pager.
@@ -34,6 +36,9 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	case refused(page):
 		return p.timeline.refuses(p.mayRefuse(), because(errUnfiltered, page.Err))
 	case nothingCame(page):
+		if again := p.noteFailure(page, "window from "+literal(p.from)); again {
+			return p.closeIn(), nil
+		}
 		return nil, p.giveUp(page)
 	}
 	if err := p.check(page); err != nil {
@@ -54,19 +59,30 @@ func (p *byWindow) Next(page collect.PageStats) (collect.Pager, error) {
 	if p.passAgain(page.Fresh, ended) {
 		return p, nil
 	}
-	switch {
-	case !ended:
+	if !ended {
 		p.skip += page.Records
-	case p.last():
+		return p, nil
+	}
+	return p.endWindow()
+}
+
+// endWindow moves the cursor over a window that was read.
+func (p *byWindow) endWindow() (collect.Pager, error) {
+	if p.last() {
+		for _, g := range p.retried {
+			if !p.left {
+				p.timeline.heal(g)
+			}
+		}
 		p.timeline.advance(p.past, p.stretch)
 		return p.timeline.complete()
-	default: // what was met beyond the window is not all that is there
-		p.timeline.advance(earlier(p.past, p.to), p.stretch)
-		p.reach(p.to, p.Overlap)
-		p.caps.widen()
-		p.open(p.to, p.caps.window)
-		p.restart()
 	}
+	// What was met beyond the window is not all that is there.
+	p.timeline.advance(earlier(p.past, p.to), p.stretch)
+	p.reach(p.to, p.Overlap)
+	p.caps.widen()
+	p.open(p.to, p.caps.window)
+	p.restart()
 	return p, nil
 }
 

@@ -40,11 +40,11 @@ type capabilities struct {
 	since        time.Time // of the last refusal
 	countRefused bool      // the question by which byCount proves an order is refused
 	window       time.Duration
-	failedAt     string // where a page failed last
+	failedAt     map[string]bool // where pages failed
 }
 
 func newCapabilities(o Options, variants ...option) *capabilities {
-	c := &capabilities{pageSize: pageSize{now: o.Now, most: o.PageSize, top: o.PageSize}, show: o.Show, variants: variants}
+	c := &capabilities{pageSize: pageSize{now: o.Now, most: o.PageSize, top: o.PageSize}, show: o.Show, variants: variants, failedAt: map[string]bool{}}
 	if o.Expand == "" {
 		c.variants = nil
 		for _, left := range variants {

@@ -10,22 +10,9 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 )
 
-const (
-	// gapInterval is how often a record that could not be served is asked for
-	// again, and gapTTL for how long.
-	gapInterval = time.Hour
-	gapTTL      = 7 * 24 * time.Hour
-	maxGaps     = 100
-)
-
-// gap is a stretch of a timeline, from From and before To, with a record that
-// the server cannot serve. Polls read around it.
-type gap struct {
-	From  time.Time `json:"from"`
-	To    time.Time `json:"to"`
-	Since time.Time `json:"since"`
-	Asked time.Time `json:"asked,omitzero"`
-}
+// maxUnserved is how many records in a row may not be served, and a few less are
+// left behind. Where none up to there comes it is the server that fails.
+const maxUnserved = 16
 
 var errUnserved = errors.New("the API cannot serve this record")
 
@@ -34,17 +21,21 @@ type phase uint8
 
 const (
 	seeking       phase = iota // records in front of the one that cannot be served
-	withoutExpand              // that one without $expand
-	neighbour                  // the one behind it
-	confirm                    // that one once more, after the one behind it came
+	peek                       // whether that one comes without $expand
+	withExpand                 // it once more with $expand, after it came without
+	withoutExpand              // it without $expand, to be published so
+	neighbour                  // the ones behind it, up to one that comes
+	confirm                    // those in front of that once more
 	account                    // nothing: a document stands for it
 )
 
 // closeIn finds the one record that keeps a page from coming. It begins where a
 // page failed twice: with one record, then with more of them, then with half as
-// many after each failure. A single one that fails is only left behind when the
-// one behind it comes, because else it is the server that fails, and when it fails
-// once more then: the server may have recovered meanwhile.
+// many after each failure. A single one that fails is only left behind when one
+// behind it comes, or the list ends there, because else it is the server that
+// fails, and when it fails once more then: the server may have recovered
+// meanwhile. Those between the two fail as well. For the same reason one that
+// comes without $expand is only published so when it fails once more with it.
 type closeIn struct {
 	*sweep
 	ask func(skip, top int, withoutExpand bool) collect.Request
@@ -53,38 +44,50 @@ type closeIn struct {
 	// failed decides where nothing comes.
 	failed func(error) (collect.Pager, error)
 
-	atEnd bool // the last record may be left behind: those in front of it came
+	timed     bool // records come in the order of their times
+	accounted bool // a document tells of them already
 
 	phase      phase
 	read, size int
 	found      bool // something failed
-	isolated   bool // what failed is one record
-	last, next collect.PageStats
-	cause      error
+	isolated   bool // what failed is one record, or some in a row
+	// behind is how far behind it the one is that is asked for, failing the farthest
+	// that did not come, and came the nearest that did; 0 = none.
+	behind, failing, came int
+	last, next            collect.PageStats
+	cause                 error
 }
 
 func (s *sweep) closeIn() *closeIn {
 	return &closeIn{sweep: s, size: 1, failed: func(err error) (collect.Pager, error) { return nil, err }}
 }
 
-// noteFailure notes where a page failed, and reports whether the failure before
-// was there, too.
+// noteFailure notes where a page failed, and reports whether one failed there before.
 func (s *sweep) noteFailure(page collect.PageStats, at string) (again bool) {
 	if !maybeTooLarge(page.Err) {
 		return false
 	}
-	again = s.caps.failedAt == at
-	s.caps.failedAt = at
+	again = s.caps.failedAt[at]
+	if len(s.caps.failedAt) == maxGaps {
+		clear(s.caps.failedAt)
+	}
+	s.caps.failedAt[at] = true
 	return again
 }
 
 // Request implements collect.Pager.
 func (c *closeIn) Request() collect.Request {
 	switch c.phase {
+	case peek:
+		request := c.ask(c.read, 1, true)
+		request.Peek = true
+		return request
+	case withExpand:
+		return c.ask(c.read, 1, false)
 	case withoutExpand:
 		return c.ask(c.read, 1, true)
-	case neighbour:
-		return c.ask(c.read+1, 1, false)
+	case neighbour, confirm:
+		return c.ask(c.read+c.behind, 1, false)
 	case account:
 		return collect.Request{Unserved: &collect.Unserved{Record: c.known(), Cause: errUnserved}}
 	}
@@ -94,14 +97,22 @@ func (c *closeIn) Request() collect.Request {
 // known is what is known of the record: where it stands, and what asking for it
 // gave.
 func (c *closeIn) known() []byte {
-	b, err := json.Marshal(struct {
+	known := struct {
 		List    string    `json:"list"`
+		Records int       `json:"records,omitzero"` // where there are several
 		After   string    `json:"after_id,omitzero"`
 		Before  string    `json:"before_id,omitzero"`
 		From    time.Time `json:"not_before,omitzero"`
 		To      time.Time `json:"not_after,omitzero"`
 		Message string    `json:"message"`
-	}{c.List, c.last.LastID, c.next.LastID, c.last.Newest, c.next.Newest, c.cause.Error()})
+	}{List: c.List, After: c.last.LastID, Before: c.next.LastID, Message: c.cause.Error()}
+	if c.came > 1 {
+		known.Records = c.came
+	}
+	if c.timed {
+		known.From, known.To = c.last.Newest, c.next.Newest
+	}
+	b, err := json.Marshal(known)
 	if err != nil {
 		panic(err) // texts and times of records: years of four digits
 	}
@@ -113,23 +124,26 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	if page.Err != nil && !maybeTooLarge(page.Err) {
 		return c.failed(page.Err)
 	}
+	alone := page.Err == nil && page.Records == 1
 	switch {
 	case c.phase == account:
 		return c.continueBehind(c)
-	case c.phase == withoutExpand && page.Err == nil && page.Records == 1:
-		c.isolated, c.next = true, page
+	case c.phase == peek && alone:
+		c.phase = withExpand
+	case c.phase == withExpand && page.Err != nil:
+		c.phase = withoutExpand
+	case c.phase == withoutExpand && alone:
+		c.isolated, c.came, c.next = true, 1, page
 		return c.continueBehind(c)
-	case c.phase == withoutExpand:
-		c.phase = neighbour
-	case c.phase == neighbour && (page.Err != nil || page.Records == 0 && (c.read == 0 || !c.atEnd)):
-		return c.failed(c.cause)
+	case c.phase == peek, c.phase == withoutExpand:
+		c.lookBehind()
 	case c.phase == neighbour:
-		c.next, c.phase = page, confirm
-	case c.phase == confirm && page.Err == nil:
-		c.phase, c.found, c.size, c.last = seeking, false, 1, page
-		c.read += page.Records
-	case c.phase == confirm:
-		c.isolated, c.phase = true, account
+		return c.neighbour(page)
+	case c.phase == confirm && (c.behind > 0 || page.Err != nil):
+		return c.confirm(page)
+	case c.phase == confirm, c.phase == withExpand:
+		c.size, c.last = 1, page
+		c.seek(page.Records)
 	case page.Err != nil:
 		c.halve(page)
 	case page.Records == 0, c.read >= MaxPage:
@@ -144,6 +158,55 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	return c, nil
 }
 
+// seek continues to look, behind so many records more.
+func (c *closeIn) seek(records int) {
+	c.read += records
+	c.phase, c.found, c.isolated, c.size = seeking, false, false, 1
+}
+
+// lookBehind begins to look for one that comes behind the one that does not.
+func (c *closeIn) lookBehind() {
+	c.phase, c.behind, c.failing, c.came = neighbour, 1, 0, 0
+}
+
+// neighbour looks for the nearest record that comes: the one behind, else one far
+// behind, else the server fails; then by halves between the two.
+func (c *closeIn) neighbour(page collect.PageStats) (collect.Pager, error) {
+	if page.Err != nil {
+		c.failing = c.behind
+	} else {
+		c.came, c.next = c.behind, page
+	}
+	switch {
+	case c.came == 0 && c.failing == 1:
+		c.behind = maxUnserved
+	case c.came == 0:
+		return c.failed(c.cause)
+	case c.came-c.failing > 1:
+		c.behind = (c.came + c.failing) / 2
+	default:
+		c.phase, c.behind = confirm, c.came-1
+	}
+	return c, nil
+}
+
+// confirm asks for those that did not come once more, the farthest first. One that
+// comes now, after the server failed, ends the row.
+func (c *closeIn) confirm(page collect.PageStats) (collect.Pager, error) {
+	if page.Err == nil {
+		c.came, c.next = c.behind, page
+	}
+	if c.behind > 0 {
+		c.behind--
+		return c, nil
+	}
+	c.isolated, c.phase = true, account
+	if c.accounted {
+		return c.continueBehind(c)
+	}
+	return c, nil
+}
+
 // halve asks for less after a failure, down to one record.
 func (c *closeIn) halve(page collect.PageStats) {
 	c.found = true
@@ -154,38 +217,56 @@ func (c *closeIn) halve(page collect.PageStats) {
 	case c.size > 1:
 		c.size /= 2
 	case c.Expand != "" && c.caps.takes(expand):
-		c.cause, c.phase = page.Err, withoutExpand
+		c.cause, c.phase = page.Err, peek
 	default:
-		c.cause, c.phase = page.Err, neighbour
+		c.cause = page.Err
+		c.lookBehind()
 	}
 }
 
 // closeIn begins to look for the record that stops a timeline.
 func (p *byTime) closeIn() collect.Pager {
 	c := p.sweep.closeIn()
-	skip := p.skip
-	c.ask = p.single(p.window, skip)
+	c.timed = true
+	c.ask = p.single(p.window, p.skip)
 	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
 		p.caps.limit, p.caps.top = 0, p.caps.most
 		if !c.isolated {
 			return p, nil // all came this time
 		}
-		if c.phase == withoutExpand {
-			p.timeline.withoutExpand++
-			if p.timeline.withoutExpand > maxWithoutExpand { // they are no exceptions
-				return p.timeline.refuses(expand, fmt.Errorf("$expand=%s: %w", p.Expand, c.cause))
-			}
+		g := gap{From: later(p.from, c.last.Newest), To: p.end(c.next)}
+		if c.next.Records > 0 {
+			g.To = c.next.Newest.Add(tick)
 		}
-		g := gap{From: later(p.from, c.last.Newest), To: c.next.Newest.Add(tick), Since: p.Now().UTC()}
-		p.timeline.gaps = append(p.timeline.gaps, g)
-		if len(p.timeline.gaps) > maxGaps {
-			p.timeline.gaps = p.timeline.gaps[1:]
+		if pager, err := p.timeline.leave(c, g); pager != nil {
+			return pager, err
 		}
 		p.reach(g.To, p.Overlap)
 		p.beginWindow(g.To)
 		return p, nil
 	}
 	return c
+}
+
+// end is that of a window, which for the last one is when its end was asked for.
+func (w *window) end(page collect.PageStats) time.Time {
+	if w.last() {
+		return page.Asked
+	}
+	return w.to
+}
+
+// leave leaves behind what closeIn found in a stretch. It begins the sweep again
+// in another way where too many come without $expand alone: they are no exceptions.
+func (t *timeline) leave(c *closeIn, g gap) (collect.Pager, error) {
+	if c.phase == withoutExpand {
+		t.withoutExpand++
+		if t.withoutExpand > maxWithoutExpand {
+			return t.refuses(expand, fmt.Errorf("$expand=%s: %w", t.Expand, c.cause))
+		}
+	}
+	t.noteGap(g)
+	return nil, nil
 }
 
 // single asks for records of a window by their number.
@@ -195,11 +276,55 @@ func (p *byTime) single(w window, from int) func(skip, top int, withoutExpand bo
 	}
 }
 
+// closeIn begins to look for the record that stops a timeline that is not sorted.
+func (p *byWindow) closeIn() collect.Pager {
+	c := p.sweep.closeIn()
+	filter, skip := p.filter(p.property), p.skip
+	c.ask = func(more, top int, withoutExpand bool) collect.Request {
+		return collect.Request{Query: p.part(filter, "", skip+more, top, withoutExpand), From: p.from, To: p.to}
+	}
+	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
+		p.caps.limit, p.caps.top = 0, p.caps.most
+		p.skip += c.passed()
+		if !c.isolated || p.property != p.Updated { // by creation time it is asked for again and again
+			return p, nil
+		}
+		p.left = true
+		if pager, err := p.timeline.leave(c, gap{From: p.from, To: p.end(c.next)}); pager != nil {
+			return pager, err
+		}
+		return p, nil
+	}
+	return c
+}
+
 // closeIn begins to look for the record that stops a snapshot. It is not
 // remembered: every snapshot asks for it again.
+func (p *bySkip) closeIn() collect.Pager {
+	c := p.sweep.closeIn()
+	skip := p.skip
+	c.ask = func(more, top int, withoutExpand bool) collect.Request {
+		return collect.Request{Query: p.part("", p.order, skip+more, top, withoutExpand)}
+	}
+	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
+		p.caps.limit, p.caps.top = 0, p.caps.most
+		p.skip += c.passed()
+		return p, nil
+	}
+	return c
+}
+
+// passed is how many records were read or are left behind.
+func (c *closeIn) passed() int {
+	if c.isolated {
+		return c.read + c.came
+	}
+	return c.read
+}
+
+// closeIn begins to look for the record that stops a snapshot by id.
 func (p *byID) closeIn() collect.Pager {
 	c := p.sweep.closeIn()
-	c.atEnd = true
 	filter := p.filter()
 	c.ask = func(skip, top int, withoutExpand bool) collect.Request {
 		return collect.Request{Query: p.part(filter, "id", skip, top, withoutExpand)}

@@ -9,7 +9,7 @@
 //	           whole list by $skip)
 //	Snapshot   byID, else bySkip (sorted, else as it comes)
 //
-// byCount, byTie and closeIn step in for a while: to prove the order of a page, to
+// byCount, byIDCount, byTie and closeIn step in for a while: to prove the order of a page, to
 // read more records of one time than may be skipped, and to find the one record
 // that the server cannot serve.
 //
@@ -69,18 +69,30 @@
 // about: $skip as many as the page has less one, $top=1, without $orderby. There is
 // none where the page was what it should be. One that nobody has seen, twice in a
 // row, counts as $orderby ignored. Where the server refuses the question, the order
-// is believed for an hour.
+// is believed for an hour. The ids of a snapshot are asked about in the same way,
+// at its first page that another follows, in the first snapshot and in every
+// tenth: a machine that was missed is met by the next one, an alert never.
 //
 // # Why one record is left behind, and when
 //
 // A record that cannot be served would keep all that follow it from being read.
-// A page that fails twice in one place is read record by record, in steps that
-// double and then halve. A single one that fails is left behind only when the one
-// behind it comes: else it is the server that fails. It is first tried without
-// $expand. The stretch between its neighbours becomes a gap of the
-// place: polls read around it, and it is asked for once an hour for seven days.
-// Snapshots need no gap, they ask for all at every sweep. The newest record of a
-// timeline is waited for, with an error: nothing stands behind it.
+// Where a page fails in two polls it is read record by record, in steps that
+// double and then halve. A single one that fails is left behind only when one of
+// the next sixteen comes, or the list ends before that: else it is the server that
+// fails. Those up to that one are left behind with it when they fail once more,
+// too. It is first tried without $expand. The stretch between its neighbours
+// becomes a gap of the place, up to the present behind the newest record: polls
+// read around it, and it is asked for once an hour for seven days, and as often as
+// the overlap lasts while records can still appear in it. A timeline that is not
+// sorted has no neighbours in time: its gaps are whole windows, which polls read
+// all the same, and look back to once an hour. Snapshots need no gap, they ask for
+// all at every sweep.
+//
+// # Why evidence that was refused is part of the place
+//
+// Where $expand is refused alerts come without it, for as long as that lasts. From
+// which time on is saved: the server that takes it again, after an hour or a
+// restart, is asked for all of them once more, although none of them changed.
 //
 // # Why bounds are passed again after $skip
 //

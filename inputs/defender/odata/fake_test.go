@@ -28,6 +28,7 @@ type thing struct {
 	ID      string    `json:"id"`
 	Updated time.Time `json:"updated"`
 	Created time.Time `json:"created"`
+	Parts   string    `json:"parts,omitzero"` // only with $expand
 }
 
 // list is a list of things that takes OData options, refuses them or ignores
@@ -95,7 +96,11 @@ func (l *list) answer(q url.Values) []thing {
 	skip, _ := strconv.Atoi(q.Get("$skip"))
 	top, _ := strconv.Atoi(q.Get("$top"))
 	page = page[min(skip, len(page)):]
-	return page[:min(top, len(page))]
+	page = page[:min(top, len(page))]
+	for i := range page {
+		page[i].Parts = q.Get("$expand")
+	}
+	return page
 }
 
 func accepts(t thing, filter string) bool {
@@ -105,7 +110,10 @@ func accepts(t thing, filter string) bool {
 			continue
 		}
 		if words[0] == "id" {
-			return t.ID >= strings.Trim(words[2], "'")
+			if bound := strings.Trim(words[2], "'"); words[1] == "ge" && t.ID < bound || words[1] == "lt" && t.ID >= bound {
+				return false
+			}
+			continue
 		}
 		of := t.Updated
 		if words[0] == "created" {
@@ -134,8 +142,9 @@ func (a *answer) Next() (jsontext.Value, error) {
 	return record, err
 }
 
-func (a *answer) Asked() time.Time { return a.asked }
-func (a *answer) Close() error     { return nil }
+func (a *answer) Asked() time.Time         { return a.asked }
+func (a *answer) Trailer() collect.Trailer { return collect.Trailer{} }
+func (a *answer) Close() error             { return nil }
 
 // mapper makes one document of a thing.
 type mapper struct {
@@ -144,7 +153,7 @@ type mapper struct {
 	doc    ecs.Document
 }
 
-func (m *mapper) Begin([]byte) {}
+func (m *mapper) Begin(collect.Sweep) {}
 
 func (m *mapper) Read(record jsontext.Value, unreadable error) (string, time.Time) {
 	m.thing, m.record = thing{}, record
@@ -164,6 +173,8 @@ func (m *mapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, erro
 // rig is a stream of things, without HTTP.
 type rig struct {
 	*list
+	source    collect.Source // the list, unless set
+	mapper    collect.Mapper // of things, unless set
 	now       time.Time
 	retention collect.Retention
 	pager     func(odata.Options) collect.Strategy
@@ -185,7 +196,7 @@ func newRig(pager func(odata.Options) collect.Strategy, things int) *rig {
 	r := &rig{list: &list{}, now: noon, pager: pager, published: map[string]int{}}
 	for i := range things {
 		at := noon.Add(-time.Duration(i+5) * time.Minute)
-		r.things = append(r.things, thing{fmt.Sprintf("t%05d", (i*7919)%things), at, at.Add(-time.Hour)})
+		r.things = append(r.things, thing{ID: fmt.Sprintf("t%05d", (i*7919)%things), Updated: at, Created: at.Add(-time.Hour)})
 	}
 	r.options = odata.Options{
 		List: "/things", Updated: "updated", PageSize: 10, InitialInterval: 240 * time.Hour, Overlap: 15 * time.Minute, ChangesFor: 4 * 24 * time.Hour,
@@ -237,11 +248,14 @@ func (r *rig) poll(t *testing.T) error {
 	t.Helper()
 	if r.loop == nil {
 		r.options.Now = func() time.Time { return r.now }
+		if r.source == nil {
+			r.source, r.mapper = r.list, &mapper{}
+		}
 		log := slog.New(slog.NewTextHandler(&r.warnings, nil))
 		r.options.Log = log
 		r.loop = collect.New(collect.Config{
 			Resource: "thing", Key: inputs.Key{Input: "in", Stream: "s"}, Interval: time.Minute,
-			Source: r.list, Strategy: r.pager(r.options), Mapper: &mapper{}, Retention: r.retention,
+			Source: r.source, Strategy: r.pager(r.options), Mapper: r.mapper, Retention: r.retention,
 			Now: r.options.Now,
 			Env: inputs.Env{Publisher: r, Cursors: r, Reporter: r, Log: log, Once: true, Grace: time.Second},
 		})

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,13 +51,23 @@ type Options struct {
 	// sweep by Created reads so far back.
 	ChangesFor time.Duration
 	Expand     string // $expand, or ""
-	// PageSize is the largest number of records asked for, $top; at most MaxPage.
+	// PageSize is the largest number of records asked for: $top, at most MaxPage, or
+	// the pageSize of an Assessment, at most MaxAssessmentPage.
 	PageSize int
 	// InitialInterval is how far the first sweep looks back, and Overlap how far
 	// each later one does before the cursor.
 	InitialInterval, Overlap time.Duration
-	Now                      func() time.Time // the clock
-	Log                      *slog.Logger
+	// Of an Assessment: paths of the list of changes, of the call that names files
+	// and of the one that counts devices, each "" where there is none. Files are read
+	// in place of the list above so many devices; 0 means always.
+	Changes, Files, Devices string
+	FilesAbove              int
+	Epoch                   Epoch
+	// Interval is how often an Assessment reads everything, and FullInterval how
+	// often one with changes does.
+	Interval, FullInterval time.Duration
+	Now                    func() time.Time // the clock
+	Log                    *slog.Logger
 	// Show, if set, is told how the server is asked, whenever that may have changed.
 	Show func(Ways)
 }
@@ -77,23 +88,35 @@ type place struct {
 	// future by it.
 	Ahead time.Time `json:"ahead,omitzero"`
 	Gaps  []gap     `json:"gaps,omitempty"`
+	// WithoutExpandFrom is from where on a Timeline's records came without what
+	// $expand brings; zero where none did.
+	WithoutExpandFrom time.Time `json:"without_expand_from,omitzero"`
 }
 
-const placeVersion = 1
+const (
+	// placeVersion is that of a place with all members.
+	placeVersion = 2
+	// expandedVersion is that of a place in which nothing is Unexpanded: what came
+	// before version 2 reads it, as an agent that rolls back needs.
+	expandedVersion = 1
+)
 
-// readPlace decodes a place, and upgrades one of a former version as soon as
-// there is one.
+// readPlace decodes a place. One of version 1 has all that it needs.
 func readPlace(saved jsontext.Value) (p place, err error) {
 	if err := json.Unmarshal(saved, &p); err != nil {
 		return p, fmt.Errorf("place: %w", err)
 	}
-	if p.Version != placeVersion || p.Cursor.IsZero() {
+	if p.Version < 1 || p.Version > placeVersion || p.Cursor.IsZero() {
 		return p, fmt.Errorf("place: version %d with cursor %s", p.Version, p.Cursor.Format(time.RFC3339))
 	}
 	return p, nil
 }
 
 func (p place) write() jsontext.Value {
+	p.Version = expandedVersion
+	if !p.WithoutExpandFrom.IsZero() || slices.ContainsFunc(p.Gaps, func(g gap) bool { return g.Unexpanded }) {
+		p.Version = placeVersion
+	}
 	b, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // a year above 9999: no cursor lies in the future

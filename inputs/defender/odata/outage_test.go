@@ -11,18 +11,27 @@ import (
 
 // TestOutageOfAnyLengthLeavesNoRecordBehind: whenever the service comes back while
 // a record is being closed in, no healthy one is taken for one that cannot be
-// served: the mapper panics where a document stands for such.
+// served (the mapper panics where a document stands for such), nor published again
+// without what $expand brings.
 func TestOutageOfAnyLengthLeavesNoRecordBehind(t *testing.T) {
-	for name, pager := range map[string]func(odata.Options) collect.Strategy{"timeline": odata.Timeline, "snapshot": odata.Snapshot} {
+	kinds := map[string]struct {
+		pager     func(odata.Options) collect.Strategy
+		expand    string
+		retention collect.Retention
+	}{
+		"timeline":              {pager: odata.Timeline},
+		"timeline with $expand": {pager: odata.Timeline, expand: "parts"},
+		"snapshot":              {pager: odata.Snapshot, retention: aDay},
+	}
+	for name, kind := range kinds {
 		for calls := range 40 {
 			t.Run(fmt.Sprintf("%s, %d calls", name, calls), func(t *testing.T) {
-				r := newRig(pager, 25)
-				if name == "snapshot" {
-					r.retention = aDay
-				}
+				r := newRig(kind.pager, 25)
+				r.options.Expand, r.retention = kind.expand, kind.retention
+				r.options.InitialInterval = time.Hour // the first page asked for has records
 				r.down = calls
 				failed := 0
-				for left := 4; left > 0; {
+				for left := 4; left > 0; { // the last one asks for gaps again
 					err := r.poll(t)
 					if err != nil {
 						failed++
@@ -31,6 +40,9 @@ func TestOutageOfAnyLengthLeavesNoRecordBehind(t *testing.T) {
 						left--
 					}
 					r.now = r.now.Add(time.Minute)
+					if left == 1 {
+						r.now = r.now.Add(time.Hour)
+					}
 				}
 				if calls > 3 && failed == 0 {
 					t.Error("no poll failed")

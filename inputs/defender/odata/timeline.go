@@ -44,7 +44,13 @@ func (t *timeline) Restore(saved jsontext.Value) error {
 	}
 	p, err := readPlace(saved)
 	t.cursor, t.read, t.initial, t.ahead = p.Cursor, p.Read, p.Initial, p.Ahead
-	t.gaps = p.Gaps
+	t.gaps, t.withoutExpandFrom = p.Gaps, p.WithoutExpandFrom
+	t.noteUnexpanded() // the server is asked in the best way again, and at once
+	for i := range t.gaps {
+		if t.gaps[i].Unexpanded {
+			t.gaps[i].Asked = time.Time{}
+		}
+	}
 	return err
 }
 
@@ -57,7 +63,10 @@ func (t *timeline) Rewind(from time.Time) {
 // Place implements collect.Strategy. From does not follow a cursor into the
 // future, from where it will be set back.
 func (t *timeline) Place() collect.Place {
-	p := place{Version: placeVersion, Cursor: t.cursor, Initial: t.initial, Ahead: t.ahead, Gaps: t.gaps}
+	p := place{
+		Cursor: t.cursor, Initial: t.initial, Ahead: t.ahead, Gaps: t.gaps,
+		WithoutExpandFrom: t.withoutExpandFrom,
+	}
 	if t.read.Before(t.cursor) {
 		p.Read = t.read
 	}
@@ -93,7 +102,11 @@ func (t *timeline) begin(checked bool) collect.Pager {
 	case !t.caps.takes(timeFilter):
 		return &byWindow{sweep: s, timeline: t, property: t.Created, window: w}
 	case !t.caps.takes(orderBy):
-		return &byWindow{sweep: s, timeline: t, property: t.Updated, window: w}
+		from, retried := t.retryByWindow(w.from)
+		if from.Before(w.from) {
+			w.open(from, t.caps.window)
+		}
+		return &byWindow{sweep: s, timeline: t, property: t.Updated, window: w, retried: retried}
 	default:
 		w.avoid(t.gaps)
 		return t.retryGap(&byTime{sweep: s, timeline: t, window: w, begun: t.Now(), newest: t.cursor})
