@@ -19,6 +19,8 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
@@ -100,6 +102,23 @@ func BenchmarkPipeline(b *testing.B) {
 			return shipper.New(p.Shipper, "unit", trouble{b}, slog.New(slog.DiscardHandler))
 		})
 	})
+	// Without compression, for what the outputs themselves cost.
+	for name, connect := range map[string]func(*peer) (output.Output, error){
+		"elasticsearch": func(p *peer) (output.Output, error) {
+			settings := map[string]any{"hosts": []any{p.URL}, "api_key": "id:key", "compression_level": 0}
+			return elasticsearch.New(settings, trouble{b}, slog.New(slog.DiscardHandler))
+		},
+		"logstash": func(p *peer) (output.Output, error) {
+			p.Logstash["compression_level"] = 0
+			return logstash.New(p.Logstash, trouble{b}, slog.New(slog.DiscardHandler))
+		},
+		"kafka": func(p *peer) (output.Output, error) {
+			p.Kafka["compression"] = "none"
+			return kafka.New(p.Kafka, trouble{b}, slog.New(slog.DiscardHandler))
+		},
+	} {
+		b.Run("alerts-plain-"+name, func(b *testing.B) { benchmarkPipeline(b, jobs["alerts"], connect) })
+	}
 }
 
 func benchmarkPipeline(b *testing.B, j job, connect func(*peer) (output.Output, error)) {

@@ -10,10 +10,11 @@ import (
 	"sync"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
+	"github.com/go-json-experiment/json"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
-	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest/sink"
 	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 )
@@ -170,34 +171,47 @@ func newLogstashSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 }
 
 func newKafkaSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
-	cluster, err := kafkatest.New(kafkatest.Options{TLS: true, SASL: "SCRAM-SHA-512"})
+	var mu sync.Mutex
+	known, messages := map[string]bool{}, 0
+	arrived := make(chan struct{}, 1)
+	kafka, err := sink.New(func(value []byte) {
+		var event struct {
+			Metadata struct {
+				ID string `json:"_id"`
+			} `json:"@metadata"`
+		}
+		_ = json.Unmarshal(value, &event) // one without an id counts as one
+		mu.Lock()
+		defer mu.Unlock()
+		known[event.Metadata.ID] = true
+		messages++
+		_, _ = stdout.Write(append(value[:len(value):len(value)], '\n'))
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	reader, err := cluster.Reader(func(d kafkatest.Document) { _, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n')) })
-	if err != nil {
-		cluster.Close()
-		return nil, err
+	result := func() (int, int) {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(known), messages - len(known)
 	}
 	return &demoSink{
-		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: cluster.Settings()},
+		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: kafka.Settings()},
 		wait: func(ctx context.Context, documents int) error {
-			for {
-				stats, changed := reader.Stats()
-				if stats.Stored >= documents {
-					return nil
-				}
+			for stored, _ := result(); stored < documents; stored, _ = result() {
 				select {
-				case <-changed:
+				case <-arrived:
 				case <-ctx.Done():
 					return fmt.Errorf("wait for documents: %w", ctx.Err())
 				}
 			}
+			return nil
 		},
-		result: func() (int, int) {
-			stats, _ := reader.Stats()
-			return stats.Stored, stats.Duplicates
-		},
-		close: func() { reader.Close(); cluster.Close() },
+		result: result,
+		close:  kafka.Close,
 	}, nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
@@ -19,12 +21,13 @@ import (
 // peerVariable makes this test program a peer and holds its tenant's options.
 const peerVariable = "DEFENDER_ENDPOINT_TEST_PEER"
 
-// peer is a tenant, an Elasticsearch and a shipper in a process of their own, so
+// peer is a tenant, an Elasticsearch, a shipper, a Logstash and a Kafka in a process of their own, so
 // that what they cost is not counted. /count tells how many documents are stored
-// by either, /drain takes any body.
+// by all, /drain takes any body.
 type peer struct {
-	URL     string
-	Shipper map[string]any // settings of an output
+	URL string
+	// Settings of outputs.
+	Shipper, Logstash, Kafka map[string]any
 }
 
 // startPeer starts a peer that ends with the test.
@@ -65,10 +68,20 @@ func servePeer(options string) {
 	es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: "id:key", CountOnly: true})
 	shipper, settings := startShipper()
 	defer shipper.Close()
+	logstash, toLogstash := startLogstash()
+	defer logstash.Stop()
+	kafka, reader := startKafka()
+	defer kafka.Close()
+	defer reader.Close()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/count", func(w http.ResponseWriter, _ *http.Request) {
 		shipped, _ := shipper.Stats()
-		fmt.Fprint(w, es.Stats().Stored+shipped.Stored)
+		stashed, _ := logstash.Stats()
+		if err := reader.CatchUp(context.Background(), kafkatest.Topic); err != nil {
+			panic(err)
+		}
+		read, _ := reader.Stats()
+		fmt.Fprint(w, es.Stats().Stored+shipped.Stored+stashed.Stored+read.Stored)
 	})
 	mux.HandleFunc("/drain", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	mux.Handle("/_bulk", es)
@@ -82,10 +95,37 @@ func servePeer(options string) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	if err := json.NewEncoder(os.Stdout).Encode(peer{server.URL, settings}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(peer{server.URL, settings, toLogstash, kafka.Settings()}); err != nil {
 		panic(err)
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func startLogstash() (*logstashtest.Server, map[string]any) {
+	logstash, err := logstashtest.New(logstashtest.Options{CountOnly: true})
+	if err != nil {
+		panic(err)
+	}
+	if err := logstash.Start(); err != nil {
+		panic(err)
+	}
+	settings, err := logstash.Settings()
+	if err != nil {
+		panic(err)
+	}
+	return logstash, settings
+}
+
+func startKafka() (*kafkatest.Cluster, *kafkatest.Reader) {
+	kafka, err := kafkatest.New(kafkatest.Options{})
+	if err != nil {
+		panic(err)
+	}
+	reader, err := kafka.Reader(nil)
+	if err != nil {
+		panic(err)
+	}
+	return kafka, reader
 }
 
 func startShipper() (*shippertest.Server, map[string]any) {

@@ -24,7 +24,7 @@ const (
 
 func soakRows() []row {
 	var rows []row
-	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), clockRows(), elasticsearchRows(), shipperRows(), stateRows(), agentlessRows(), rolloverRows(), peerRows(), hostileRows(), assessmentRows()} {
+	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), clockRows(), elasticsearchRows(), shipperRows(), stateRows(), agentlessRows(), rolloverRows(), peerRows(), hostileRows(), assessmentRows(), logstashRows(), kafkaRows()} {
 		rows = append(rows, group...)
 	}
 	return rows

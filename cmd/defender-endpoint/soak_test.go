@@ -23,6 +23,8 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
@@ -40,6 +42,9 @@ type row struct {
 	options  defendertest.Options
 	settings map[string]any // of the input
 	shipper  *shippertest.Options
+	// logstash and kafka replace Elasticsearch.
+	logstash *logstashtest.Options
+	kafka    *kafkatest.Options
 	maxBody  int64 // of the fake Elasticsearch
 	env      []string
 	long     bool // in the long form only
@@ -65,6 +70,9 @@ type soak struct {
 	program string                 // that runs
 	others  []*defendertest.Tenant // that are collected from too
 	sink    *shippertest.Server
+	stash   *logstashtest.Server
+	cluster *kafkatest.Cluster
+	reader  *kafkatest.Reader
 	output  agenttest.Unit
 	running bool
 	kills   int
@@ -137,6 +145,12 @@ func newSoak(t *testing.T, w row, seed uint64) *soak {
 	s.output = elasticsearchUnit(s.esURL)
 	if w.shipper != nil {
 		s.sink, s.output = s.newShipper(s.onSocket(*w.shipper))
+	}
+	if w.logstash != nil {
+		s.stash, s.output = s.newLogstash(*w.logstash)
+	}
+	if w.kafka != nil {
+		s.cluster, s.reader, s.output = s.newKafka(*w.kafka)
 	}
 	s.apply(nil)
 	return s
@@ -262,6 +276,14 @@ func (s *soak) sent() int {
 		stats, _ := s.sink.Stats()
 		return stats.Calls
 	}
+	if s.stash != nil {
+		stats, _ := s.stash.Stats()
+		return stats.Windows
+	}
+	if s.reader != nil {
+		stats, _ := s.reader.Stats()
+		return stats.Messages
+	}
 	return s.es.Stats().Requests
 }
 
@@ -269,6 +291,14 @@ func (s *soak) sent() int {
 func (s *soak) resent() int {
 	if s.sink != nil {
 		stats, _ := s.sink.Stats()
+		return stats.Duplicates
+	}
+	if s.stash != nil {
+		stats, _ := s.stash.Stats()
+		return stats.Duplicates
+	}
+	if s.reader != nil {
+		stats, _ := s.reader.Stats()
 		return stats.Duplicates
 	}
 	return s.es.Stats().Conflicts
@@ -294,6 +324,12 @@ func (s *soak) prove() result {
 	if s.sink != nil {
 		s.sink.FailPublish(nil)
 		s.sink.FailPersistedIndex(nil)
+	}
+	if s.stash != nil {
+		s.stash.Heal()
+	}
+	if s.cluster != nil {
+		s.cluster.Heal()
 	}
 	healed := time.Now()
 	if !s.running {
@@ -330,6 +366,16 @@ func (s *soak) documents() [][]byte {
 	}
 	if s.sink != nil {
 		for _, d := range s.sink.Documents("") {
+			all = append(all, d.JSON)
+		}
+	}
+	if s.stash != nil {
+		for _, d := range s.stash.Documents("") {
+			all = append(all, d.JSON)
+		}
+	}
+	if s.reader != nil {
+		for _, d := range s.reader.Documents() {
 			all = append(all, d.JSON)
 		}
 	}

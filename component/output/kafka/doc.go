@@ -25,8 +25,9 @@
 //
 // Nothing is lost up to the acknowledgement; how long a topic keeps a message is the
 // topic's. Stored twice can be what was sent when its acknowledgement was lost with the
-// process, with the output, or with a broker that was away for longer than timeout:
-// the client's idempotence covers its own tries alone. Both messages have one _id:
+// process, with the output, or with a broker: the client's idempotence covers its own
+// tries alone, which end where a broker is away for four times timeout, or does not
+// know the topic yet after its restart (of 20 kills of a real one, 3 requests). Both messages have one _id:
 // consumers keep the first, as Logstash's output does with document_id, or compact by
 // it. With required_acks 1 there is no idempotence, and a leader that dies may take an
 // acknowledged message with it.
@@ -43,8 +44,8 @@
 // # Why the client tries again as well
 //
 // Its own tries of a batch have a sequence number, so that a broker that has the batch
-// already does not write it again. It has timeout for them; then the loop sends the
-// documents as new records.
+// already does not write it again. It has four times timeout for them; then the loop sends
+// the documents as new records.
 //
 // # Why required_acks is -1
 //

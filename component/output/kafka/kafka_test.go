@@ -210,7 +210,7 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, r := start(t, kafkatest.Options{}), newReporter()
-			out := connect(t, s.Settings(), r, map[string]any{"timeout": "1s", "broker_timeout": "200ms"})
+			out := connect(t, s.Settings(), r, map[string]any{"timeout": "300ms", "broker_timeout": "200ms"})
 			s.Fault(tt.fault)
 			b := batch(0, 3)
 			done := publish(deadline(t), out, b)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,7 +27,13 @@ type sender struct {
 	spare  sync.Pool   // *flight, without it +900 B for each document
 }
 
-var _ output.Sender = (*sender)(nil)
+var (
+	_ output.Sender = (*sender)(nil)
+	_ output.Waiter = (*sender)(nil)
+)
+
+// waitingLimit keeps the answer within the minute in which trouble is told.
+const waitingLimit = 10 * time.Second
 
 func newSender(c *config, client *kgo.Client) *sender { return &sender{config: c, client: client} }
 
@@ -62,6 +69,13 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 	err := s.explained(ctx, f, &target, f.judge(s.config.dialer, &target, verdicts))
 	s.spare.Put(f)
 	return err
+}
+
+// Waiting implements output.Waiter.
+func (s *sender) Waiting() error {
+	ctx, cancel := context.WithTimeout(context.Background(), waitingLimit) // a question of its own
+	defer cancel()
+	return s.ask(ctx)
 }
 
 // ask asks the brokers whether they are there, take the credentials and speak TLS.

@@ -1,4 +1,4 @@
-// Package kafkatest is a Kafka in memory, for tests and the demo: franz-go's kfake,
+// Package kafkatest is a Kafka in memory, for tests: franz-go's kfake,
 // with what a test needs of it. Its package broker starts a real broker.
 //
 // A Cluster (cluster.go) is one broker, plain or with TLS, a login and rights, and can
@@ -8,5 +8,5 @@
 // # Invariants
 //
 //   - What a Reader tells was written to the log of a partition, in that order.
-//   - It does not import testing: the demo uses it.
+//   - It does not import testing. The demo has a smaller broker, package sink.
 package kafkatest

@@ -131,7 +131,11 @@ func (quiet) Print(...any)          {}
 
 // Start listens, at the same address as before.
 func (s *Server) Start() error {
-	raw, err := net.Listen("tcp", s.address) //nolint:noctx // ends with Stop
+	raw, err := net.Listen("tcp", s.address)             //nolint:noctx // ends with Stop
+	for tries := 0; err != nil && tries < 100; tries++ { // the system lent the port to a connection
+		time.Sleep(50 * time.Millisecond)
+		raw, err = net.Listen("tcp", s.address) //nolint:noctx // ends with Stop
+	}
 	if err != nil {
 		return err
 	}
