@@ -28,9 +28,9 @@ const root = "../.."
 // everywhere are the files of every archive, beside the binary.
 var everywhere = []string{
 	"CHANGELOG.md", "LICENSE", "NOTICE", "README.md", "THIRD-PARTY-NOTICES.txt", "defender-endpoint.spec.yml",
-	path.Join("docs", "HEALTH.md"), "docs/README.md", "docs/alerts.md", "docs/deployment.md", "docs/figures.md", "docs/findings.md", "docs/packages.md",
+	path.Join("docs", "HEALTH.md"), "docs/README.md", "docs/alerts.md", "docs/credentials.md", "docs/deployment.md", "docs/figures.md", "docs/findings.md", "docs/packages.md",
 	"docs/promises.md", "docs/reading.md", "docs/response.md", "docs/settings.md", "docs/troubleshooting.md",
-	"examples/elastic-agent.yml", "examples/gcc-high.yml", "examples/logstash.yml", "examples/several-tenants.yml", "examples/shipper.yml",
+	"examples/elastic-agent.yml", "examples/gcc-high.yml", "examples/logstash.yml", "examples/many-tenants.yml", "examples/several-tenants.yml", "examples/shipper.yml",
 }
 
 // besides are there too where there are containers and systemd.

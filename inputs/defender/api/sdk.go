@@ -199,7 +199,7 @@ func (s *sdkSource) presented() string {
 	if err != nil || !c.isJWT() {
 		return ", assertions from a file"
 	}
-	return clean(fmt.Sprintf(", issuer %s, subject %s, audience %s", c.Issuer, c.Subject, text(c.Audience)), messageLimit)
+	return clean(fmt.Sprintf(", issuer %s, subject %s, audience %s", c.Issuer, c.Subject, c.audience()), messageLimit)
 }
 
 // talk is the transport of one credential. It notes what went wrong, and lets
