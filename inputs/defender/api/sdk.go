@@ -194,7 +194,7 @@ func (s *sdkSource) presented() string {
 	if s.credentials.AssertionFile == "" {
 		return ", assertions from the issuer beside the agent"
 	}
-	assertion, err := s.credentials.assertion(context.Background()) // of a file
+	assertion, err := readText("assertion_file", s.credentials.AssertionFile)
 	c := claimsOf(assertion.Reveal())
 	if err != nil || !c.isJWT() {
 		return ", assertions from a file"
