@@ -1,7 +1,7 @@
 package main_test
 
 import (
-	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -34,13 +34,12 @@ func TestCheckTellsOfCredentials(t *testing.T) {
 	tenant.Federate(caseIssuer.Trust())
 	assertion := put("assertion", caseIssuer.Assertion())
 	service := &identitytest.Service{Kind: identitytest.AppService, Tenant: tenant, System: true}
-	for name, value := range service.Environment(listen(t, service)) {
+	environment := service.Environment(listen(t, service))
+	environment["AZURE_TENANT_ID"], environment["AZURE_CLIENT_ID"] = defendertest.TenantID, defendertest.ClientID
+	environment["AZURE_FEDERATED_TOKEN_FILE"], environment["CLOUD_CONNECTORS_ID_TOKEN_FILE"] = assertion, assertion
+	for name, value := range environment {
 		t.Setenv(name, value)
 	}
-	t.Setenv("AZURE_TENANT_ID", defendertest.TenantID)
-	t.Setenv("AZURE_CLIENT_ID", defendertest.ClientID)
-	t.Setenv("AZURE_FEDERATED_TOKEN_FILE", assertion)
-	t.Setenv("CLOUD_CONNECTORS_ID_TOKEN_FILE", assertion)
 	_, es := newElasticsearch(t)
 	presents := "issuer https://issuer.example, subject collector, audience api://AzureADTokenExchange"
 	for name, test := range map[string]struct {
@@ -57,28 +56,29 @@ func TestCheckTellsOfCredentials(t *testing.T) {
 		"assertion": {map[string]any{"credentials": "assertion_file", "assertion_file": assertion}, []string{"assertion file, " + presents}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			input := map[string]any{
-				"id": "d", "type": "microsoft_defender_endpoint", "tenant_id": defendertest.TenantID, "client_id": defendertest.ClientID,
-				"url": login.URL, "login_url": login.URL, "ssl": map[string]any{"certificate_authorities": []any{identitytest.EncodePEM(login.Certificate())}},
-				"streams": []any{stream("log-1", "log")},
-			}
-			for setting, v := range test.settings {
-				input[setting] = v
-			}
-			b, err := json.Marshal(map[string]any{"outputs": map[string]any{"default": map[string]any{"type": "elasticsearch", "hosts": []any{es}, "api_key": "id:key"}}, "inputs": []any{input}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			code, stdout, stderr := runCheck(t, string(b))
-			t.Logf("\n%s%s", stdout, stderr)
+			policy := credentialsPolicy(t, login, es, test.settings)
+			code, stdout, stderr := runCheck(t, policy)
 			for _, want := range append(test.shows, "can collect", "tenant "+defendertest.TenantID, "MC1220762") {
-				if !strings.Contains(stdout, want) {
-					t.Errorf("no %q", want)
+				if !strings.Contains(stdout, want) || code != 0 {
+					t.Errorf("exit code %d, want %q in\n%s%s", code, want, stdout, stderr)
 				}
-			}
-			if code != 0 {
-				t.Error(fmt.Sprint("exit code ", code))
 			}
 		})
 	}
+}
+
+// credentialsPolicy is a policy whose input reads a simulated tenant over TLS.
+func credentialsPolicy(t *testing.T, login *httptest.Server, es string, settings map[string]any) string {
+	t.Helper()
+	input := map[string]any{
+		"id": "d", "type": "microsoft_defender_endpoint", "tenant_id": defendertest.TenantID, "client_id": defendertest.ClientID,
+		"url": login.URL, "login_url": login.URL, "ssl": map[string]any{"certificate_authorities": []any{identitytest.EncodePEM(login.Certificate())}},
+		"streams": []any{stream("log-1", "log")},
+	}
+	maps.Copy(input, settings)
+	b, err := json.Marshal(map[string]any{"outputs": map[string]any{"default": map[string]any{"type": "elasticsearch", "hosts": []any{es}, "api_key": "id:key"}}, "inputs": []any{input}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
