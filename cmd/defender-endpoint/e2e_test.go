@@ -86,14 +86,13 @@ func measured(t *testing.T) {
 // rig is a tenant, an agent and what the outputs lead to.
 type rig struct {
 	*testing.T
-	ctx     context.Context
-	tenant  *defendertest.Tenant
-	api     string
-	agent   *agenttest.Agent
-	dir     string // path.data
-	es      *elasticsearchtest.Server
-	esURL   string
-	environ []string // beside that of the test
+	ctx        context.Context
+	tenant     *defendertest.Tenant
+	agent      *agenttest.Agent
+	dir        string // path.data
+	es         *elasticsearchtest.Server
+	environ    []string // beside that of the test
+	api, esURL string
 }
 
 func newRig(t *testing.T, o defendertest.Options) *rig {

@@ -276,3 +276,24 @@ func TestTotalsHaveAllStreams(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestWarningIsASuccess: a poll that worked and warns counts as one, and heals what
+// was before; the end of the credentials is in the payload.
+func TestWarningIsASuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ends := &inputs.Condition{Name: "ends", Message: "the {cause} ends", Worked: true}
+		h := NewInput(slog.New(slog.DiscardHandler), toy, func(State, string, map[string]any) {})
+		s := h.Add(inputs.Stream{Key: inputs.Key{Stream: "s"}, Interval: time.Minute})
+		s.Report(of(forbid))
+		s.Count(inputs.Counts{CredentialsEnd: time.Now().Add(50 * time.Hour)})
+		s.Report(of(ends))
+		p := s.payload()
+		if p["status"] != "DEGRADED" || p["error"] != "the connection refused ends" || p["last_success"] == nil || p["credentials_days_left"] != 2 {
+			t.Errorf("%v", p)
+		}
+		s.Report(nil)
+		if p := s.payload(); p["status"] != "HEALTHY" {
+			t.Errorf("%v", p)
+		}
+	})
+}

@@ -39,7 +39,16 @@ func claimsOf(jwt string) (c claims) {
 
 // isJWT reports whether there were claims at all: of a token without any nothing is
 // known.
-func (c *claims) isJWT() bool { return text(c.Audience) != "" }
+func (c *claims) isJWT() bool { return c.audience() != "" }
+
+// audience is whom a token is made out to.
+func (c *claims) audience() string {
+	var list []string
+	if json.Unmarshal(c.Audience, &list, lenient) == nil {
+		return strings.Join(list, " ")
+	}
+	return text(c.Audience)
+}
 
 // defenderApplication is the API's own application id, by which newer tokens name
 // their audience.
@@ -48,7 +57,7 @@ const defenderApplication = "fc780465-2017-40d4-a0c5-307022471b92"
 // isForAnother reports whether a token is made out to another API than
 // Defender's.
 func (c *claims) isForAnother() bool {
-	audience := strings.ToLower(text(c.Audience))
+	audience := strings.ToLower(c.audience())
 	if audience == "" || audience == defenderApplication {
 		return false
 	}
@@ -71,7 +80,7 @@ func (t token) explain(err error) error {
 	case !c.isJWT():
 	case c.isForAnother():
 		e.Kind, e.reason, e.Hint = Auth, TokenOfAnotherAPI, hintAudience
-		e.Message = "the token is for " + clean(text(c.Audience), codeLimit)
+		e.Message = "the token is for " + clean(c.audience(), codeLimit)
 	case e.Kind != Permission || strings.EqualFold(e.Code, "DisabledFeature"):
 	case len(c.Roles) == 0 && c.Scope != "":
 		e.reason = PermissionDelegated

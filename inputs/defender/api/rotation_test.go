@@ -51,8 +51,9 @@ type rotating struct {
 	*rig
 	mu            sync.Mutex
 	isNew         func(url.Values) bool
-	seen          chan struct{} // closed when the new credential was first used
-	used, tooLate int
+	seen          chan struct{} // closed with the first of used and tooLate
+	used, tooLate int           // requests with the new credential, and with the former one after it
+	underWay      int
 }
 
 func (r *rotating) ServeHTTP(w http.ResponseWriter, q *http.Request) {
@@ -60,27 +61,33 @@ func (r *rotating) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	q.Body = io.NopCloser(bytes.NewReader(form))
 	if values, _ := url.ParseQuery(string(form)); len(values) > 0 {
 		r.mu.Lock()
-		switch {
-		case !r.isNew(values):
-			if r.used > 0 {
-				r.tooLate++
-			}
-		case r.used == 0:
-			close(r.seen)
-			fallthrough
+		switch former := !r.isNew(values); {
+		case former && r.used == 0 && r.underWay == 0:
+			r.underWay++ // one client asks once at a time, and had read the file before
+		case former:
+			r.tooLate++
 		default:
 			r.used++
+		}
+		if r.used+r.tooLate == 1 {
+			close(r.seen)
 		}
 		r.mu.Unlock()
 	}
 	r.tenant.ServeHTTP(w, q)
 }
 
+func (r *rotating) late() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tooLate
+}
+
 // replaced tells that a new credential is in place.
 func (r *rotating) replaced(isNew func(url.Values) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.isNew, r.used, r.seen = isNew, 0, make(chan struct{})
+	r.isNew, r.used, r.tooLate, r.underWay, r.seen = isNew, 0, 0, 0, make(chan struct{})
 }
 
 // rotations replace the credential in a file by the nth one. The token service
@@ -172,22 +179,28 @@ func TestRotationUnderLoad(t *testing.T) {
 			test.rotate(r, 0)()
 			ctx, stop := context.WithCancel(t.Context())
 			c := &callers{ctx: ctx}
+			defer c.Wait()
+			defer stop()
 			c.start(t, newClient(t, r.config), stop)
 			for n := range 3 {
 				c.everyPolled()
 				finish := test.rotate(r, n+1)
 				r.tenant.RevokeTokens() // so that a new one is needed now and not in an hour
+				c.everyPolled()
+				r.tenant.RevokeTokens() // again, for a request that was under way the first time
 				select {
 				case <-r.seen:
 				case <-ctx.Done():
 				}
-				finish()
+				if finish(); r.late() > 0 {
+					t.Fatalf("%d requests with a former credential", r.late())
+				}
 			}
 			c.everyPolled()
 			stop()
 			c.Wait()
-			if r.tooLate > 0 {
-				t.Errorf("%d requests with a former credential", r.tooLate)
+			if r.late() > 0 {
+				t.Errorf("%d requests with a former credential", r.late())
 			}
 		})
 	}

@@ -194,12 +194,12 @@ func (s *sdkSource) presented() string {
 	if s.credentials.AssertionFile == "" {
 		return ", assertions from the issuer beside the agent"
 	}
-	assertion, err := s.credentials.assertion(context.Background()) // of a file
+	assertion, err := readText("assertion_file", s.credentials.AssertionFile)
 	c := claimsOf(assertion.Reveal())
 	if err != nil || !c.isJWT() {
 		return ", assertions from a file"
 	}
-	return clean(fmt.Sprintf(", issuer %s, subject %s, audience %s", c.Issuer, c.Subject, text(c.Audience)), messageLimit)
+	return clean(fmt.Sprintf(", issuer %s, subject %s, audience %s", c.Issuer, c.Subject, c.audience()), messageLimit)
 }
 
 // talk is the transport of one credential. It notes what went wrong, and lets
