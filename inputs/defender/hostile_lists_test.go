@@ -50,7 +50,7 @@ func oddLists() []hostile {
 				front: body(func(_ int, b []byte) []byte {
 					return bytes.Replace(bytes.Replace(b, []byte(`"value":[{`), []byte(`"value":[`+record+`,{`), 1), []byte(`}]}`), []byte(`},`+record+`]}`), 1)
 				}),
-				twin: res == tenant.Machines,
+				twin: res == tenant.Alerts || name != "null" && name != "a leap second",
 			})
 		}
 	}
@@ -172,11 +172,10 @@ func oddTokens() []hostile {
 		"no lifetime":             lifetime(`"x":1`),
 		"a lifetime of 0":         lifetime(`"expires_in":0`),
 		"a negative lifetime":     lifetime(`"expires_in":-5`),
-		"a lifetime without end":  lifetime(`"expires_in":1e300`),
 		"a lifetime that is null": lifetime(`"expires_in":null`),
 		"a lower-case type":       func(b []byte) []byte { return bytes.Replace(b, []byte(`"Bearer"`), []byte(`"bearer"`), 1) },
 	} {
-		rows = append(rows, hostile{name: "tokens with " + name, options: usual, length: time.Hour, healthy: true, front: func(next http.Handler) http.Handler {
+		rows = append(rows, hostile{name: "tokens with " + name, options: usual, length: time.Hour, healthy: true, twin: name != "a byte order mark", front: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasPrefix(r.URL.Path, "/api/") {
 					next.ServeHTTP(w, r)

@@ -18,7 +18,7 @@ func placedPoison() []hostile {
 			rows = append(rows, hostile{
 				name: res.String() + ", " + name, resource: res, before: before, rules: rules, length: 2 * time.Hour, poisoned: true, healthy: true,
 				options:  tenant.Options{Alerts: 120, Machines: 120, Actions: 120, EvidencePerAlert: 1},
-				settings: map[string]any{"batch_size": 50}, twin: res == tenant.MachineActions,
+				settings: map[string]any{"batch_size": 50}, twin: res == tenant.MachineActions || res == tenant.Machines && len(rows)%3 > 0 || strings.Contains(name, "ignored"),
 			})
 			return &rows[len(rows)-1]
 		}
