@@ -28,11 +28,10 @@ func TestTokenRequest(t *testing.T) {
 	if got := f.sent[0].URL.String(); got != "https://login.example/tenant-1/oauth2/v2.0/token" {
 		t.Errorf("endpoint %s", got)
 	}
-	form, _ := url.ParseQuery(f.forms[0])
 	want := url.Values{"grant_type": {"client_credentials"}, "client_id": {"client-1"}, "client_secret": {secret},
 		"scope": {"https://api.example/.default"}, "claims": {"x"}}
-	if form.Encode() != want.Encode() {
-		t.Errorf("form %v", form)
+	if f.forms[0] != want.Encode() { // byte for byte
+		t.Errorf("form %q", f.forms[0])
 	}
 	for _, r := range f.sent {
 		if r.UserAgent() != "defender-endpoint" || r.Header.Get("Accept") != "application/json" {
