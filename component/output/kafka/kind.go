@@ -11,7 +11,8 @@ import (
 // Kind is this output in the list of outputs. Kafka does not know a message again:
 // what is sent twice stands in the topic twice, under one _id.
 var Kind = output.Kind{
-	Type: "kafka",
+	Type:     "kafka",
+	Settings: &options{},
 	New: func(source map[string]any, _ string, r output.Reporter, log *slog.Logger) (output.Output, error) {
 		return New(source, r, log)
 	},
