@@ -58,6 +58,7 @@ func TestCheckTellsOfCredentials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			policy := credentialsPolicy(t, login, es, test.settings)
 			code, stdout, stderr := runCheck(t, policy)
+			stdout = strings.Join(strings.Fields(stdout), " ") // its lines are short
 			for _, want := range append(test.shows, "can collect", "tenant "+defendertest.TenantID, "MC1220762") {
 				if !strings.Contains(stdout, want) || code != 0 {
 					t.Errorf("exit code %d, want %q in\n%s%s", code, want, stdout, stderr)

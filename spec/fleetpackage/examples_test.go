@@ -158,7 +158,7 @@ func toKafka(t *testing.T, out map[string]any) (stored func(index string) int) {
 	}
 	t.Cleanup(reader.Close)
 	out["hosts"] = []string{cluster.Address()}
-	for _, name := range []string{"ssl", "username", "password", "sasl"} {
+	for _, name := range []string{"ssl.certificate_authorities", "username", "password", "sasl.mechanism"} {
 		delete(out, name)
 	}
 	return func(index string) (n int) {

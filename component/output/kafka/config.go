@@ -62,6 +62,17 @@ type options struct {
 	RetryBackoff time.Duration  `config:"metadata.retry.backoff"`
 	BackoffInit  time.Duration  `config:"backoff.init"` // bound of the first wait; 1s
 	BackoffMax   time.Duration  `config:"backoff.max"`  // bound of the longest wait; 60s
+
+	// What policies have for Beats and Elastic Agent, and what does nothing here.
+	_ any `config:"channel_buffer_size"`
+	_ any `config:"metadata.full"`
+	_ any `config:"metadata.retry.max"`
+	_ any `config:"auth_type"`
+	_ any `config:"connection_type"`
+	_ any `config:"max_retries"`
+	_ any `config:"queue"`
+	_ any `config:"worker"`
+	_ any `config:"workers"`
 }
 
 // header is a header of every message: its value is a format string.

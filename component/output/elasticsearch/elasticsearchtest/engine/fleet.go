@@ -3,7 +3,9 @@ package engine
 import (
 	"cmp"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -119,7 +121,11 @@ func readStream(dir, name string, catalogue map[string]Field) (Stream, error) {
 			s.Fields[field.Name] = field
 		}
 	}
-	return s, readYAML(filepath.Join(dir, "elasticsearch/ingest_pipeline/default.yml"), &s.Pipeline)
+	err = readYAML(filepath.Join(dir, "elasticsearch/ingest_pipeline/default.yml"), &s.Pipeline)
+	if errors.Is(err, fs.ErrNotExist) { // Fleet makes an empty one then
+		s.Pipeline, err = map[string]any{"processors": []any{}}, nil
+	}
+	return s, err
 }
 
 func readYAML(path string, to any) error {

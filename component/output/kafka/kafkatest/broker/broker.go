@@ -243,6 +243,20 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int32, settin
 	if err := kerr.ErrorForCode(answer.Topics[0].ErrorCode); err != nil {
 		t.Fatal(err)
 	}
+	look := kmsg.NewPtrMetadataRequest()
+	look.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(name)}}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for { // the controller knows it before the broker does
+		seen, err := look.RequestWith(t.Context(), b.admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen.Topics[0].ErrorCode == 0 && len(seen.Topics[0].Partitions) == int(partitions) {
+			return
+		}
+		<-tick.C
+	}
 }
 
 // Settings are those of an output with TLS and a login.
