@@ -46,7 +46,7 @@ func TestCheckTellsOfCredentials(t *testing.T) {
 		settings map[string]any
 		shows    []string
 	}{
-		"secret": {map[string]any{"client_secret": defendertest.ClientSecret, "client_secret_expires": "2099-12-31"}, []string{"client secret\n", "the client secret ends with 2099-12-31"}},
+		"secret": {map[string]any{"client_secret": defendertest.ClientSecret, "client_secret_expires": "2099-12-31"}, []string{"note client secret note", "the client secret ends with 2099-12-31"}},
 		"file":   {map[string]any{"client_secret_file": put("secret", defendertest.ClientSecret)}, []string{"client secret from a file, read again for every token"}},
 		"certificate": {map[string]any{"credentials": "certificate", "certificate": put("c.pem", c.CertificatePEM()+c.KeyPEM())},
 			[]string{"certificate CN=collector, thumbprint ", "(20 days left)"}},
