@@ -5,6 +5,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,25 +16,26 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/magefile/mage/mg"
 	"github.com/magefile/mage/sh"
+
+	"github.com/defender-endpoint/defender-endpoint/spec/release"
 )
 
 const (
-	binary = "defender-endpoint"
 	source = "./cmd/defender-endpoint"
 	linter = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
 
-	benchstat = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
-	before    = "build/bench-before.txt"
-	measured  = "build/bench.txt"
+	benchstat       = "golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da"
+	vulnerabilities = "golang.org/x/vuln/cmd/govulncheck@v1.9.0"
+
+	before   = "build/bench-before.txt"
+	measured = "build/bench.txt"
 )
 
-// platforms are those of the spec, and windows/arm64 for agents from 9.2 on.
-var platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
-
 // Build makes build/defender-endpoint for this machine.
-func Build() error { return compile("build", "", "") }
+func Build() error {
+	return sh.RunWithV(map[string]string{"CGO_ENABLED": "0"}, "go", "build", "-trimpath", "-o", "build/", source)
+}
 
 // Test runs all tests with the race detector.
 func Test() error { return sh.RunV("go", "test", "-race", "./...") }
@@ -72,7 +74,7 @@ var benchmarks = []string{
 }
 
 // Bench measures this tree and the merge base with main in turn, prints the
-// table of the README, names what became slower by more than the noise, and runs
+// table of figures.md, names what became slower by more than the noise, and runs
 // the long forms of the jobs. BASE names another commit to compare with. On Linux
 // only, with an idle machine; it takes half an hour.
 func Bench() error {
@@ -154,7 +156,7 @@ func measure(tree, entry string, to *strings.Builder) error {
 // processors is the end of a benchmark's name that tells how many there are.
 var processors = regexp.MustCompile(`-\d+$`)
 
-// table prints the lowest figures of the whole job as the README has them.
+// table prints the lowest figures of the whole job as figures.md has them.
 func table(out string) error {
 	lowest := map[string]map[string]float64{}
 	for line := range strings.Lines(out) {
@@ -236,47 +238,42 @@ func Check() error {
 	return nil
 }
 
-// CrossBuild compiles for every supported platform.
-func CrossBuild() error {
-	for _, p := range platforms {
+// VetPlatforms compiles programs and tests for the other systems, and vets them.
+// Linux is vetted by Lint.
+func VetPlatforms() error {
+	for _, p := range []string{"windows/amd64", "darwin/arm64"} {
 		goos, goarch, _ := strings.Cut(p, "/")
-		if err := compile(filepath.Join("build", goos+"-"+goarch), goos, goarch); err != nil {
+		env := map[string]string{"CGO_ENABLED": "0", "GOOS": goos, "GOARCH": goarch}
+		if err := sh.RunWithV(env, "go", "vet", "./..."); err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}
 	}
 	return nil
 }
 
-// Package makes what is handed out, in build: the component's archive for each
-// platform (binary, spec, licence, notice, readme) and the zips of the Fleet
-// package, whose derived files are made anew.
+// Package makes the two zips of the Fleet package in build, whose derived files
+// are made anew.
 func Package() error {
-	mg.Deps(CrossBuild)
-	for _, p := range platforms {
-		name := strings.ReplaceAll(p, "/", "-")
-		dir := filepath.Join("build", name)
-		for _, f := range []string{"spec/defender-endpoint.spec.yml", "LICENSE", "NOTICE", "README.md"} {
-			if err := sh.Copy(filepath.Join(dir, filepath.Base(f)), f); err != nil {
-				return err
-			}
-		}
-		archive := filepath.Join("build", binary+"-"+name+".tar.gz")
-		if err := sh.Run("tar", "-czf", archive, "-C", dir, "."); err != nil {
-			return err
-		}
-	}
 	return sh.RunV("go", "run", "-C", "spec/fleetpackage", ".", "-o", "../../build")
 }
 
-func compile(dir, goos, goarch string) error {
-	name := binary
-	if goos == "windows" {
-		name += ".exe"
+// Release makes what is handed out in build/release: an archive and a bill of
+// materials for each platform, the zips of the Fleet package, SHA256SUMS. VERSION
+// adds a suffix to the version, SIGNING_KEY names the GPG key that signs.
+func Release(ctx context.Context) error {
+	return release.Make(ctx, release.Options{Root: ".", Out: "build/release", Version: os.Getenv("VERSION"), Key: os.Getenv("SIGNING_KEY")})
+}
+
+// Notices writes spec/release/licences.csv anew: the modules that the binaries
+// link, with their licences.
+func Notices(ctx context.Context) error { return release.Notices(ctx, ".") }
+
+// Vuln looks for known vulnerabilities that the program can reach. GOVULNDB names
+// another database than the public one, such as file:///a/folder.
+func Vuln() error {
+	arguments := []string{"run", vulnerabilities}
+	if db := os.Getenv("GOVULNDB"); db != "" {
+		arguments = append(arguments, "-db", db)
 	}
-	env := map[string]string{"CGO_ENABLED": "0", "GOOS": goos, "GOARCH": goarch}
-	flags := "-s -w"
-	if v := os.Getenv("VERSION"); v != "" {
-		flags += " -X main.version=" + v
-	}
-	return sh.RunWithV(env, "go", "build", "-trimpath", "-ldflags", flags, "-o", filepath.Join(dir, name), source)
+	return sh.RunV("go", append(arguments, "./...")...)
 }

@@ -65,8 +65,10 @@ type runningOutput struct {
 
 type runningInput struct {
 	unit    Unit
+	log     *slog.Logger
 	level   *slog.LevelVar
 	health  *health.Input
+	strays  string // the unknown settings that were logged
 	streams map[inputs.Key]*runningStream
 }
 
@@ -128,6 +130,7 @@ func (c *Component) applyOutput(wanted *Unit) {
 	}
 	wanted.Report(client.UnitStateConfiguring, configuringOutputText, nil)
 	log, level := unitLog(c.o.Log, wanted)
+	c.warn(log, wanted, "")
 	next := &runningOutput{
 		unit: *wanted, config: config, level: level, health: health.NewOutput(kindOf(wanted.Type), log, wanted.Report.health()),
 	}
@@ -142,6 +145,19 @@ func (c *Component) applyOutput(wanted *Unit) {
 	c.plug(out)
 	c.setOutput(next)
 	next.health.Redirect(wanted.Report.health())
+}
+
+// warn logs the settings of a unit that nobody knows. said is what was logged of it
+// before; the result is what has been now.
+func (c *Component) warn(log *slog.Logger, u *Unit, said string) string {
+	found := Strays(c.o.Input, *u)
+	text := strings.Join(found, "\n")
+	if text != said {
+		for _, s := range found {
+			log.Warn("unknown setting in the policy", "setting", s)
+		}
+	}
+	return text
 }
 
 func (c *Component) setOutput(next *runningOutput) {
@@ -173,10 +189,11 @@ func (c *Component) applyInput(ctx context.Context, u Unit) {
 		u.Report(client.UnitStateStarting, startingText, nil)
 		log, level := unitLog(c.o.Log, &u)
 		in = &runningInput{
-			level: level, health: health.NewInput(log, c.o.Input.Diagnose, u.Report.health()), streams: map[inputs.Key]*runningStream{},
+			log: log, level: level, health: health.NewInput(log, c.o.Input.Diagnose, u.Report.health()), streams: map[inputs.Key]*runningStream{},
 		}
 	}
 	in.level.Set(u.Level)
+	in.strays = c.warn(in.log, &u, in.strays)
 	c.locked(func() {
 		in.unit = u
 		c.inputs[u.key()] = in
@@ -247,6 +264,18 @@ func (c *Component) Wait() []error {
 		}
 	}
 	return errs
+}
+
+// Totals are the counters of all streams that run or have ended by themselves, for
+// each input by its id in the policy.
+func (c *Component) Totals() map[string]inputs.Counts {
+	totals := map[string]inputs.Counts{}
+	c.locked(func() {
+		for _, in := range c.inputs {
+			totals[in.unit.InputID] = in.health.Totals()
+		}
+	})
+	return totals
 }
 
 // canonical is a configuration in a form that is equal where the meaning is:

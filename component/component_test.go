@@ -61,6 +61,15 @@ func (denied) Error() string { return "denied" }
 
 var permissionMissing = &inputs.Condition{Name: "permission", Message: "{call}: permission missing ({code}); {remedy}"}
 
+func (s *scripted) Settings() []any { return []any{&scriptedKeys{}} }
+
+type scriptedKeys struct {
+	_ any `config:"bad"`
+	_ any `config:"say"`
+	_ any `config:"reads"`
+	_ any `config:"fault"`
+}
+
 func (s *scripted) Conditions() []*inputs.Condition { return []*inputs.Condition{permissionMissing} }
 
 func (s *scripted) Diagnose(err error) inputs.Diagnosis {

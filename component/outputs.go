@@ -8,6 +8,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -17,6 +18,7 @@ import (
 var outputs = []output.Kind{
 	elasticsearch.Kind,
 	shipper.Kind,
+	logstash.Kind,
 }
 
 // kindOf is the output of a unit's type, nil where there is none.

@@ -38,7 +38,7 @@ func TestEveryReasonHasARowInEveryOutput(t *testing.T) {
 
 func TestUnknownOutputNamesTheKnownOnes(t *testing.T) {
 	found := TryOutput(t.Context(), Unit{Type: "kafkaesque"}, nil)
-	if found.Problem != `type: output "kafkaesque" is not supported, want elasticsearch or shipper` {
+	if found.Problem != `type: output "kafkaesque" is not supported, want elasticsearch or shipper or logstash` {
 		t.Errorf("got %q", found.Problem)
 	}
 }
@@ -57,7 +57,7 @@ func TestFaultsOfSettingsAreTheProblem(t *testing.T) {
 // stored twice.
 func TestDiagnosticsTellWhetherAnOutputKnowsIDs(t *testing.T) {
 	sources := map[string]map[string]any{
-		"elasticsearch": {"hosts": []any{"http://127.0.0.1:9"}}, "shipper": {"server": "127.0.0.1:9"},
+		"elasticsearch": {"hosts": []any{"http://127.0.0.1:9"}}, "shipper": {"server": "127.0.0.1:9"}, "logstash": {"hosts": "127.0.0.1:9"},
 	}
 	for _, k := range outputs {
 		c := New(Options{Log: slog.New(slog.DiscardHandler), Level: new(slog.LevelVar)})

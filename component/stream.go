@@ -106,6 +106,7 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 		Once:        c.o.Once,
 		PollNow:     r.poll,
 		CollectFrom: r.again,
+		Overview:    func() []inputs.StreamStatus { return c.statusesOf(in) },
 		FirstPoll:   r.resume(former),
 		Grace:       Grace,
 	}

@@ -13,6 +13,8 @@ type Condition struct {
 	// the cause stays, and none holds a secret or what a tenant owns.
 	Message string
 	Clears  string // how it ends, for the documents
+	// Worked is a warning: the attempt was a success all the same, and counts as one.
+	Worked bool
 	// Lasting is trouble that may be over with the next try: a unit that was
 	// well shows it from the second failed poll in a row on.
 	Lasting bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,10 +28,38 @@ func ParseProxy(text Secret) (*url.URL, error) {
 
 // CheckSSL loads certificates and keys and tells what is wrong with them.
 func CheckSSL(t *tlscommon.Config) error {
+	if err := missingFiles(t); err != nil {
+		return err
+	}
 	if _, err := tlscommon.LoadTLSConfig(t, logp.NewNopLogger()); err != nil {
 		return SSLFault(t, err)
 	}
 	return nil
+}
+
+// missingFiles names the files that are not there, or may not be read.
+func missingFiles(t *tlscommon.Config) error {
+	if t == nil || !t.IsEnabled() {
+		return nil
+	}
+	type value struct{ setting, path string }
+	files := []value{{"certificate", t.Certificate.Certificate}}
+	for i, ca := range t.CAs {
+		files = append(files, value{fmt.Sprintf("certificate_authorities[%d]", i), ca})
+	}
+	var faults []string
+	for _, f := range files {
+		if !isPath(f.path) {
+			continue
+		}
+		if _, err := os.ReadFile(f.path); err != nil {
+			faults = append(faults, fmt.Sprintf("%s: %v", f.setting, err))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("ssl: %s; name a PEM file that this user can read, or give its text", strings.Join(faults, "; "))
 }
 
 // SSLFault is an error about ssl settings on one line, with the names of the

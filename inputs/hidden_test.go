@@ -1,6 +1,8 @@
 package inputs_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,17 +30,23 @@ func TestProxyIsNotQuoted(t *testing.T) {
 
 // TestSSLIsNotQuoted: the name of a file is told, anything else is not.
 func TestSSLIsNotQuoted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "such.pem") // is there, and is no certificate
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	const key = "MIIEsecret0\nAAAAsecret1\n-----END PRIVATE KEY-----"
 	for name, c := range map[string]tlscommon.Config{
 		"key":         {Certificate: tlscommon.CertificateConfig{Certificate: "/no/such.pem", Key: key}},
 		"certificate": {Certificate: tlscommon.CertificateConfig{Certificate: key, Key: "/no/such.key"}},
 		"authority":   {CAs: []string{key, "/no/such.pem"}},
+		"key, file":   {Certificate: tlscommon.CertificateConfig{Certificate: file, Key: key}},
+		"authority 2": {CAs: []string{key, file}},
 	} {
 		err := inputs.CheckSSL(&c)
 		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "ssl: ") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if name != "certificate" && err != nil && !strings.Contains(err.Error(), "/no/such.pem") {
+		if name != "certificate" && name != "key, file" && err != nil && !strings.Contains(err.Error(), "such.pem") {
 			t.Errorf("%s: the file is not named: %v", name, err)
 		}
 	}

@@ -91,6 +91,8 @@ type Counts struct {
 	Unknown     int       // members the API sent that are not known here, counted per document
 	Newest      time.Time // newest record's time
 	Quota       *Quota    // what was left at the last call; nil where it is not known
+	// CredentialsEnd is when secret or certificate end; zero where that is not known.
+	CredentialsEnd time.Time
 	// Backlog is how far behind the present reading is while records of long ago
 	// are being read; 0 when it is not. It replaces the former value.
 	Backlog time.Duration
@@ -127,6 +129,9 @@ type Env struct {
 	// CollectFrom asks a stream to collect again from a time, at its next poll:
 	// what it published since is published once more. It may be nil.
 	CollectFrom <-chan time.Time
+	// Overview tells how the streams of the same unit are, this one among them.
+	// It may be nil.
+	Overview func() []StreamStatus
 	// FirstPoll is the time before which the first poll does not begin; zero
 	// means at once. A restarted stream keeps the rhythm of its polls by it.
 	FirstPoll time.Time
@@ -175,6 +180,7 @@ type Trial struct {
 	Newest     time.Time // of the newest record; zero where it is not known
 	LeftOut    []string  // what the API refuses of a poll's query, which does without it
 	Quota      Quota     // left after the try
+	Notes      []string  // on the credentials and what comes, for people; a stream's may be equal to another's
 	Limits     string    // what the answer said about limits; normally empty
 	Err        error     // what is in the way; nil where the stream can collect
 }
@@ -195,6 +201,9 @@ type Input interface {
 	// included, stand in the stream; the error is for a unit of which no streams
 	// can be told. Streams with enabled: false are left out.
 	Streams(u Unit) ([]Stream, error)
+	// Settings point to the structs whose config tags declare the settings of an input
+	// and its streams (inputs/policy).
+	Settings() []any
 	// Conditions are the rows that the input brings to the health truth table, in
 	// the order of the documents.
 	Conditions() []*Condition

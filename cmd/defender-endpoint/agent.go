@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"github.com/gofrs/uuid/v5"
@@ -25,7 +24,7 @@ details to its standard input; there were none. To try it by hand:
   defender-endpoint --help             everything else`
 
 // underAgent serves the agent that spawned this process.
-func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
+func underAgent(ctx context.Context, stdin *os.File, s settings) error {
 	if term.IsTerminal(int(stdin.Fd())) {
 		return &exitError{2, errors.New(byHand)}
 	}
@@ -38,13 +37,13 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 	}
 	level := new(slog.LevelVar)
 	log := newLog(os.Stderr, level)
-	cursors, err := openCursors(log, dataPath)
+	cursors, err := openCursors(log, s.dataPath())
 	if err != nil {
 		return err
 	}
 	defer cursors.close()
 	c := component.New(component.Options{
-		Input:    newInput(dataPath),
+		Input:    newInput(s.dataPath()),
 		Cursors:  cursors,
 		Log:      log,
 		Level:    level,
@@ -52,8 +51,12 @@ func underAgent(ctx context.Context, stdin *os.File, dataPath string) error {
 		OnOutput: cursors.onOutput,
 	})
 	log.Info("started", "version", version)
+	for _, stray := range s.strays() {
+		log.Warn("unknown setting on the command line", "setting", stray)
+	}
 	defer log.Info("stopped")
 	defer followUpgrades(ctx, log)()
+	defer watching{c.Overview, cursors.dir, os.Getenv(metricsVariable), log}.start(ctx)()
 	return component.RunUnderAgent(ctx, v2, c)
 }
 
@@ -75,16 +78,4 @@ func agentOf(v2 client.V2) func() inputs.Agent {
 		}
 		return a
 	}
-}
-
-// dataPath finds path.data among -E settings; without it state lives in a
-// folder beside where the process was started.
-func dataPath(settings []string) string {
-	path := "defender-endpoint-state"
-	for _, s := range settings {
-		if v, ok := strings.CutPrefix(s, "path.data="); ok {
-			path = v
-		}
-	}
-	return path
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,15 +43,21 @@ collect and that the output would take its documents.`,
 
 // check tries a policy's streams and output, and prints what it found.
 func check(ctx context.Context, path string, out io.Writer) error {
-	units, err := readPolicy(path)
+	policy, err := readPolicy(path)
 	if err != nil {
 		return err
+	}
+	for _, warning := range policy.Warnings {
+		fmt.Fprintln(out, "warning: "+warning)
 	}
 	input := defender.New(version)
 	var trials []component.StreamTrial
 	var faults []error
 	var output component.Unit
-	for _, u := range units {
+	for _, u := range policy.Units {
+		for _, stray := range component.Strays(input, u) {
+			faults = append(faults, fmt.Errorf("%s: %s", unitName(u), stray))
+		}
 		if u.Output {
 			output = u
 			continue
@@ -85,19 +90,30 @@ func check(ctx context.Context, path string, out io.Writer) error {
 	return errors.Join(faults...)
 }
 
+// unitName is how a policy's writer calls a unit.
+func unitName(u component.Unit) string {
+	if u.Output {
+		return "output"
+	}
+	return "input " + u.InputID
+}
+
 // printable keeps from a terminal what is neither a character to be seen nor a
 // line's end: versions, roles and limits are what the other side wrote.
 type printable struct{ io.Writer }
 
 func (p printable) Write(b []byte) (int, error) {
-	clean := bytes.Map(func(r rune) rune {
+	_, err := io.WriteString(p.Writer, visible(string(b)))
+	return len(b), err
+}
+
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsPrint(r) {
 			return r
 		}
 		return ' '
-	}, b)
-	_, err := p.Writer.Write(clean)
-	return len(b), err
+	}, text)
 }
 
 // printTrials prints a row per stream.
@@ -110,6 +126,15 @@ func printTrials(out io.Writer, trials []component.StreamTrial) {
 			when(t.Newest), calls(t.Trial), result(t.Trial))
 	}
 	_ = w.Flush() // to a terminal
+	told := map[string]bool{}
+	for _, t := range trials {
+		for _, note := range t.Notes {
+			if !told[note] {
+				fmt.Fprintf(out, "  %s\n", note)
+			}
+			told[note] = true
+		}
+	}
 }
 
 func printOutput(out io.Writer, kind string, found component.OutputTrial) {
@@ -119,6 +144,7 @@ func printOutput(out io.Writer, kind string, found component.OutputTrial) {
 		text = "not tried: " + found.Skipped
 	case found.Problem != "":
 		text = "in trouble"
+	case found.Unasked:
 	case found.Known:
 		text += ", may write to every data stream"
 	default:

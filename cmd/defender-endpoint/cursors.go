@@ -15,6 +15,7 @@ import (
 type cursors struct {
 	inputs.Cursors
 	onOutput func(output.Output) // nil unless they are kept behind the output
+	dir      string              // state directory; "" where there is none
 	close    func()
 }
 
@@ -25,13 +26,13 @@ func openCursors(log *slog.Logger, dataPath string) (*cursors, error) {
 	if checkpoint.IsAgentless(os.Getenv, defender.Type) {
 		log.Info("checkpoints are kept in Elasticsearch")
 		store := checkpoint.NewElasticsearch()
-		return &cursors{checkpoint.KeepUnsaved(store), behind(store), func() {}}, nil
+		return &cursors{checkpoint.KeepUnsaved(store), behind(store), "", func() {}}, nil
 	}
 	files, err := checkpoint.Open(dataPath)
 	if err != nil {
 		return nil, fmt.Errorf("open checkpoints: %w", err)
 	}
-	return &cursors{checkpoint.KeepUnsaved(files), nil, func() { _ = files.Close() }}, nil
+	return &cursors{checkpoint.KeepUnsaved(files), nil, dataPath, func() { _ = files.Close() }}, nil
 }
 
 // behind lets a store use the output's Elasticsearch, where that is one.

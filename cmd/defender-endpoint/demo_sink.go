@@ -13,6 +13,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 )
 
@@ -28,6 +29,7 @@ type demoSink struct {
 var demoSinks = map[string]func(context.Context, io.Writer) (*demoSink, error){
 	"elasticsearch": newElasticsearchSink,
 	"shipper":       newShipperSink,
+	"logstash":      newLogstashSink,
 }
 
 func newDemoSink(ctx context.Context, outputType string, stdout io.Writer) (*demoSink, error) {
@@ -123,5 +125,44 @@ func newShipperSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 			return stats.Stored, stats.Duplicates
 		},
 		close: func() { shipper.Close() },
+	}, nil
+}
+
+func newLogstashSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
+	logstash, err := logstashtest.New(logstashtest.Options{
+		Security: logstashtest.ClientCertificates, CountOnly: true,
+		OnDocument: func(d logstashtest.Document) { _, _ = stdout.Write(append(d.JSON, '\n')) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := logstash.Start(); err != nil {
+		return nil, err
+	}
+	settings, err := logstash.Settings()
+	if err != nil {
+		logstash.Stop()
+		return nil, err
+	}
+	return &demoSink{
+		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: settings},
+		wait: func(ctx context.Context, documents int) error {
+			for {
+				stats, changed := logstash.Stats()
+				if stats.Stored >= documents {
+					return nil
+				}
+				select {
+				case <-changed:
+				case <-ctx.Done():
+					return fmt.Errorf("wait for documents: %w", ctx.Err())
+				}
+			}
+		},
+		result: func() (int, int) {
+			stats, _ := logstash.Stats()
+			return stats.Stored, stats.Duplicates
+		},
+		close: logstash.Stop,
 	}, nil
 }

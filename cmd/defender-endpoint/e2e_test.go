@@ -86,13 +86,14 @@ func measured(t *testing.T) {
 // rig is a tenant, an agent and what the outputs lead to.
 type rig struct {
 	*testing.T
-	ctx    context.Context
-	tenant *defendertest.Tenant
-	api    string
-	agent  *agenttest.Agent
-	dir    string // path.data
-	es     *elasticsearchtest.Server
-	esURL  string
+	ctx     context.Context
+	tenant  *defendertest.Tenant
+	api     string
+	agent   *agenttest.Agent
+	dir     string // path.data
+	es      *elasticsearchtest.Server
+	esURL   string
+	environ []string // beside that of the test
 }
 
 func newRig(t *testing.T, o defendertest.Options) *rig {
@@ -136,6 +137,7 @@ func (r *rig) input(settings map[string]any) agenttest.Unit {
 		"data_stream": map[string]any{"namespace": "default"},
 		"tenant_id":   defendertest.TenantID, "client_id": defendertest.ClientID, "client_secret": defendertest.ClientSecret,
 		"url": r.api, "login_url": r.api, "interval": "1s", "batch_size": 50.0,
+		"calls_per_minute":            100_000.0, // the pace has tests of its own
 		"__mark_redact_client_secret": true,
 		"streams": []any{map[string]any{
 			"id": "log-1", "data_stream": map[string]any{"type": "logs", "dataset": "microsoft_defender_endpoint.log"},
@@ -161,7 +163,7 @@ func (r *rig) set(units ...agenttest.Unit) {
 
 func (r *rig) start() {
 	r.Helper()
-	if err := r.agent.Start(r.ctx, exec.CommandContext(r.ctx, binary)); err != nil {
+	if err := r.agent.Start(r.ctx, r.command()); err != nil {
 		r.Fatal(err)
 	}
 }

@@ -286,6 +286,17 @@ func (a *alertAssets) raised() map[string]map[string]bool {
 // latest are the states that a transform would keep, by its key's first fields.
 func (a *alertAssets) latest(name string) map[string][]string {
 	a.Helper()
+	all := map[string][]string{}
+	for _, f := range a.kept(name, nil) {
+		all[f.name()] = append(all[f.name()], f.status())
+	}
+	return all
+}
+
+// kept are the documents that a transform would keep, one for each key. now, if
+// set, takes the place of the clock in its query.
+func (a *alertAssets) kept(name string, now func(expression string) string) []found {
+	a.Helper()
 	b, err := os.ReadFile(filepath.Join(repository, "spec/package/elasticsearch/transform", name, "transform.yml"))
 	if err != nil {
 		a.Fatal(err)
@@ -303,11 +314,31 @@ func (a *alertAssets) latest(name string) map[string][]string {
 	if err := yaml.Unmarshal(b, &transform); err != nil {
 		a.Fatal(err)
 	}
-	all, l := map[string][]string{}, transform.Latest
-	for _, f := range a.combinations(transform.Source.Index, transform.Source.Query, l.UniqueKey, map[string]any{l.Sort: "desc"}, true) {
-		all[f.name()] = append(all[f.name()], f.status())
+	var query any = transform.Source.Query
+	if now != nil {
+		query = replaced(query, now)
 	}
-	return all
+	l := transform.Latest
+	return a.combinations(transform.Source.Index, query, l.UniqueKey, map[string]any{l.Sort: "desc"}, true)
+}
+
+// replaced is a query with other texts in the place of those that speak of now.
+func replaced(query any, now func(string) string) any {
+	switch q := query.(type) {
+	case string:
+		if strings.HasPrefix(q, "now") {
+			return now(q)
+		}
+	case []any:
+		for i := range q {
+			q[i] = replaced(q[i], now)
+		}
+	case map[string]any:
+		for name := range q {
+			q[name] = replaced(q[name], now)
+		}
+	}
+	return query
 }
 
 // status is the state of an alert or of a machine action.

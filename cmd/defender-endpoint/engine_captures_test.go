@@ -20,14 +20,33 @@ func (f *feed) captures() {
 	})
 }
 
-// tenant adds the some 6,000 documents of a simulated tenant.
+// tenant adds the some 20,000 documents of a simulated tenant: of assessments the
+// rows of lists, of files and of changes.
 func (f *feed) tenant() {
-	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300})
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1800, Machines: 400, Actions: 300, Vulnerabilities: 8, Configurations: 5, Baselines: 5})
 	for name, resource := range map[string]defendertest.Resource{
 		"alert": defendertest.Alerts, "machine": defendertest.Machines, "machine_action": defendertest.MachineActions,
 	} {
 		for _, record := range list(f, tenant, resource.String()) {
 			f.add(name, usual, "tenant/"+name, record)
+		}
+	}
+	for _, change := range []func(...int) error{tenant.FixFindings, tenant.FindAgain, tenant.MoveFindings} {
+		if err := change(1, 20, 300); err != nil {
+			f.Fatal(err)
+		}
+	}
+	for body := range tenant.ChangeBodies(defendertest.Vulnerabilities) {
+		f.add("vulnerability", usual, "tenant/changes", []byte(body))
+	}
+	for name, assessment := range map[string]defendertest.Assessment{
+		"vulnerability": defendertest.Vulnerabilities, "configuration": defendertest.Configurations,
+		"baseline": defendertest.Baselines, "information_gathering": defendertest.Gathered,
+	} {
+		for _, files := range []bool{false, true} {
+			for body := range tenant.RowBodies(assessment, files) {
+				f.add(name, usual, "tenant/"+name, []byte(body))
+			}
 		}
 	}
 }

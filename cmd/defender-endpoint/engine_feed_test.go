@@ -22,9 +22,14 @@ const (
 )
 
 // datasetOf has the data streams of the resources by name.
-var datasetOf = map[string]string{
-	"alert": defender.Type + ".log", "machine": defender.Type + ".machine", "machine_action": defender.Type + ".machine_action",
-}
+var datasetOf = func() map[string]string {
+	all := map[string]string{}
+	for _, name := range defender.ResourceNames() {
+		all[name] = defender.Type + "." + name
+	}
+	all["alert"] = defender.Type + ".log"
+	return all
+}()
 
 // engineAgent is the agent of documents that an engine gets.
 var engineAgent = inputs.Agent{ID: "agent-id", Name: "collector.example", Type: "defender-endpoint", Version: "9.5.2", EphemeralID: "ephemeral-id"}
@@ -99,6 +104,7 @@ func ways() []way {
 						map[string]any{
 							"evidence": evidence, "timestamp_source": timestamp,
 							"preserve_original_event": original, "preserve_duplicate_custom_fields": duplicates,
+							"software_without_cve": evidence == "whole",
 						},
 					})
 				}

@@ -118,7 +118,7 @@ func encode(t testing.TB, v any) []byte {
 }
 
 var (
-	split = way{"evidence=split", map[string]any{"evidence": "split", "preserve_duplicate_custom_fields": true}}
+	split = way{"evidence=split", map[string]any{"evidence": "split", "preserve_duplicate_custom_fields": true, "software_without_cve": true}}
 	whole = way{"evidence=whole", map[string]any{"evidence": "whole", "preserve_duplicate_custom_fields": true}}
 )
 
@@ -190,6 +190,8 @@ func (f *feed) unknown() {
 			places["ipAddresses"] = `{"id":"x","ipAddresses":[{"ipAddress":"10.0.0.1"%}]}`
 		case "machine_action":
 			places["relatedFileInfo"] = `{"id":"x","relatedFileInfo":{"fileIdentifier":"f"%}}`
+		case "information_gathering":
+			places["deviceGatheredInfo"] = `{"DeviceId":"x","DeviceGatheredInfo":{"AvMode":"0"%}}`
 		}
 		for place, record := range places {
 			put := func(w way, source, members string) {

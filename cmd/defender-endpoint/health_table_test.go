@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the health table into the documen
 // TestHealthTableIsInTheDocuments: they show what the code does.
 func TestHealthTableIsInTheDocuments(t *testing.T) {
 	for _, path := range []string{
-		"../../README.md", "../../spec/package/_dev/build/docs/troubleshooting.md", "../../spec/package/docs/troubleshooting.md",
+		"../../component/HEALTH.md", "../../spec/package/_dev/build/docs/troubleshooting.md", "../../spec/package/docs/troubleshooting.md",
 	} {
 		b, err := os.ReadFile(path)
 		if err != nil {

@@ -1,12 +1,15 @@
 package main_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,9 +23,11 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/identitytest"
 )
 
 // faultCase is one way to bring a condition about and to end it.
@@ -47,11 +52,33 @@ type faultCase struct {
 // faultRig is a rig for one case.
 type faultRig struct {
 	*rig
-	gate    *gate
-	es      *elasticsearchtest.Server
-	shipper *shippertest.Server
-	tls     *httptest.Server
-	proxy   string
+	gate     *gate
+	es       *elasticsearchtest.Server
+	shipper  *shippertest.Server
+	logstash *logstashtest.Server
+	tls      *httptest.Server
+	proxy    string
+
+	certificate *identitytest.Certificate
+	service     *identitytest.Service
+}
+
+// forgetCalls removes what is saved of calls, and of how long to wait for the next.
+func (f *faultRig) forgetCalls() {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join(f.dir, "cursors", "*.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(b, []byte("|calls|")) {
+			err = os.Remove(file)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
 }
 
 // gate stands before the tenant and can cut connections.
@@ -122,7 +149,7 @@ func TestHealthTruthTable(t *testing.T) {
 		rows[c.Name] = c
 	}
 	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, networkCases, collectingCases, outputCases} {
+	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases, logstashCases} {
 		cases = append(cases, group...)
 	}
 	driven := map[string]bool{}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -89,7 +90,7 @@ func withAgent(cmd *cobra.Command, o home.Options, do func(context.Context, home
 	}
 	o.Out = printable{cmd.OutOrStdout()}
 	err = do(cmd.Context(), home.Component{
-		Name: componentName, Input: defender.Type, Version: version, Binary: path, Spec: spec.Component,
+		Name: componentName, Input: defender.Type, Version: version, Binary: path, Spec: spec.For(runtime.GOOS, runtime.GOARCH),
 	}, o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), componentName+" "), err)

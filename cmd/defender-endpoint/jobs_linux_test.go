@@ -34,8 +34,17 @@ func runJob(t *testing.T, api, es, stream string, settings ...string) (cost, str
 	for _, s := range settings {
 		text += "        " + s + "\n"
 	}
+	c, stderr, _ := runPolicy(t, text)
+	return c, stderr
+}
+
+// runPolicy runs a policy once, in a process that is measured. The state is that of
+// path.data.
+func runPolicy(t *testing.T, text string) (c cost, log, state string) {
+	t.Helper()
 	dir, file := writePolicy(t, text)
-	cmd := exec.Command(binary, "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
+	state = filepath.Join(dir, "state")
+	cmd := exec.Command(binary, "run", "-c", file, "--once", "-E", "path.data="+state)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -45,7 +54,7 @@ func runJob(t *testing.T, api, es, stream string, settings ...string) (cost, str
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, stderr.String())
 	}
-	return cost{peak, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, stderr.String()
+	return cost{peak, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, stderr.String(), state
 }
 
 func expectJob(t *testing.T, p *peer, stream string, documents int, settings ...string) cost {

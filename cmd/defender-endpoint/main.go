@@ -10,10 +10,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/defender-endpoint/defender-endpoint/spec"
 )
 
-// version is the release; builds set it with -ldflags "-X main.version=...".
-var version = "0.1.0-dev"
+// version is the release's; its builds set it with -ldflags "-X main.version=...".
+var version = spec.Version + "-dev"
 
 // exitError is an error with an exit code of its own.
 type exitError struct {
@@ -28,20 +30,61 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	limitMemory()
-	err := newRoot().ExecuteContext(ctx)
+	signal.Ignore(syscall.SIGPIPE) // writing tells of it
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &standardOutput{Writer: os.Stdout, failed: cancel}
+	root := newRoot()
+	root.SetOut(out)
+	if cmd, _, err := root.Find(os.Args[1:]); err == nil && cmd != root {
+		context.AfterFunc(ctx, stop) // a person's second Ctrl-C ends the program at once
+	}
+	err := root.ExecuteContext(ctx)
+	if out.err != nil { // everything else follows from it
+		err = &exitError{exitFailed, out.reason()}
+	}
 	if err == nil {
 		return
 	}
 	fmt.Fprintln(printable{os.Stderr}, "defender-endpoint: "+err.Error())
-	var exit *exitError
-	if errors.As(err, &exit) {
-		os.Exit(exit.code)
+	os.Exit(exitCode(ctx, err))
+}
+
+// Exit codes, beside 0.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as a shell has it of Ctrl-C
+)
+
+func exitCode(ctx context.Context, err error) int {
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		return exit.code
 	}
-	os.Exit(1)
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// usage is an error of what stands on the command line.
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// policyFlag is -c of all commands that read a policy.
+func policyFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVarP(path, "config", "c", "", "policy file, in the shape of a standalone elastic-agent.yml")
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml") // the flag exists
+}
+
+// complete makes shells complete the values of a flag.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 }
 
 func newRoot() *cobra.Command {
-	var settings []string
+	var settings settings
 	root := &cobra.Command{
 		Use:   "defender-endpoint",
 		Short: "Collect Microsoft Defender for Endpoint data under Elastic Agent",
@@ -56,11 +99,11 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 			if len(args) > 0 {
 				return &exitError{2, fmt.Errorf("unknown command %q; see defender-endpoint --help", args[0])}
 			}
-			return underAgent(cmd.Context(), os.Stdin, dataPath(settings))
+			return underAgent(cmd.Context(), os.Stdin, settings)
 		},
 	}
-	root.PersistentFlags().StringArrayVarP(&settings, "E", "E", nil, "setting as Elastic Agent passes it; path.data=DIR is where state lives")
-	root.AddCommand(newRun(&settings), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
+	settings.flag(root)
+	root.AddCommand(newRun(), newStatus(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
 	return root
 }
 

@@ -2,61 +2,90 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+	"github.com/defender-endpoint/defender-endpoint/inputs/explain"
+	"github.com/defender-endpoint/defender-endpoint/inputs/records"
 )
 
-// maxLine bounds a record on standard input, bytes: what the collector reads
-// from the API at most.
-const maxLine = 16 << 20
+// mapOptions are the command's flags.
+type mapOptions struct {
+	resource                       string
+	settings                       []string
+	agent, strict, pretty, explain bool
+}
 
 func newMap() *cobra.Command {
-	var resource string
-	var options []string
-	var agent, strict bool
+	var o mapOptions
 	cmd := &cobra.Command{
-		Use:   "map --resource " + strings.Join(defender.ResourceNames(), "|"),
+		Use:   "map --resource " + strings.Join(defender.ResourceNames(), "|") + " [file]...",
 		Short: "Map records to documents offline, with the production mapping",
-		Long: `map reads records from standard input, one JSON object a line, as the API gives them or
-as Elastic's fixtures hold them, and writes their documents to standard output, one a line.
-A line that cannot be mapped gives a pipeline_error document with the original.`,
-		Example: `  defender-endpoint map --resource alert < alerts.ndjson > documents.ndjson
-  defender-endpoint map --resource alert --option evidence=whole --option preserve_original_event=true < alerts.ndjson`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := optionsOf(options)
-			if err != nil {
-				return &exitError{2, err}
-			}
-			var who inputs.Agent
-			if agent {
-				who = standalone()()
-			}
-			m, err := defender.NewMapper(resource, settings, who)
-			if err != nil {
-				return &exitError{2, fmt.Errorf("map: %w", err)}
-			}
-			bad, err := mapLines(m, cmd.InOrStdin(), cmd.OutOrStdout())
-			if err == nil && strict && bad > 0 {
-				err = fmt.Errorf("map: %d records could not be mapped cleanly", bad)
-			}
-			return err
+		Long: `map reads records from files, or from standard input, and writes their documents to
+standard output, one a line. It takes what there is: one JSON object, over one line or
+many, one a line, a list, a page of the API ({"value": [...]}), each also in gzip.
+What cannot be mapped gives a pipeline_error document with the original.`,
+		Example: `  defender-endpoint map --resource alert alerts.json
+  defender-endpoint map --resource machine --pretty < machine.json
+  defender-endpoint map --resource alert --explain alert.json
+  defender-endpoint map --resource alert --option evidence=whole --option preserve_original_event=true < alerts.ndjson.gz`,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			return mapFiles(cmd, o, files)
 		},
 	}
-	cmd.Flags().StringVar(&resource, "resource", "", "what the records are")
-	cmd.Flags().StringArrayVar(&options, "option", nil, "a stream's setting as name=value; may be given again")
-	cmd.Flags().BoolVar(&agent, "agent", false, "add the fields that name the collector")
-	cmd.Flags().BoolVar(&strict, "strict", false, "exit 1 if a record could not be mapped cleanly")
+	cmd.Flags().StringVar(&o.resource, "resource", "", "what the records are: "+strings.Join(defender.ResourceNames(), ", "))
+	cmd.Flags().StringArrayVar(&o.settings, "option", nil, "a stream's setting as name=value; may be given again")
+	cmd.Flags().BoolVar(&o.agent, "agent", false, "add the fields that name the collector")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit 1 if a record could not be mapped cleanly")
+	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "write each document over many lines")
+	cmd.Flags().BoolVar(&o.explain, "explain", false, "tell of each field from which members of the record it comes, in place of the document")
+	complete(cmd, "resource", defender.ResourceNames()...)
 	return cmd
+}
+
+func mapFiles(cmd *cobra.Command, o mapOptions, files []string) error {
+	settings, err := optionsOf(o.settings)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	for _, stray := range component.Strays(defender.New(version), component.Unit{Source: settings}) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "defender-endpoint: warning: --option "+stray)
+	}
+	var who inputs.Agent
+	if o.agent {
+		who = collector()()
+	}
+	mapper, err := defender.NewMapper(o.resource, settings, who)
+	if err != nil {
+		return usage("map: %w", err)
+	}
+	m := &recordMapper{mapper: mapper, out: bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16), mapOptions: o}
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	for _, file := range files {
+		if err := m.file(file, cmd.InOrStdin()); err != nil {
+			return errors.Join(fmt.Errorf("map: %w", err), m.out.Flush())
+		}
+	}
+	if err := m.out.Flush(); err != nil {
+		return fmt.Errorf("write documents: %w", err)
+	}
+	if o.strict && m.bad > 0 {
+		return fmt.Errorf("map: %d of %d records could not be mapped cleanly; error.message of their documents names what", m.bad, m.records)
+	}
+	return nil
 }
 
 func optionsOf(options []string) (map[string]any, error) {
@@ -71,32 +100,88 @@ func optionsOf(options []string) (map[string]any, error) {
 	return settings, nil
 }
 
-// mapLines maps every line and counts those that were not clean.
-func mapLines(m *defender.Mapper, in io.Reader, out io.Writer) (bad int, err error) {
-	w := bufio.NewWriterSize(out, 1<<16)
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 1<<16), maxLine)
-	var body []byte
-	emit := func(d *ecs.Document) error {
-		body = append(d.AppendJSON(body[:0]), '\n')
-		_, err := w.Write(body)
+// recordMapper maps records and writes what was asked for.
+type recordMapper struct {
+	mapOptions
+	mapper       *defender.Mapper
+	out          *bufio.Writer
+	body         jsontext.Value
+	records, bad int
+}
+
+// file maps the records of a file; "-" is standard input.
+func (m *recordMapper) file(name string, stdin io.Reader) error {
+	if name == "-" {
+		return records.Each(stdin, m.record)
+	}
+	f, err := os.Open(name) //nolint:gosec // the operator's own file
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no such file; name one that has records, or give them on standard input", name)
+	}
+	if err != nil {
+		return fmt.Errorf("read records: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return fmt.Errorf("%s: is a directory; name the files in it, such as %s", name, name+string(os.PathSeparator)+"*.json")
+	}
+	if err := records.Each(f, m.record); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (m *recordMapper) record(record []byte) error {
+	m.records++
+	if m.explain {
+		return m.tell(record)
+	}
+	clean, err := m.mapper.Map(record, m.write)
+	if err != nil {
+		return fmt.Errorf("write documents: %w", err)
+	}
+	if !clean {
+		m.bad++
+	}
+	return nil
+}
+
+func (m *recordMapper) write(d *ecs.Document) error {
+	m.body = d.AppendJSON(m.body[:0])
+	if m.pretty {
+		if err := m.body.Indent(jsontext.WithIndent("  ")); err != nil {
+			return fmt.Errorf("indent a document: %w", err)
+		}
+	}
+	_, err := m.out.Write(append(m.body, '\n'))
+	return err
+}
+
+// tell writes where the fields of a record's documents come from.
+func (m *recordMapper) tell(record []byte) error {
+	documents, err := explain.Explain(m.all, record)
+	if errors.Is(err, explain.ErrTooMany) {
+		fmt.Fprintf(m.out, "record %d: %s\n", m.records, err)
+	} else if err != nil {
 		return err
 	}
-	for lines.Scan() {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		clean, err := m.Map(line, emit)
-		if err != nil {
-			return bad, fmt.Errorf("write documents: %w", err)
-		}
-		if !clean {
-			bad++
+	if _, clean, _ := m.all(record); !clean {
+		m.bad++
+	}
+	for i, fields := range documents {
+		fmt.Fprintf(m.out, "record %d, document %d\n", m.records, i+1)
+		if err := explain.Print(m.out, fields); err != nil {
+			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return bad, errors.Join(fmt.Errorf("read records: %w", err), w.Flush())
-	}
-	return bad, w.Flush()
+	return nil
+}
+
+// all maps a record for explain.
+func (m *recordMapper) all(record []byte) (documents []jsontext.Value, clean bool, err error) {
+	clean, err = m.mapper.Map(record, func(d *ecs.Document) error {
+		documents = append(documents, d.AppendJSON(nil))
+		return nil
+	})
+	return documents, clean, err
 }

@@ -30,7 +30,9 @@ type peer struct {
 // startPeer starts a peer that ends with the test.
 func startPeer(tb testing.TB, o defendertest.Options) *peer {
 	tb.Helper()
-	options, err := json.Marshal(struct{ Alerts, Machines, EvidencePerAlert, PageSize int }{o.Alerts, o.Machines, o.EvidencePerAlert, o.PageSize})
+	options, err := json.Marshal(struct{ Alerts, Machines, EvidencePerAlert, PageSize, Vulnerabilities, RowsPerFile int }{
+		o.Alerts, o.Machines, o.EvidencePerAlert, o.PageSize, o.Vulnerabilities, o.RowsPerFile,
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -70,17 +70,16 @@ func (r *rig) levels(unit string) map[string]int {
 func TestLogLevelIsTheUnitsOwn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 33, Alerts: 10})
-	quick := map[string]any{"calls_per_minute": 100_000.0} // the pace has tests of its own
-	second := r.input(quick)
+	second := r.input(nil)
 	second.ID += "-2"
 	second.Config["id"], second.Config["data_stream"] = "defender-2", map[string]any{"namespace": "second"}
-	r.set(r.input(quick), second, elasticsearchUnit(r.esURL))
+	r.set(r.input(nil), second, elasticsearchUnit(r.esURL))
 	r.start()
 	r.waitHealthy()
 	if l := r.levels(inputID); l["debug"] > 0 {
 		t.Errorf("level info, and %d debug lines", l["debug"])
 	}
-	loud := r.input(quick)
+	loud := r.input(nil)
 	loud.LogLevel = "debug"
 	r.set(loud, second, elasticsearchUnit(r.esURL))
 	r.eventually("debug lines of the unit", func() bool { return r.levels(inputID)["debug"] > 2 })
@@ -92,7 +91,7 @@ func TestLogLevelIsTheUnitsOwn(t *testing.T) {
 			t.Error("a log level restarted the unit")
 		}
 	}
-	r.set(r.input(quick), second, elasticsearchUnit(r.esURL))
+	r.set(r.input(nil), second, elasticsearchUnit(r.esURL))
 	r.eventually("the level is info again", func() bool {
 		before := r.levels(inputID)["debug"]
 		polls := len(r.tenant.Requests())

@@ -24,7 +24,7 @@ const (
 
 func soakRows() []row {
 	var rows []row
-	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), clockRows(), elasticsearchRows(), shipperRows(), stateRows(), agentlessRows(), rolloverRows(), peerRows(), hostileRows()} {
+	for _, group := range [][]row{killRows(), dataRows(), serverRows(), throttleRows(), identityRows(), clockRows(), elasticsearchRows(), shipperRows(), stateRows(), agentlessRows(), rolloverRows(), peerRows(), hostileRows(), assessmentRows()} {
 		rows = append(rows, group...)
 	}
 	return rows

@@ -52,6 +52,7 @@ type row struct {
 	// unserved says that one alert, id "poison", cannot be served: a document
 	// stands for it, which is more than is asked for of the others.
 	unserved bool
+	streams  []string // of assessments, in place of the usual ones
 	run      func(*soak)
 }
 
@@ -67,6 +68,7 @@ type soak struct {
 	output  agenttest.Unit
 	running bool
 	kills   int
+	rows    map[string]bool // of assessments: what is to be stored
 }
 
 // result is a row of the table.
@@ -399,8 +401,12 @@ func documentsOf(record string) int {
 	return max(1, len(r.Evidence))
 }
 
-// truth are the records as the API returns them now, of all tenants.
+// truth are the records as the API returns them now, of all tenants, or the rows of
+// assessments that the row expects.
 func (s *soak) truth() map[string]bool {
+	if s.streams != nil {
+		return s.rows
+	}
 	records := map[string]bool{}
 	for _, tenant := range append(s.others, s.tenant) {
 		for _, resource := range defendertest.Resources() {

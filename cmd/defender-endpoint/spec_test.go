@@ -39,7 +39,7 @@ func TestSpecFitsTheCode(t *testing.T) {
 	if in.Name != defender.Type || in.Description == "" || in.Command == nil {
 		t.Errorf("input %+v", in)
 	}
-	if !slices.Equal(in.Outputs, []string{"elasticsearch"}) || !slices.Equal(in.Shippers, []string{"shipper"}) {
+	if !slices.Equal(in.Outputs, []string{"elasticsearch", "logstash"}) || !slices.Equal(in.Shippers, []string{"shipper"}) {
 		t.Errorf("outputs %v, shippers %v", in.Outputs, in.Shippers)
 	}
 	for _, p := range in.Platforms {

@@ -204,7 +204,7 @@ func TestChangeOfTagsKeepsTheRhythm(t *testing.T) {
 func TestBadStreamsFailAlone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 85, Alerts: 20})
-	unknown, bad := stream("news-1", "vulnerability"), stream("machine-1", "machine")
+	unknown, bad := stream("news-1", "news"), stream("machine-1", "machine")
 	bad["interval"], bad["evidence"] = "10ms", "both"
 	r.set(r.input(map[string]any{"streams": []any{unknown, stream("log-1", "log"), bad}}), elasticsearchUnit(r.esURL))
 	r.start()

@@ -81,9 +81,13 @@ func (f *Files) own() error {
 		return fmt.Errorf("open state lock: %w", err)
 	}
 	if err := tryLock(lock); err != nil {
-		lock.Close()
+		defer lock.Close()
+		if errors.Is(err, ErrLocked) {
+			return fmt.Errorf("%s: %w%s; stop it, or give this one another directory in path.data", f.dir, err, ownerOf(lock))
+		}
 		return fmt.Errorf("lock state directory %s: %w", f.dir, err)
 	}
+	noteOwner(lock)
 	f.lock = lock
 	return nil
 }

@@ -3,6 +3,7 @@ package checkpoint_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,6 +99,8 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	first := open(t, dir)
 	if _, err := checkpoint.Open(dir); !errors.Is(err, checkpoint.ErrLocked) {
 		t.Fatalf("got %v, want ErrLocked", err)
+	} else if !strings.Contains(err.Error(), fmt.Sprintf("(pid %d); stop it", os.Getpid())) {
+		t.Errorf("does not say who has it: %v", err)
 	}
 	first.Close()
 	open(t, dir)

@@ -29,7 +29,7 @@
 // # Why states come from a table
 //
 // Every text of trouble that a unit shows is a row: unit, state, message, how it
-// clears. The README is rendered from it, tests of the real program drive each
+// clears. HEALTH.md is rendered from it, tests of the real program drive each
 // row, and nothing else makes texts; so what an operator reads in Fleet, in the
 // documents and in the check command is the same. A row's text holds no word of
 // the other side's message, which may name tenant and application. The kind of an

@@ -262,3 +262,17 @@ func TestPayloadFits(t *testing.T) {
 		}
 	}
 }
+
+// TestTotalsHaveAllStreams, those too that the payload has no room for.
+func TestTotalsHaveAllStreams(t *testing.T) {
+	h := NewInput(slog.New(slog.DiscardHandler), nil, func(State, string, map[string]any) {})
+	const streams = 60
+	for i := range streams {
+		s := h.Add(inputs.Stream{Key: inputs.Key{Stream: fmt.Sprint("a-stream-with-a-long-name-", i)}, Interval: time.Minute})
+		s.Count(inputs.Counts{Records: 3, Documents: 2, Duplicates: 1, Published: inputs.Result{Stored: 2}, Backlog: time.Duration(i)})
+	}
+	got := h.Totals()
+	if got.Records != 3*streams || got.Documents != 2*streams || got.Duplicates != streams || got.Published.Stored != 2*streams || got.Backlog != streams-1 {
+		t.Errorf("%+v", got)
+	}
+}

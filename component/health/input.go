@@ -56,6 +56,19 @@ func (h *Input) Remove(id string) {
 	h.order = slices.DeleteFunc(h.order, func(other string) bool { return other == id })
 }
 
+// Totals are the counters of all streams together; Backlog is the longest of theirs.
+// The payload has no room for those of many streams.
+func (h *Input) Totals() inputs.Counts {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var total inputs.Counts
+	for _, s := range h.streams {
+		sum(&total, s.counts)
+		total.Backlog = max(total.Backlog, s.counts.Backlog)
+	}
+	return total
+}
+
 // Refuse makes the unit show that its settings cannot be used at all. After nil
 // it shows its streams again.
 func (h *Input) Refuse(fault error) {
@@ -77,14 +90,27 @@ func (h *Input) Redirect(report Report) {
 }
 
 func (h *Input) tellLocked() {
-	if h.fault.row != nil {
-		h.report(h.fault.state, h.fault.text, nil)
+	now, message := h.nowLocked()
+	if h.fault.row != nil || len(h.streams) == 0 {
+		h.report(now.state, message, nil)
 		return
+	}
+	streams, leftOut := h.payloads()
+	payload := map[string]any{"streams": streams}
+	if leftOut > 0 {
+		payload["streams_left_out"] = leftOut
+	}
+	h.report(now.state, message, payload)
+}
+
+// nowLocked is what the unit shows, and its words.
+func (h *Input) nowLocked() (now shown, message string) {
+	if h.fault.row != nil {
+		return h.fault, h.fault.text
 	}
 	if len(h.streams) == 0 {
 		none := show(inputs.Diagnosis{Condition: noStreams})
-		h.report(none.state, none.text, nil)
-		return
+		return none, none.text
 	}
 	first := h.streams[h.order[0]]
 	for _, id := range h.order {
@@ -92,16 +118,18 @@ func (h *Input) tellLocked() {
 			first = s
 		}
 	}
-	message := first.now.text
-	if first.now != collecting {
-		message = fmt.Sprintf("stream %s: %s", first.id, message)
+	if first.now == collecting {
+		return first.now, first.now.text
 	}
-	streams, leftOut := h.payloads()
-	payload := map[string]any{"streams": streams}
-	if leftOut > 0 {
-		payload["streams_left_out"] = leftOut
-	}
-	h.report(first.now.state, message, payload)
+	return first.now, fmt.Sprintf("stream %s: %s", first.id, first.now.text)
+}
+
+// Now is the unit's state and its words.
+func (h *Input) Now() (State, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now, message := h.nowLocked()
+	return now.state, message
 }
 
 // weight decides which stream speaks for its unit: the worst, and among those

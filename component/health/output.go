@@ -155,6 +155,13 @@ func (h *Output) tellLocked() {
 	h.report(h.now.state, h.now.text, Published(map[string]any{}, h.total))
 }
 
+// Now is the output's state and its words.
+func (h *Output) Now() (State, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now.state, h.now.text
+}
+
 // End tells what no log line has told of.
 func (h *Output) End() {
 	h.mu.Lock()

@@ -81,6 +81,10 @@ func (s *Stream) payload() map[string]any {
 	if s.counts.Backlog > 0 {
 		p["backlog_seconds"] = int(s.counts.Backlog.Seconds())
 	}
+	if end := s.counts.CredentialsEnd; !end.IsZero() {
+		p["credentials_end"] = Stamp(end)
+		p["credentials_days_left"] = max(0, int(time.Until(end).Hours()/24))
+	}
 	if s.counts.Quota != nil {
 		p["quota_left"] = s.counts.Quota.HourLeft
 	}

@@ -1,6 +1,10 @@
 package health
 
-import "time"
+import (
+	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
 
 // Refuse makes the stream show that its settings cannot be used. The unit tells
 // when all of its streams are there.
@@ -73,4 +77,14 @@ func (s *Stream) Outcome() (result map[string]any, fault string) {
 		fault = s.last.text
 	}
 	return s.payload(), fault
+}
+
+// Status is what the stream shows; its key is that of the stream it was made for.
+func (s *Stream) Status() inputs.StreamStatus {
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	return inputs.StreamStatus{
+		State: s.now.state.String(), Healthy: s.now.state == Healthy, Reason: s.now.text,
+		Counts: s.counts, LastSuccess: s.lastSuccess,
+	}
 }

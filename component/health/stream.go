@@ -59,10 +59,12 @@ func (s *Stream) Report(err error) {
 		next = s.now // the same trouble, nearer to its end
 	}
 	s.last = next
-	if err == nil {
+	if err == nil || next.row.Worked {
 		s.failures, s.lastSuccess = 0, time.Now()
 		s.Log().Debug("poll ended", "records", s.counts.Records, "documents", s.counts.Documents)
-		next = s.afterSuccess()
+		if after := s.afterSuccess(); err == nil || after.state > next.state {
+			next = after
+		}
 	} else if s.failures++; next.row.Lasting && s.now.state == Healthy && s.failures < damping {
 		s.Log().Warn("poll failed, trying again", "error", err.Error())
 		next = s.now
@@ -129,20 +131,28 @@ func (s *Stream) Count(c inputs.Counts) {
 }
 
 func (s *Stream) add(c inputs.Counts) {
-	s.counts.Records += c.Records
-	s.counts.Documents += c.Documents
-	s.counts.Duplicates += c.Duplicates
-	s.counts.Published.Add(c.Published)
-	s.counts.Dropped += c.Dropped
-	s.counts.Quarantined += c.Quarantined
-	s.counts.Unknown += c.Unknown
+	sum(&s.counts, c)
 	s.counts.Backlog = c.Backlog
 	s.quarantined += c.Quarantined
-	if c.Newest.After(s.counts.Newest) {
-		s.counts.Newest = c.Newest
-	}
 	if c.Quota != nil {
 		s.counts.Quota = c.Quota
+	}
+	if !c.CredentialsEnd.IsZero() {
+		s.counts.CredentialsEnd = c.CredentialsEnd
+	}
+}
+
+// sum adds the counters of which there are totals.
+func sum(to *inputs.Counts, c inputs.Counts) {
+	to.Records += c.Records
+	to.Documents += c.Documents
+	to.Duplicates += c.Duplicates
+	to.Published.Add(c.Published)
+	to.Dropped += c.Dropped
+	to.Quarantined += c.Quarantined
+	to.Unknown += c.Unknown
+	if c.Newest.After(to.Newest) {
+		to.Newest = c.Newest
 	}
 }
 

@@ -18,6 +18,9 @@ type Kind struct {
 	// The error joins all faults, each naming its setting. No connection is made
 	// before the first Publish.
 	New func(source map[string]any, unitID string, r Reporter, log *slog.Logger) (Output, error)
+	// Settings points to the struct whose config tags declare the output's settings
+	// (inputs/policy), beside policy.OutputKeys.
+	Settings any
 	// Check finds out whether documents could be published to the targets, and
 	// writes nothing. The error is an *Error, or joins the faults of the settings.
 	// It is nil where that cannot be known without the agent.
@@ -39,6 +42,8 @@ type Kind struct {
 // Finding is what a check found out.
 type Finding struct {
 	Version string // of the other side; empty where the credentials may not ask
+	// Unasked tells that the other side cannot be asked what may be written where.
+	Unasked bool
 	// Known tells that the privileges could be asked for. A cluster without
 	// security, and a key that may not, leave them unknown.
 	Known  bool

@@ -65,13 +65,20 @@ type Sender interface {
 	Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []Verdict) error
 }
 
+// Waiter is a Sender whose attempts may last: it knows what they wait for.
+type Waiter interface {
+	// Waiting is the trouble (an *Error) of an attempt that has lasted for long,
+	// nil where it knows no more than that.
+	Waiting() error
+}
+
 // Reason is why documents do not get through. The set is closed: it decides what
 // the loop does and what an operator is told.
 type Reason uint8
 
 const (
 	Other           Reason = iota
-	Unreachable            // no connection, TLS or proxy failure
+	Unreachable            // no connection
 	Silent                 // no answer in time
 	Unauthorized           // credentials refused
 	Forbidden              // credentials lack a privilege
@@ -85,6 +92,7 @@ const (
 	WriteBlocked           // the index may not be written to
 	DiskFull               // the cluster has no space
 	FormsRefused           // a document was refused in every form: the index is broken
+	NoTLS                  // the two sides agree on no TLS connection
 )
 
 // ErrSilent is the cause of Silent, in words that do not depend on a time-out.
@@ -132,7 +140,7 @@ var reasons = [...]string{
 	Other: "failed", Unreachable: "unreachable", Silent: "silent", Unauthorized: "credentials refused", Forbidden: "privilege missing",
 	TooLarge: "request too large", Busy: "busy", Server: "server error", RequestRefused: "request refused",
 	IndexMissing: "index missing or closed", PipelineMissing: "pipeline missing", NoShards: "no room for another index",
-	WriteBlocked: "index blocked", DiskFull: "disk full", FormsRefused: "refused in every form",
+	WriteBlocked: "index blocked", DiskFull: "disk full", FormsRefused: "refused in every form", NoTLS: "no TLS connection",
 }
 
 func (r Reason) String() string { return reasons[r] }

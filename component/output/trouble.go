@@ -74,10 +74,16 @@ func (l *Loop) sending(c *chunk, under bool) (told bool) {
 
 // silent reports a Send that takes too long. It still waits for it.
 func (l *Loop) silent(c *chunk) {
+	err := error(&Error{Op: "publish", Reason: Silent, Err: ErrSilent})
+	if w, ok := l.sender.(Waiter); ok {
+		if known := w.Waiting(); known != nil {
+			err = known
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.sending {
-		l.failedLocked(c, &Error{Op: "publish", Reason: Silent, Err: ErrSilent})
+		l.failedLocked(c, err)
 	}
 }
 

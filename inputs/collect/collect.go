@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 // Strategy is how a resource is paged through. It lives as long as the stream:
@@ -21,7 +22,8 @@ type Strategy interface {
 	// Rewind moves the place back, so that the next sweep asks for all records
 	// from a time on. A place that does so already, or has no time, stays.
 	Rewind(from time.Time)
-	// Begin starts a sweep from the place.
+	// Begin starts a sweep from the place, which it may change. It returns nil
+	// where nothing is due.
 	Begin() Pager
 	// Place is where the next sweep would begin now.
 	Place() Place
@@ -43,7 +45,14 @@ type Pager interface {
 
 // Request is what a pager asks for.
 type Request struct {
+	// Path is what is asked, of a source that has several lists; empty for its
+	// usual one.
+	Path  string
 	Query url.Values
+	// Link, if set, is asked in place of Path and Query: a link that an answer in
+	// the same sweep gave (Trailer). Form is what answers.
+	Link inputs.Secret
+	Form Form
 	// From and To bound the times of the records that are asked for: from From,
 	// and before To. A zero To is the present and what comes meanwhile; a zero
 	// From means that records are not asked for by time.
@@ -60,6 +69,29 @@ type Request struct {
 	Unserved *Unserved
 }
 
+// Form is what an answer consists of.
+type Form uint8
+
+// The forms of answers.
+const (
+	List  Form = iota // records, and perhaps a link to more of them
+	Index             // no records, but links to files of them
+	File              // the records of one of those files
+	Count             // no records, but how many there are
+)
+
+// Trailer is what an answer tells beside its records, known at its end.
+type Trailer struct {
+	// Links lead to the next page of a list, of which there is one at most, or to
+	// the files of an index. They may grant access by themselves.
+	Links []inputs.Secret
+	// Made names the moment at which the source made what it answers with, in its
+	// own words; empty where it does not say.
+	Made string
+	// Total is what a count tells.
+	Total int
+}
+
 // Unserved stands for a record that the source cannot serve, so that a document
 // tells of it.
 type Unserved struct {
@@ -70,6 +102,7 @@ type Unserved struct {
 // PageStats are what the loop saw of a page. Records that the source sent
 // before a page broke off count and are published too.
 type PageStats struct {
+	Trailer // of a whole page
 	Records int
 	// Repeated are the records that are the same as one in front of them: as any
 	// with Request.Distinct, else as the one right before.
@@ -107,12 +140,25 @@ type Place struct {
 	// JSON is the strategy's own, an object of at most a few KiB. The loop saves
 	// it when it changes, and understands nothing of it.
 	JSON jsontext.Value
+	// Due is when the next sweep is due; zero is an interval after the last one.
+	Due time.Time
 	// From is the earliest time of records that the next sweep asks for. Their
 	// fingerprints are kept. Zero for snapshots.
 	From time.Time
+	Sweep
+}
+
+// Sweep is what the records of a sweep have in common.
+type Sweep struct {
 	// Epoch tells a snapshot from the one before. It is part of the ids of its
 	// documents. Empty where the records have times to be read by.
 	Epoch []byte
+	// Started is when the sweep began, or when the part of it before a restart
+	// did; zero where the records have times of their own.
+	Started time.Time
+	// Whole tells that everything there is comes, and under ids of its own: each
+	// record is published, and none is kept as seen.
+	Whole bool
 }
 
 // Source gives pages.
@@ -133,6 +179,8 @@ type Page interface {
 	// Asked is when the source was asked, by its own clock; zero where it tells no
 	// time.
 	Asked() time.Time
+	// Trailer is what follows the records, once Next returned io.EOF.
+	Trailer() Trailer
 	io.Closer
 }
 
@@ -147,8 +195,8 @@ func (e *OversizedError) Unwrap() error { return e.Cause }
 
 // Mapper turns one record after the other into documents.
 type Mapper interface {
-	// Begin starts a sweep. The epoch is that of the place where it begins.
-	Begin(epoch []byte)
+	// Begin starts a sweep, as the place tells where it begins.
+	Begin(Sweep)
 	// Read decodes a record. It returns the id and the time by which records of
 	// the resource are read, zero where there is none; the id is valid until the
 	// next Read. With unreadable the record is only a beginning.

@@ -52,6 +52,7 @@ type Loop struct {
 	counts   inputs.Counts
 	backlog  time.Duration // see inputs.Counts
 	restored bool
+	whole    bool           // see Sweep.Whole
 	floor    time.Time      // records from before it are not published; see outdated
 	saved    jsontext.Value // the place that was saved
 	unsaved  error          // why the checkpoint could not be saved
@@ -92,15 +93,18 @@ func (l *Loop) Run(ctx context.Context) error {
 		if l.Env.Once {
 			return err
 		}
-		if !pause(ctx, l.wait(err)-l.Now().Sub(started), l.Env.PollNow) {
+		if !pause(ctx, l.wait(err, started)-l.Now().Sub(started), l.Env.PollNow) {
 			return nil
 		}
 	}
 }
 
-// wait is the time from one poll's start to the next.
-func (l *Loop) wait(err error) time.Duration {
+// wait is the time from a poll's start to the next poll.
+func (l *Loop) wait(err error, started time.Time) time.Duration {
 	if err == nil {
+		if due := l.Strategy.Place().Due; !due.IsZero() {
+			return min(l.Interval, due.Sub(started))
+		}
 		return l.Interval
 	}
 	return max(min(l.Interval, failedPollPause), l.Source.RetryAfter(err))
@@ -125,9 +129,10 @@ func (l *Loop) poll(ctx context.Context) error {
 // sweep asks for page after page until the pager has no more to ask for. This
 // is the one way that a record takes, whatever its source.
 func (l *Loop) sweep(ctx context.Context) error {
+	pager := l.Strategy.Begin()
 	l.begin()
 	var page PageStats
-	for pager := l.Strategy.Begin(); pager != nil; {
+	for pager != nil {
 		// Ask. The pager knows what was read and what the source takes.
 		request := pager.Request()
 		request.Backlog = l.behind(request, page)
@@ -160,7 +165,10 @@ func (l *Loop) sweep(ctx context.Context) error {
 // begin starts a sweep from the place, for the first time or again.
 func (l *Loop) begin() {
 	place := l.Strategy.Place()
-	l.Mapper.Begin(place.Epoch)
+	if l.whole = place.Whole; l.whole {
+		l.saveIfMoved(Request{}) // before a document has an id of this sweep
+	}
+	l.Mapper.Begin(place.Sweep)
 	l.floor = place.From.Add(-floorTolerance)
 	l.seen.begin()
 }

@@ -90,8 +90,9 @@ func (l *leaf) Next() (jsontext.Value, error) {
 	return jsontext.Value(word), nil
 }
 
-func (l *leaf) Asked() time.Time { return time.Time{} }
-func (l *leaf) Close() error     { return nil }
+func (l *leaf) Asked() time.Time         { return time.Time{} }
+func (l *leaf) Trailer() collect.Trailer { return collect.Trailer{} }
+func (l *leaf) Close() error             { return nil }
 
 // The strategy, which is its own pager.
 
@@ -145,7 +146,7 @@ func (b *book) mapper() collect.Mapper { return words{b} }
 
 type words struct{ *book }
 
-func (w words) Begin([]byte) {}
+func (w words) Begin(collect.Sweep) {}
 
 func (w words) Read(record jsontext.Value, unreadable error) (string, time.Time) {
 	w.current = string(record)

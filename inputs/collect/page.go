@@ -59,7 +59,9 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 		return page.PageStats, err
 	}
 	l.seen.settle()
-	page.LastID = string(page.last)
+	if page.LastID = string(page.last); page.Err == nil {
+		page.Trailer = answer.Trailer()
+	}
 	l.counts.Newest = earlier(page.Newest, l.Now())
 	l.report()
 	return page.PageStats, nil
@@ -88,6 +90,7 @@ func (s *substitute) Next() (jsontext.Value, error) {
 }
 
 func (s *substitute) Asked() time.Time { return time.Time{} }
+func (s *substitute) Trailer() Trailer { return Trailer{} }
 func (s *substitute) Close() error     { return nil }
 
 // records reads the records of a page, up to its end or to what is wrong with it.
@@ -119,6 +122,11 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 		return nil
 	}
 	l.counts.Records++
+	if l.whole {
+		page.fresh(updated)
+		l.original = record
+		return l.documents()
+	}
 	content, entry, met := l.seen.meet(sum, l.Mapper.Content)
 	switch {
 	case met:

@@ -15,6 +15,9 @@ type Retention struct {
 	// Refresh is how long after it was published a record of a snapshot is
 	// published again although nothing changed.
 	Refresh time.Duration
+	// For is how long a record counts as seen after it was last met, where its time
+	// does not tell whether the next sweep can meet it again.
+	For time.Duration
 	// Limit is the number of records above which those with the oldest times are
 	// forgotten. Each takes 12 bytes in the saved set, as much in memory while a
 	// snapshot is under way, and 32 in the cache of contents. 0 means 1<<20, a
@@ -101,7 +104,7 @@ func (s *seenSet) find(fingerprint uint64) (entry uint32, met bool) {
 func (s *seenSet) remember(fingerprint uint64, entry uint32, met bool, updated, from time.Time) {
 	switch {
 	case s.retention.Snapshot && met: // since it was published
-	case s.retention.Snapshot, updated.IsZero(): // without a time it can be met again for as long
+	case s.retention.Snapshot, s.retention.For > 0, updated.IsZero(): // without a time it can be met again for as long
 		entry = unix32(s.now())
 	default:
 		entry = unix32(later(updated, from))
@@ -160,6 +163,9 @@ func (s *seenSet) complete() {
 
 // forget drops what cannot be met again, where records are kept by their times.
 func (s *seenSet) forget(before time.Time) {
+	if s.retention.For > 0 {
+		before = s.now().Add(-s.retention.For)
+	}
 	if !s.retention.Snapshot {
 		s.merge()
 		s.published.prune(unix32(before), s.retention.Limit)

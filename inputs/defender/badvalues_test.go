@@ -32,12 +32,17 @@ func TestBadValues(t *testing.T) {
 		api  any
 		wrap string
 	}{
-		"alert":                  {&alert{}, `{"id":"a",%}`},
-		"alert evidence":         {&evidence{}, `{"id":"a","evidence":[{%}]}`},
-		"alert relatedUser":      {&relatedUser{}, `{"id":"a","relatedUser":{%}}`},
-		"machine":                {&machine{}, `{"id":"a",%}`},
-		"machine_action":         {&machineAction{}, `{"id":"a",%}`},
-		"machine unknown member": {nil, `{"id":"a",%}`},
+		"alert":                 {&alert{}, `{"id":"a",%}`},
+		"alert evidence":        {&evidence{}, `{"id":"a","evidence":[{%}]}`},
+		"alert relatedUser":     {&relatedUser{}, `{"id":"a","relatedUser":{%}}`},
+		"machine":               {&machine{}, `{"id":"a",%}`},
+		"machine_action":        {&machineAction{}, `{"id":"a",%}`},
+		"vulnerability":         {&vulnerability{}, `{"id":"a","cveId":"CVE-2024-1",%}`},
+		"configuration":         {&configuration{}, `{"deviceId":"a",%}`},
+		"baseline":              {&baseline{}, `{"id":"a",%}`},
+		"information_gathering": {&informationGathering{}, `{"DeviceId":"a",%}`},
+		"information_gathering deviceGatheredInfo": {&gatheredInfo{}, `{"DeviceId":"a","DeviceGatheredInfo":{%}}`},
+		"machine unknown member":                   {nil, `{"id":"a",%}`},
 	}
 	for place, s := range structs {
 		name, _, _ := strings.Cut(place, " ")

@@ -1,10 +1,12 @@
 package defender
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 	"github.com/defender-endpoint/defender-endpoint/inputs/process"
 )
@@ -22,15 +25,47 @@ import (
 type Config struct {
 	// TenantID is the Entra tenant: a GUID or a verified domain. Required.
 	TenantID string `config:"tenant_id"`
-	// ClientID is the application (client) id. Required.
+	// ClientID is the application (client) id. Required, except with a managed
+	// identity, where it names a user-assigned one.
 	ClientID string `config:"client_id"`
-	// ClientSecret is the secret's value, not its id. Required.
-	ClientSecret inputs.Secret `config:"client_secret"`
-	// LoginURL is the Entra host of the cloud.
+	// Credentials is how the application proves who it is, one of api.Kinds. Default
+	// client_secret.
+	Credentials string `config:"credentials"`
+	// ClientSecret is the secret's value, not its id; ClientSecretFile the absolute
+	// path of a file with it. One of them is required with credentials: client_secret.
+	ClientSecret     inputs.Secret `config:"client_secret"`
+	ClientSecretFile string        `config:"client_secret_file"`
+	// ClientSecretExpires is the day when the secret ends, such as 2027-01-31. Default
+	// unknown.
+	ClientSecretExpires string `config:"client_secret_expires"`
+	// SecretExpiryWarning is how long before the end of a secret or certificate the
+	// unit is DEGRADED. Default 168h, 0 is never.
+	SecretExpiryWarning time.Duration `config:"secret_expiry_warning"`
+	// Certificate is PEM text, PKCS#12 as base64, or the absolute path of a file of
+	// either; Key the same for a PEM key that stands elsewhere. KeyPassphrase opens
+	// either. SendCertificateChain is for trust by subject name and issuer.
+	Certificate          inputs.Secret `config:"certificate"`
+	Key                  inputs.Secret `config:"key"`
+	KeyPassphrase        inputs.Secret `config:"key_passphrase"`
+	SendCertificateChain bool          `config:"send_certificate_chain"`
+	// ManagedIdentityObjectID or ManagedIdentityResourceID name a user-assigned
+	// managed identity in place of ClientID.
+	ManagedIdentityObjectID   string `config:"managed_identity_object_id"`
+	ManagedIdentityResourceID string `config:"managed_identity_resource_id"`
+	// AssertionFile is the absolute path of a file with a token of another issuer.
+	AssertionFile string `config:"assertion_file"`
+	// Cloud is one of api.CloudNames and sets LoginURL, URL and TokenScopes, where
+	// those are not set themselves. Default commercial.
+	Cloud string `config:"cloud"`
+	// Region chooses the host of one of api.Regions in the commercial cloud. Default
+	// none: the service chooses.
+	Region string `config:"region"`
+	// LoginURL is the Entra host. Default that of the cloud.
 	LoginURL string `config:"login_url"`
-	// URL is the Defender API's host of the cloud or region.
+	// URL is the Defender API's host. Default that of the cloud or region.
 	URL string `config:"url"`
-	// TokenScopes are the scopes of the token, each ending in /.default.
+	// TokenScopes are the scopes of the token, each ending in /.default. Default that
+	// of the cloud.
 	TokenScopes []string `config:"token_scopes,replace"`
 	// OAuthEndpointParams are further form values for the token request.
 	OAuthEndpointParams map[string][]string `config:"oauth_endpoint_params"`
@@ -42,7 +77,8 @@ type Config struct {
 	// most 4320h (180 days, what the service keeps).
 	InitialInterval time.Duration `config:"initial_interval"`
 	// FullInterval is how often a resource that is swept publishes every
-	// record even where nothing changed. Default 24h.
+	// record even where nothing changed, and how often vulnerabilities are read as
+	// a whole and not as changes. Default 24h, of vulnerabilities 48h.
 	FullInterval time.Duration `config:"full_interval"`
 	// Overlap is how long before the cursor every poll starts again, because
 	// records can become visible that late. Default 15m, at most 24h.
@@ -50,6 +86,15 @@ type Config struct {
 	// BatchSize is the largest number of records asked for in one page, $top; pages
 	// are smaller where the API does not give as many. Default and limit 10000.
 	BatchSize int `config:"batch_size"`
+	// PageSize is the largest number of records asked for in one page of the
+	// assessment lists, pageSize. Default 10000, at most 200000.
+	PageSize int `config:"page_size"`
+	// FilesAboveDevices is the number of devices above which the assessment lists are
+	// read as exported files, where there are both. Default 100000; 0 means always.
+	FilesAboveDevices int `config:"files_above_devices"`
+	// FileHosts are hosts that exported files may be read from beside
+	// *.blob.core.windows.net. Default none.
+	FileHosts []string `config:"file_hosts,replace"`
 	// CallsPerMinute and CallsPerHour are how many calls of the API all streams
 	// of the same tenant and application make together. Default 100 and 1500,
 	// what the service takes; less where other programs use the application.
@@ -75,6 +120,9 @@ type Config struct {
 	// Evidence is split (default: one document per evidence item) or whole
 	// (one document per alert).
 	Evidence string `config:"evidence"`
+	// SoftwareWithoutCVE keeps rows of vulnerabilities for software without a known
+	// one, which are an inventory more than findings. Default false.
+	SoftwareWithoutCVE bool `config:"software_without_cve"`
 	// Pipeline is an ingest pipeline to name in the bulk request. Default none.
 	Pipeline string `config:"pipeline"`
 	// Index is written to in place of the data stream. Default none.
@@ -82,12 +130,12 @@ type Config struct {
 
 	// Fields are added to every document, under fields or, with
 	// FieldsUnderRoot, at the top.
-	Fields          map[string]any `config:",ignore"`
+	Fields          map[string]any `config:"fields,ignore"`
 	FieldsUnderRoot bool           `config:"fields_under_root"`
 	// Processors change or drop documents before they are published: the
 	// input's, then the stream's. Supported are add_fields, add_tags,
 	// drop_event, drop_fields and rename, each with a condition in when.
-	Processors []any `config:",ignore"`
+	Processors []any `config:"processors,ignore"`
 
 	// DataStream is the stream's data_stream; the dataset chooses the resource.
 	DataStream dataStream `config:"data_stream"`
@@ -101,8 +149,9 @@ type Config struct {
 // reads is the configuration without what only shapes documents.
 func (c Config) reads() Config {
 	c.Tags, c.Fields, c.FieldsUnderRoot, c.Processors = nil, nil, false, nil
-	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields = false, false
+	c.PreserveOriginalEvent, c.PreserveDuplicateCustomFields, c.SoftwareWithoutCVE = false, false, false
 	c.TimestampSource, c.Evidence, c.Pipeline, c.Index = "", "", "", ""
+	c.ClientSecretExpires, c.SecretExpiryWarning = "", 0
 	c.DataStream = dataStream{Dataset: c.DataStream.Dataset}
 	return c
 }
@@ -121,13 +170,15 @@ const (
 
 func defaults() Config {
 	return Config{
-		LoginURL:          "https://login.microsoftonline.com",
-		URL:               "https://api.security.microsoft.com",
-		TokenScopes:       []string{"https://api.securitycenter.microsoft.com/.default"},
+		Credentials: string(api.ClientSecret),
+
+		SecretExpiryWarning: 7 * 24 * time.Hour,
+
 		InitialInterval:   24 * time.Hour,
-		FullInterval:      24 * time.Hour,
 		Overlap:           15 * time.Minute,
 		BatchSize:         10_000,
+		PageSize:          10_000,
+		FilesAboveDevices: 100_000,
 		CallsPerMinute:    api.DefaultLimit.PerMinute,
 		CallsPerHour:      api.DefaultLimit.PerHour,
 		HTTPClientTimeout: 30 * time.Second,
@@ -148,11 +199,20 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	r.Decode(&transport)
 	c.HTTP = transport.HTTP(r)
 	r.Named(c.takeProcessors(input, stream)...)
-	if resource := resourceOf(c.DataStream.Dataset); resource != nil {
+	resource := resourceOf(c.DataStream.Dataset)
+	switch {
+	case c.DataStream.Dataset == collectorDataset:
+		c.adoptCollector(r)
+		return c, r.Err()
+	case resource != nil:
 		c.adopt(resource)
-	} else {
+	default:
 		r.Named(unknownDataset(c.DataStream.Dataset))
+		// Their defaults cannot be known, and are no fault of their own.
+		c.Interval, c.FullInterval = cmp.Or(c.Interval, time.Minute), cmp.Or(c.FullInterval, time.Hour)
 	}
+	c.takeEnvironment()
+	c.fillCloud(r)
 	c.check(r)
 	return c, r.Err()
 }
@@ -216,6 +276,9 @@ func (c *Config) adopt(r *resource) {
 	if c.Interval == 0 {
 		c.Interval = r.interval
 	}
+	if c.FullInterval == 0 {
+		c.FullInterval = cmp.Or(r.fullInterval, 24*time.Hour)
+	}
 	if c.Tags == nil {
 		c.Tags = r.tags
 	}
@@ -225,8 +288,7 @@ var tenant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
 func (c *Config) check(r *policy.Reader) {
 	r.Check(tenant.MatchString(c.TenantID), "tenant_id", "required: the directory (tenant) id, a GUID or a domain")
-	r.Check(c.ClientID != "", "client_id", "required: the application (client) id")
-	r.Check(c.ClientSecret.Reveal() != "", "client_secret", "required: the value of a client secret of the application")
+	c.checkCredentials(r)
 	r.Check(isHTTP(c.LoginURL), "login_url", "want a URL such as https://login.microsoftonline.com")
 	r.Check(isHTTP(c.URL), "url", "want a URL such as https://api.security.microsoft.com")
 	r.Check(len(c.TokenScopes) > 0, "token_scopes", "want at least one scope")
@@ -235,6 +297,9 @@ func (c *Config) check(r *policy.Reader) {
 	r.Check(c.FullInterval >= time.Minute, "full_interval", "want at least 1m")
 	r.Check(c.Overlap >= 0 && c.Overlap <= maxOverlap, "overlap", "want 0 to 24h")
 	r.Check(c.BatchSize >= 1 && c.BatchSize <= maxBatchSize, "batch_size", "want 1 to 10000")
+	r.Check(c.PageSize >= 1 && c.PageSize <= odata.MaxAssessmentPage, "page_size", "want 1 to 200000")
+	r.Check(c.FilesAboveDevices >= 0, "files_above_devices", "want 0 or more")
+	r.Check(!slices.ContainsFunc(c.FileHosts, func(h string) bool { return !hostName(h) }), "file_hosts", "want names of hosts, without scheme and port")
 	r.Check(c.CallsPerMinute >= 1, "calls_per_minute", "want at least 1")
 	r.Check(c.CallsPerHour >= 1, "calls_per_hour", "want at least 1")
 	r.Check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
@@ -247,6 +312,11 @@ func (c *Config) check(r *policy.Reader) {
 func isHTTP(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+}
+
+func hostName(s string) bool {
+	u, err := url.Parse("https://" + s)
+	return err == nil && s != "" && u.Host == s && u.Port() == ""
 }
 
 // namePart checks a part of a data stream's name (AGENT.md 4.2).

@@ -118,22 +118,22 @@ var differences = []struct {
 	{"unknown action types", machineActionResource, `{"id":"x","type":"NewKind"}`, map[string]any{"event.type": []any{"info"}}},
 }
 
-// TestDifferences has one row per row of README's table "Differences from
-// Elastic's package", of the same name.
+// TestDifferences has one row per row of the table in MAPPING.md 13,
+// "Differences from Elastic's package", of the same name.
 func TestDifferences(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("MAPPING.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(readme), "## Differences from Elastic's package")
+	_, table, _ := strings.Cut(string(page), "## 13. Differences from Elastic's package")
 	table, _, _ = strings.Cut(table, "\n## ")
 	if n := strings.Count(table, "\n|") - 2; n != len(differences) {
-		t.Errorf("README's table has %d rows, the test %d", n, len(differences))
+		t.Errorf("MAPPING.md's table has %d rows, the test %d", n, len(differences))
 	}
 	for _, row := range differences {
 		t.Run(row.name, func(t *testing.T) {
 			if !strings.Contains(table, "\n| "+row.name+" |") {
-				t.Errorf("README's table has no row %q", row.name)
+				t.Errorf("MAPPING.md's table has no row %q", row.name)
 			}
 			documents := mapRecord(t, row.resource, configOf(row.resource), []byte(row.record))
 			for path, want := range row.want {

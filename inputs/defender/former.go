@@ -3,6 +3,8 @@ package defender
 import (
 	"fmt"
 	"strings"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
 // Settings that only the alerts of Elastic's package have, up to its version 4,
@@ -22,6 +24,8 @@ var formerNames = []struct {
 var goneSettings = []struct{ name, instead string }{
 	{"azure_resource", "token_scopes has the scopes of the token"},
 	{"token_url", "login_url names the token service"},
+	{"sas_valid_hours", "links of files that expired are asked for anew"},
+	{"max_retries", "files that fail are tried again by themselves"},
 }
 
 // apiHost is the base of the API for the URL of its alerts.
@@ -66,3 +70,14 @@ func goneNotice(input, stream map[string]any) string {
 	}
 	return strings.Join(notices, "; ")
 }
+
+// formerKeys declares the names of both tables.
+type formerKeys struct {
+	_ any `config:"request_url"`
+	_ any `config:"scopes"`
+	_ any `config:"azure_resource"`
+	_ any `config:"token_url"`
+}
+
+// Settings implements inputs.Input.
+func (in *Input) Settings() []any { return []any{&Config{}, &policy.Transport{}, &formerKeys{}} }

@@ -10,6 +10,7 @@ import (
 // TestFormerSettings: what a policy of Elastic's package for alerts names, under
 // names that only that package has.
 func TestFormerSettings(t *testing.T) {
+	const own = "https://api.security.microsoft.com"
 	const host, scope = "https://api.securitycenter.windows.com", "https://api.securitycenter.microsoft.com/.default"
 	for name, c := range map[string]struct {
 		input, stream map[string]any
@@ -20,9 +21,9 @@ func TestFormerSettings(t *testing.T) {
 		"request_url of a proxy":  {stream: map[string]any{"request_url": "https://gw.example/mde/api/alerts"}, url: "https://gw.example/mde", scope: scope},
 		"a stream's over input's": {input: map[string]any{"url": "https://other.example"}, stream: map[string]any{"request_url": host + "/api/alerts"}, url: host, scope: scope},
 		"the new name wins":       {stream: map[string]any{"request_url": host, "url": "https://new.example"}, url: "https://new.example", scope: scope},
-		"scopes":                  {input: map[string]any{"scopes": []any{"https://a.example/.default"}}, url: defaults().URL, scope: "https://a.example/.default"},
-		"left empty":              {stream: map[string]any{"request_url": "", "scopes": []any{}}, url: defaults().URL, scope: scope},
-		"not set":                 {stream: map[string]any{"request_url": nil, "scopes": nil}, url: defaults().URL, scope: scope},
+		"scopes":                  {input: map[string]any{"scopes": []any{"https://a.example/.default"}}, url: own, scope: "https://a.example/.default"},
+		"left empty":              {stream: map[string]any{"request_url": "", "scopes": []any{}}, url: own, scope: scope},
+		"not set":                 {stream: map[string]any{"request_url": nil, "scopes": nil}, url: own, scope: scope},
 	} {
 		got := decoded(t, c.input, c.stream)
 		if got.URL != c.url || len(got.TokenScopes) != 1 || got.TokenScopes[0] != c.scope {

@@ -36,6 +36,16 @@ func configOf(r *resource) Config {
 	return c
 }
 
+// configOfCapture is the configuration that a capture's name asks for.
+func configOfCapture(r *resource, file string) Config {
+	c, name := configOf(r), filepath.Base(file)
+	if strings.Contains(name, "whole") {
+		c.Evidence = "whole"
+	}
+	c.SoftwareWithoutCVE = strings.Contains(name, "without-cve")
+	return c
+}
+
 // mapRecord maps one record with the production code and returns its documents
 // as JSON, each with its _id.
 func mapRecord(t testing.TB, r *resource, c Config, record []byte) []string {
@@ -90,10 +100,7 @@ func golden(t *testing.T, r *resource, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := configOf(r)
-	if strings.Contains(filepath.Base(file), "whole") {
-		c.Evidence = "whole"
-	}
+	c := configOfCapture(r, file)
 	got := jsontext.Value("[" + strings.Join(mapRecord(t, r, c, record), ",") + "]")
 	if err := got.Indent(jsontext.WithIndent("  ")); err != nil {
 		t.Fatal(err)

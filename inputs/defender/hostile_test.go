@@ -300,6 +300,12 @@ func (h *hostileRun) faults(due []string) (faults []string) {
 	return faults
 }
 
+func (row hostile) skipTwin(t *testing.T) {
+	if testing.Short() && row.twin {
+		t.Skip("another row is the same in kind")
+	}
+}
+
 // lastPolls is how long before the end a record must be visible to be due.
 const lastPolls = 5 * time.Minute
 
@@ -353,9 +359,7 @@ func TestHostileServers(t *testing.T) {
 		}
 		met[row.name] = true
 		t.Run(row.name, func(t *testing.T) {
-			if testing.Short() && row.twin {
-				t.Skip("another row is the same in kind")
-			}
+			row.skipTwin(t)
 			t.Parallel()
 			faults := row.run(t)
 			gap, known := knownGaps[row.name]

@@ -92,7 +92,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		} else if id != "" {
 			ids[id], key.Stream = true, id
 		}
-		if err == nil {
+		if err == nil && key.Dataset != collectorDataset {
 			key = keyOf(key.Input, key.Stream, c)
 			if other, taken := reading[key.Source]; taken {
 				err = fmt.Errorf("streams %s and %s: %w", other, key.Stream, errSameSource)
@@ -102,6 +102,10 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		}
 		if err != nil {
 			streams = append(streams, inputs.Stream{Key: key, Fault: err})
+			continue
+		}
+		if key.Dataset == collectorDataset {
+			streams = append(streams, in.collectorStream(key, c))
 			continue
 		}
 		stream := in.stream(key, c)
@@ -132,7 +136,7 @@ func withNamespace(u inputs.Unit) map[string]any {
 }
 
 func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
-	w := &watched{config: c}
+	w := &watched{config: c, now: in.now()}
 	stream := inputs.Stream{
 		Key: key, Settings: c, Reads: c.reads(), Interval: c.Interval, Inspect: w.inspect,
 		Try: func(ctx context.Context) inputs.Trial { return in.try(ctx, c) },
@@ -142,7 +146,9 @@ func (in *Input) stream(key inputs.Key, c Config) inputs.Stream {
 				return err
 			}
 			defer release()
-			in.paceOf(c).Keep(env.Cursors, callsKey(c))
+			pace := in.paceOf(c)
+			pace.Keep(env.Cursors, callsKey(c))
+			defer settle(ctx, pace)
 			env = w.attach(client, env)
 			defer w.detach()
 			id := &identity{input: in, key: key, config: c, client: client}
@@ -181,7 +187,7 @@ func (in *Input) client(c Config) (client *api.Client, release func(), err error
 // they are used with. The limits that were configured last hold.
 func (in *Input) pace(c Config) *api.Pace {
 	limit := api.Limit{PerMinute: c.CallsPerMinute, PerHour: c.CallsPerHour}
-	key := application{strings.ToLower(c.TenantID), strings.ToLower(c.ClientID)}
+	key := application{strings.ToLower(c.TenantID), c.application()}
 	p := in.paces[key]
 	if p == nil {
 		p = api.NewPace(limit)
@@ -196,6 +202,14 @@ func (in *Input) paceOf(c Config) *api.Pace {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.pace(c)
+}
+
+// settle gives back the calls that a stream did not make. It must not hold up a
+// stop: where nothing can be saved they count as made.
+func settle(ctx context.Context, p *api.Pace) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	p.Settle(ctx)
 }
 
 func (in *Input) release(s *shared) {
@@ -219,13 +233,15 @@ func (in *Input) apiConfig(c Config) api.Config {
 		LoginURL:     c.LoginURL,
 		TenantID:     c.TenantID,
 		ClientID:     c.ClientID,
-		ClientSecret: c.ClientSecret,
+		Credentials:  c.credentials(),
+		Cloud:        c.Cloud,
 		Scopes:       c.TokenScopes,
 		TokenParams:  c.OAuthEndpointParams,
 		URL:          c.URL,
 		Transport:    c.HTTP,
 		Timeout:      c.HTTPClientTimeout,
 		UserAgent:    in.userAgent,
+		FileHosts:    c.FileHosts,
 		TraceFile:    in.traceFile(c),
 		RoundTripper: in.RoundTripper,
 	}
@@ -238,7 +254,7 @@ func (in *Input) traceFile(c Config) string {
 		return ""
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(c.TenantID + "\x00" + c.ClientID))
+	_, _ = h.Write([]byte(c.TenantID + "\x00" + c.application()))
 	return filepath.Join(in.Traces, fmt.Sprintf("http-request-trace-%08x", h.Sum32()))
 }
 

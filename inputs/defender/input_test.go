@@ -13,7 +13,7 @@ func TestPaceIsThatOfTheApplication(t *testing.T) {
 	in := New("test")
 	open := func(tenant, application string, secret inputs.Secret, url string) func() int {
 		c := defaults()
-		c.TenantID, c.ClientID, c.ClientSecret, c.URL = tenant, application, secret, url
+		c.TenantID, c.ClientID, c.ClientSecret, c.URL, c.LoginURL = tenant, application, secret, url, "https://login.example"
 		client, release, err := in.client(c)
 		if err != nil {
 			t.Fatal(err)

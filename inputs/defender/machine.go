@@ -18,7 +18,6 @@ var machineResource = &resource{
 	strategy:   odata.Snapshot,
 	retention:  collect.Retention{Snapshot: true},
 	permission: "Machine.Read.All",
-	priority:   2,
 	interval:   time.Hour,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-machine"},
 	vendor:     mapping.Vendor{Path: [...]string{module, "machine"}, Snake: true},
@@ -238,16 +237,9 @@ func (m *machineMapper) setTags() {
 // setSystem maps the operating system and the risk.
 func (m *machineMapper) setSystem(host *ecs.Object) {
 	a := &m.machine
-	platform, version := m.Text(&a.OSPlatform), m.Text(&a.Version)
-	host.Set("architecture", m.architecture(&a.OSProcessor))
+	host.Set("architecture", architecture(m.Envelope, &a.OSProcessor))
 	host.Object("risk").Set("calculated_level", m.Text(&a.RiskScore))
-	system := host.Object("os")
-	system.Set("platform", platform)
-	system.Set("type", ecs.Text(osType(a.OSPlatform.Text())))
-	system.Set("version", version)
-	if platform.Present() && version.Present() {
-		system.Set("name", m.Short(a.OSPlatform.Text()+" "+a.Version.Text()))
-	}
+	setSystem(m.Envelope, host, &a.OSPlatform, &a.Version)
 }
 
 // setInterfaces maps the addresses of the machine's network interfaces.

@@ -20,7 +20,6 @@ var machineActionResource = &resource{
 	created:    "creationDateTimeUtc",
 	changesFor: 4 * 24 * time.Hour, // it times out after 3 days and 14 minutes (API.md 3.5)
 	permission: "Machine.Read.All",
-	priority:   1,
 	interval:   time.Minute,
 	tags:       []string{"forwarded", "microsoft_defender_endpoint-machine_action"},
 	vendor:     mapping.Vendor{Path: [...]string{module, "machine_action"}, Snake: true},

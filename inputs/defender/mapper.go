@@ -26,7 +26,7 @@ func ResourceNames() []string {
 }
 
 // NewMapper makes a mapper for a resource with a stream's settings; those that
-// say how to reach the API are not needed.
+// say how to reach the API are not needed. Records without a time get that of now.
 func NewMapper(name string, settings map[string]any, agent inputs.Agent) (*Mapper, error) {
 	for _, r := range resources {
 		if r.name != name {
@@ -41,10 +41,15 @@ func NewMapper(name string, settings map[string]any, agent inputs.Agent) (*Mappe
 		if err != nil {
 			return nil, err
 		}
-		return &Mapper{newMapper(r, c, agent, time.Now, nil)}, nil
+		started := time.Now()
+		return &Mapper{newMapper(r, c, agent, func() time.Time { return started }, nil)}, nil
 	}
 	return nil, fmt.Errorf("resource %q: want one of %s", name, strings.Join(ResourceNames(), ", "))
 }
+
+// Began says when the read of a whole list began that the records to come are of,
+// for those without a time of their own; without it that is now.
+func (m *Mapper) Began(at time.Time) { m.mapper.Begin(mapping.Sweep{Started: at, Whole: true}) }
 
 // Map maps one record and calls emit for each of its documents; the document
 // is the mapper's again when emit returns. clean tells that nothing had to be

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
@@ -17,7 +19,7 @@ func missing(ctx context.Context, client *api.Client, r *resource, err error) er
 	if !ok || answer.Status != http.StatusNotFound || answer.IsToken() || r == alertResource {
 		return err
 	}
-	page, other := client.Open(ctx, request(alertResource, url.Values{"$top": {"1"}}))
+	page, other := client.Open(ctx, alertResource.request(collect.Request{Query: url.Values{"$top": {"1"}}}))
 	if other == nil {
 		_ = page.Close()
 		return err
@@ -33,4 +35,20 @@ func missing(ctx context.Context, client *api.Client, r *resource, err error) er
 		Op: answer.Op, Status: answer.Status, RequestID: answer.RequestID, Kind: api.Misconfigured,
 		Message: "neither this list nor that of alerts is there", Hint: "check url",
 	}
+}
+
+// unlicensed tells the two meanings of a 403 of a list apart that needs a licence of
+// its own: where the token has the permission, it is the licence that is left.
+func unlicensed(ctx context.Context, client *api.Client, r *resource, err error) error {
+	refused, ok := errors.AsType[*api.Error](err)
+	if !ok || r.licence == "" || refused.Kind != api.Permission || refused.Status != http.StatusForbidden {
+		return err
+	}
+	roles, other := client.Roles(ctx)
+	if other != nil || !slices.Contains(roles, r.permission) {
+		return err
+	}
+	told := *refused
+	told.Hint = "the application has " + r.permission + "; check that the tenant has a licence of " + r.licence + ", or switch the stream off"
+	return &told
 }

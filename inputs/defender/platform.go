@@ -47,8 +47,20 @@ func osType(platform string) string {
 	return ""
 }
 
+// setSystem maps the operating system of a machine.
+func setSystem(e *mapping.Envelope, host *ecs.Object, platform, version *mapping.Field) {
+	system := host.Object("os")
+	name, number := e.Text(platform), e.Text(version)
+	system.Set("platform", name)
+	system.Set("type", ecs.Text(osType(platform.Text())))
+	system.Set("version", number)
+	if name.Present() && number.Present() {
+		system.Set("name", e.Short(platform.Text()+" "+version.Text()))
+	}
+}
+
 // architecture is host.architecture as other sources write it.
-func (m *machineMapper) architecture(f *mapping.Field) ecs.Value {
+func architecture(e *mapping.Envelope, f *mapping.Field) ecs.Value {
 	switch {
 	case f.Is("x64"), f.Is("amd64"), f.Is("x86_64"):
 		return ecs.Text("x86_64")
@@ -57,6 +69,6 @@ func (m *machineMapper) architecture(f *mapping.Field) ecs.Value {
 	case f.Is("arm64"):
 		return ecs.Text("arm64")
 	default:
-		return m.Text(f)
+		return e.Text(f)
 	}
 }

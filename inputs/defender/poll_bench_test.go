@@ -32,6 +32,7 @@ func (s *shelf) Open(context.Context, collect.Request) (collect.Page, error) {
 }
 func (s *shelf) RetryAfter(error) time.Duration { return 0 }
 func (s *shelf) Asked() time.Time               { return time.Time{} }
+func (s *shelf) Trailer() collect.Trailer       { return collect.Trailer{} }
 func (s *shelf) Close() error                   { return nil }
 func (s *shelf) Next() (jsontext.Value, error) {
 	if len(s.left) == 0 {
@@ -75,7 +76,7 @@ func benchmarkPoll(b *testing.B, r *resource, fresh bool) {
 		s.records = append(s.records, bytes.Replace(bytes.Clone(record), []byte(`{"id":"`), fmt.Appendf(nil, `{"id":"000000%06d`, i), 1))
 	}
 	loop := collect.New(collect.Config{
-		Resource: r.name, Source: s, Strategy: s, Mapper: loopMapper{newMapper(r, configOf(r), someAgent, time.Now, nil)}, Now: time.Now,
+		Resource: r.name, Source: s, Strategy: s, Mapper: loopMapper{newMapper(r, configOf(r), someAgent, time.Now, nil), func() {}}, Now: time.Now,
 		Retention: collect.Retention{Snapshot: true, Refresh: time.Hour},
 		Env:       inputs.Env{Publisher: s, Cursors: s, Reporter: s, Log: slog.New(slog.DiscardHandler), Once: true},
 	})

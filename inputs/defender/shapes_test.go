@@ -55,6 +55,12 @@ var places = []struct {
 	{machineResource, &machineVM{}, `{"id":"a","vmMetadata":{%}}`},
 	{machineActionResource, &machineAction{}, `{"id":"a",%}`},
 	{machineActionResource, &actionFile{}, `{"id":"a","relatedFileInfo":{%}}`},
+	{vulnerabilityResource, &vulnerability{}, `{"id":"a",%}`},
+	{configurationResource, &configuration{}, `{"deviceId":"a",%}`},
+	{baselineResource, &baseline{}, `{"id":"a",%}`},
+	{informationGatheringResource, &informationGathering{}, `{"DeviceId":"a",%}`},
+	{informationGatheringResource, &gatheredInfo{}, `{"DeviceId":"a","DeviceGatheredInfo":{%}}`},
+	{vulnerabilityResource, &vulnerability{}, `{"Id":"a","CveId":"CVE-2024-1","SoftwareName":"n","OSVersion":"v",%}`},
 }
 
 // TestEveryShapeFitsTheMapping puts every JSON type into every known member and
@@ -68,7 +74,7 @@ func TestEveryShapeFitsTheMapping(t *testing.T) {
 	}
 	for _, place := range places {
 		plain, full := configOf(place.resource), configOf(place.resource)
-		full.Evidence, full.PreserveDuplicateCustomFields, full.PreserveOriginalEvent = "whole", true, true
+		full.Evidence, full.PreserveDuplicateCustomFields, full.PreserveOriginalEvent, full.SoftwareWithoutCVE = "whole", true, true, true
 		for _, name := range append(membersOf(place.api), "notKnownYet") {
 			for shape, value := range shapes {
 				record := strings.Replace(place.wrap, "%", `"`+name+`":`+value, 1)

@@ -2,14 +2,12 @@ package defender
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
-	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
@@ -21,6 +19,8 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 	paging := r.paging(c, now, env.Log)
 	paging.Show = w.asks
 	mapper := newMapper(r, c, env.Agent, now, &w.drift)
+	source := &list{client: id.client, resource: r, mapper: mapper, silent: env.Reporter.Report}
+	source.lookups = lookups{client: id.client, resource: r, definer: mapper.Definer(), log: env.Log}
 	retention := r.retention
 	retention.Refresh = c.FullInterval
 	return collect.New(collect.Config{
@@ -38,11 +38,11 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 			Index:      c.Index,
 			Options:    outputOptions(c),
 		},
-		Priority:  int(r.priority),
+		Priority:  r.lane(false),
 		Interval:  c.Interval,
-		Source:    &list{client: id.client, resource: r, mapper: mapper, silent: env.Reporter.Report},
+		Source:    source,
 		Strategy:  r.strategy(paging),
-		Mapper:    loopMapper{mapper},
+		Mapper:    loopMapper{mapper, source.lookups.begin},
 		Retention: retention,
 		Fallback:  mapping.Fallback{},
 		Now:       now,
@@ -60,69 +60,22 @@ func outputOptions(c Config) map[string]string {
 
 // paging is how a stream pages through its list.
 func (r *resource) paging(c Config, now func() time.Time, log *slog.Logger) odata.Options {
-	return odata.Options{
+	o := odata.Options{
 		List: r.path, Updated: r.updated, Created: r.created, ChangesFor: r.changesFor, Expand: r.expand,
 		PageSize: c.BatchSize, InitialInterval: c.InitialInterval, Overlap: c.Overlap,
 		Now: now, Log: log,
 	}
+	if r.isAssessment() {
+		o.PageSize = c.PageSize
+		o.Changes, o.Files, o.Devices, o.FilesAbove = r.changes, r.files, devicesPath, c.FilesAboveDevices
+		o.Epoch, o.Interval, o.FullInterval = r.epoch, c.Interval, c.FullInterval
+	}
+	return o
 }
 
 // tagUnexpanded is the tag of documents whose record the API served without what
 // $expand brings.
 const tagUnexpanded = "evidence_unavailable"
-
-// list is a resource's list as the source of pages.
-type list struct {
-	client   *api.Client
-	resource *resource
-	mapper   *mapping.Mapper
-	silent   func(error) // told of a call that waits for long
-}
-
-// Open implements collect.Source. A backlog gives way to what is new of its own
-// resource, and goes before the next resource.
-func (l *list) Open(ctx context.Context, r collect.Request) (collect.Page, error) {
-	if l.resource.expand != "" && !r.Query.Has("$expand") {
-		l.mapper.Partial(tagUnexpanded)
-	} else {
-		l.mapper.Partial("")
-	}
-	priority := 2 * l.resource.priority
-	if r.Backlog {
-		priority++
-	}
-	answer, err := l.client.Open(ctx, api.Request{
-		Path: l.resource.path, Query: r.Query, Priority: priority, Limit: l.resource.limit,
-		Roles: []string{l.resource.permission}, Silent: l.silent,
-	})
-	if err != nil {
-		return nil, missing(ctx, l.client, l.resource, err)
-	}
-	return page{answer}, nil
-}
-
-// RetryAfter implements collect.Source.
-func (l *list) RetryAfter(err error) time.Duration {
-	if refused, ok := errors.AsType[*api.Error](err); ok {
-		return refused.RetryAfter
-	}
-	return 0
-}
-
-// page is an answer whose records strict readers take.
-type page struct{ *api.Page }
-
-// Next implements collect.Page.
-func (p page) Next() (raw, error) {
-	record, err := p.Page.Next()
-	if err == nil {
-		return mapping.Repair(record), nil
-	}
-	if e, ok := errors.AsType[*api.Error](err); ok && e.IsTooLarge() {
-		return mapping.Repair(record), &collect.OversizedError{Cause: errors.New(e.Message)}
-	}
-	return nil, err
-}
 
 // newMapper makes the mapper of a stream: the loop, the command map and the
 // golden test have no other way from a record to its documents.
@@ -145,7 +98,16 @@ func newEnvelope(r *resource, c Config, agent inputs.Agent, now func() time.Time
 }
 
 // loopMapper is a mapper as package collect wants it.
-type loopMapper struct{ *mapping.Mapper }
+type loopMapper struct {
+	*mapping.Mapper
+	begin func() // told that a sweep begins
+}
+
+// Begin implements collect.Mapper.
+func (m loopMapper) Begin(s collect.Sweep) {
+	m.Mapper.Begin(mapping.Sweep(s))
+	m.begin()
+}
 
 // Documents implements collect.Mapper.
 func (m loopMapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, error) {

@@ -3,6 +3,7 @@ package defender
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -25,8 +26,7 @@ func TestValues(t *testing.T) {
 		}
 	}
 	everyDocument(t, judge)
-	tenant := defendertest.New(defendertest.Options{Seed: 7, Alerts: 150, Machines: 40, Actions: 60, Now: someTime})
-	kinds := map[string]defendertest.Resource{"alert": defendertest.Alerts, "machine": defendertest.Machines, "machine_action": defendertest.MachineActions}
+	simulated := simulatedRecords(t)
 	for _, r := range resources {
 		for _, c := range readCases(t, r.name) {
 			for _, document := range mapRecord(t, r, configOf(r), c.Record) {
@@ -34,15 +34,43 @@ func TestValues(t *testing.T) {
 			}
 		}
 		records := 0
-		for body := range tenant.Bodies(kinds[r.name]) {
-			records++
-			for _, document := range mapRecord(t, r, configOf(r), []byte(body)) {
-				judge("demo "+r.name, sourceOfDocument(t, document))
+		for _, bodies := range simulated[r.name] {
+			for body := range bodies {
+				records++
+				for _, document := range mapRecord(t, r, configOf(r), []byte(body)) {
+					judge("demo "+r.name, sourceOfDocument(t, document))
+				}
 			}
 		}
 		if records == 0 {
 			t.Errorf("no %s in the demo", r.name)
 		}
+	}
+}
+
+// simulatedRecords are those of a simulated tenant by resource, rows of lists, of
+// files and of changes.
+func simulatedRecords(t *testing.T) map[string][]iter.Seq[string] {
+	t.Helper()
+	tenant := defendertest.New(defendertest.Options{
+		Seed: 7, Alerts: 150, Machines: 40, Actions: 60, Vulnerabilities: 5, Configurations: 4, Baselines: 4, Now: someTime,
+	})
+	for _, change := range []func(...int) error{tenant.FixFindings, tenant.FindAgain, tenant.MoveFindings} {
+		if err := change(3, 17, 90); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := func(a defendertest.Assessment) []iter.Seq[string] {
+		return []iter.Seq[string]{tenant.RowBodies(a, false), tenant.RowBodies(a, true)}
+	}
+	return map[string][]iter.Seq[string]{
+		"alert":                 {tenant.Bodies(defendertest.Alerts)},
+		"machine":               {tenant.Bodies(defendertest.Machines)},
+		"machine_action":        {tenant.Bodies(defendertest.MachineActions)},
+		"vulnerability":         append(rows(defendertest.Vulnerabilities), tenant.ChangeBodies(defendertest.Vulnerabilities)),
+		"configuration":         rows(defendertest.Configurations),
+		"baseline":              rows(defendertest.Baselines),
+		"information_gathering": {tenant.RowBodies(defendertest.Gathered, true)},
 	}
 }
 
@@ -59,8 +87,12 @@ func FuzzValues(f *testing.F) {
 		alertResource: `{"id":%1,"category":%1,"mitreTechniques":[%1,%2],"computerDnsName":%1,"domains":[%1],"relatedUser":{"userName":%1,"domainName":%2},"alertCreationTime":%1,
 "firstEventTime":%2,"lastEventTime":%1,"evidence":[{"entityType":"Process","fileName":%1,"filePath":%2,"processCommandLine":%1,"sha1":%1,"sha256":%2,"parentProcessFileName":%1,"parentProcessFilePath":%2},
 {"entityType":%2,"url":%1,"ipAddress":%2,"registryKey":%1,"registryHive":%2,"registryValueType":%1,"accountName":%2,"userPrincipalName":%1,"userSid":%2,"processCommandLine":%2}]}`,
-		machineResource:       `{"id":%1,"computerDnsName":%1,"osPlatform":%1,"osProcessor":%2,"lastIpAddress":%1,"lastExternalIpAddress":%2,"ipAddresses":[{"ipAddress":%1,"macAddress":%2}],"lastSeen":%1}`,
-		machineActionResource: `{"id":%1,"type":%1,"status":%2,"requestor":%1,"cancellationRequestor":%2,"externalId":%1,"computerDnsName":%1,"requestorComment":%1,"relatedFileInfo":{"fileIdentifier":%1,"fileIdentifierType":%2},"creationDateTimeUtc":%1,"lastUpdateDateTimeUtc":%2}`,
+		machineResource:              `{"id":%1,"computerDnsName":%1,"osPlatform":%1,"osProcessor":%2,"lastIpAddress":%1,"lastExternalIpAddress":%2,"ipAddresses":[{"ipAddress":%1,"macAddress":%2}],"lastSeen":%1}`,
+		machineActionResource:        `{"id":%1,"type":%1,"status":%2,"requestor":%1,"cancellationRequestor":%2,"externalId":%1,"computerDnsName":%1,"requestorComment":%1,"relatedFileInfo":{"fileIdentifier":%1,"fileIdentifierType":%2},"creationDateTimeUtc":%1,"lastUpdateDateTimeUtc":%2}`,
+		vulnerabilityResource:        `{"id":%1,"deviceId":%2,"deviceName":%1,"osPlatform":%1,"osVersion":%2,"osArchitecture":%1,"cveId":%1,"softwareName":%2,"softwareVersion":%1,"cvssScore":%2,"status":%1,"eventTimestamp":%1,"firstSeenTimestamp":%2}`,
+		configurationResource:        `{"deviceId":%2,"deviceName":%1,"osPlatform":%1,"osVersion":%2,"configurationId":%1,"configurationName":%2,"configurationCategory":%1,"timestamp":%2,"isCompliant":%1,"isApplicable":%2,"configurationImpact":%1}`,
+		baselineResource:             `{"id":%1,"deviceId":%2,"deviceName":%1,"osPlatform":%1,"osVersion":%2,"configurationId":%1,"profileId":%2,"isCompliant":%2,"isApplicable":%1,"complianceCalculationTimeOffset":%1,"dataCollectionTimeOffset":%2,"currentValue":[%1,%2]}`,
+		informationGatheringResource: `{"DeviceId":%1,"DeviceName":%2,"OsPlatform":%1,"OsVersion":%2,"Timestamp":%1,"LastSeenTime":%2,"DeviceGatheredInfo":%2,"RbacGroupId":%1}`,
 	}
 	f.Fuzz(func(t *testing.T, one, two string) {
 		first, _ := json.Marshal(one)
@@ -104,6 +136,10 @@ var meanings = map[string]*regexp.Regexp{
 	"registry.hive":                    regexp.MustCompile(`^HK(CR|CC|CU|LM|U|PD)$`),
 	"registry.data.type":               regexp.MustCompile(`^REG_[A-Z_]+$`),
 	"host.os.type":                     regexp.MustCompile(`^(linux|macos|unix|windows|ios|android)$`),
+	"result.evaluation":                regexp.MustCompile(`^(passed|failed|unknown)$`),
+	"vulnerability.status":             regexp.MustCompile(`^(open|fixed|reopened|unknown)$`),
+	"vulnerability.reference":          regexp.MustCompile(`^https://www\.cve\.org/CVERecord\?id=[CVE0-9-]+$`),
+	"vulnerability.enumeration":        regexp.MustCompile(`^(CVE|TVM)$`),
 	"event.severity":                   regexp.MustCompile(`^(21|47|73|99)$`),
 	"event.duration":                   regexp.MustCompile(`^[^-]+$`),
 	"event.url":                        regexp.MustCompile(`^https://security\.microsoft\.com/(alerts|machines)/[^/?#\s]+(\?tid=[^\s]+)?$`),

@@ -22,6 +22,7 @@ import (
 // for the unit's payload.
 type watched struct {
 	config Config
+	now    func() time.Time
 	drift  mapping.Drift
 
 	mu     sync.Mutex
@@ -49,7 +50,7 @@ func (w *watched) attach(client *api.Client, env inputs.Env) inputs.Env {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.client = client
-	env.Reporter = metered{env.Reporter, client}
+	env.Reporter = metered{env.Reporter, client, w}
 	return env
 }
 
@@ -59,15 +60,24 @@ func (w *watched) detach() {
 	w.client = nil
 }
 
-// metered adds to counters what is left of the quota.
+// metered adds to counters what is left of the quota and when the credentials end,
+// and tells of their end before it comes.
 type metered struct {
 	inputs.Reporter
 	client *api.Client
+	of     *watched
+}
+
+func (m metered) Report(err error) {
+	if err == nil {
+		err = m.of.config.warning(m.client.CredentialsEnd(), m.of.now())
+	}
+	m.Reporter.Report(err)
 }
 
 func (m metered) Count(c inputs.Counts) {
 	q := inputs.Quota(m.client.Quota())
-	c.Quota = &q
+	c.Quota, c.CredentialsEnd = &q, m.client.CredentialsEnd()
 	m.Reporter.Count(c)
 }
 

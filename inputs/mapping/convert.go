@@ -116,6 +116,21 @@ func (e *Envelope) Long(f *Field) ecs.Value {
 	return ecs.Value{}
 }
 
+// Float takes a number that the type float of Elasticsearch holds, also as text.
+func (e *Envelope) Float(f *Field) ecs.Value {
+	if Blank(f.Value) {
+		return ecs.Value{}
+	}
+	number := Raw(ecs.Unquote(f.Value))
+	if number.Kind() == '0' && number.IsValid() {
+		if _, err := strconv.ParseFloat(ecs.Alias(number), 32); err == nil {
+			return ecs.Scalar(number)
+		}
+	}
+	e.faults.add(f.Name, "a number", f.Value)
+	return ecs.Value{}
+}
+
 // Date takes a timestamp and keeps its digits as they came, where Elasticsearch
 // reads them as they are.
 func (e *Envelope) Date(f *Field) ecs.Value {
@@ -141,7 +156,7 @@ func (e *Envelope) Date(f *Field) ecs.Value {
 // at most nine digits of a second, UTC. Go also takes one digit, a comma, any
 // number of digits, and zones that Java does not know.
 func strictTime(s string) bool {
-	if len(s) < len("2006-01-02T15:04:05") || s[len("2006-01-02T15")] != ':' {
+	if len(s) < len("2006-01-02T15:04:05") || s[len("2006-01-02")] != 'T' || s[len("2006-01-02T15")] != ':' {
 		return false
 	}
 	fraction := strings.TrimSuffix(s[len("2006-01-02T15:04:05"):], "Z")
@@ -188,14 +203,18 @@ func (e *Envelope) FirstTime(fields ...*Field) time.Time {
 }
 
 // parseTime reads a timestamp: RFC 3339, with any digits of a second. One without
-// a zone is taken as UTC. The zero time is one of the year 1, which stands for a
+// a zone is taken as UTC; Microsoft's assessment lists have such with a blank. The zero time is one of the year 1, which stands for a
 // time that is not set.
 func parseTime(v Raw) (time.Time, bool) {
 	if v.Kind() != '"' {
 		return time.Time{}, false
 	}
 	s := ecs.Unquote(v)
-	t, err := time.Parse(time.RFC3339Nano, s)
+	layout := time.RFC3339Nano
+	if len(s) > len("2006-01-02") && s[len("2006-01-02")] == ' ' {
+		layout = "2006-01-02 15:04:05.999999999"
+	}
+	t, err := time.Parse(layout, s)
 	if err != nil {
 		if t, err = time.Parse("2006-01-02T15:04:05.999999999", s); err != nil {
 			return time.Time{}, false

@@ -46,6 +46,7 @@ type Decoder struct {
 	place   string           // of the objects in a record: "evidence", "" for the record
 	lone    *Field           // what a scalar in place of an object is; see OrScalar
 	fields  map[string]*slot // by member
+	folded  map[string]*slot // by member without its writing; see Fold
 	all     []*slot
 	sorted  []*slot  // all, by their names
 	order   []*slot  // of the members of the last object
@@ -55,7 +56,8 @@ type Decoder struct {
 
 // slot is where the member of a name goes.
 type slot struct {
-	name  string // as written, with quotes
+	name  string // with quotes
+	met   string // as it was last written
 	label string // name between comma and colon
 	value *Raw
 	list  *List // nil for a Field
@@ -64,7 +66,7 @@ type slot struct {
 }
 
 // noSlot is that of a member that is unknown: no name is written like that.
-var noSlot = &slot{name: "\x00"}
+var noSlot = &slot{name: "\x00", met: "\x00"}
 
 // newDecoder binds a decoder to the Fields and Lists of the struct that target
 // points to, and names them after their json tags; own makes of such a name the
@@ -79,6 +81,7 @@ func newDecoder(place string, own func(string) string, target any) *Decoder {
 		}
 		s := &slot{label: `,"` + name + `":`}
 		s.name = s.label[1 : len(s.label)-1]
+		s.met = s.name
 		var f *Field
 		switch target := v.Field(i).Addr().Interface().(type) {
 		case *Field:
@@ -108,6 +111,31 @@ func (d *Decoder) OrScalar(lone *Field) *Decoder {
 	return d
 }
 
+// Fold makes the decoder find members whatever letter case and underscores their
+// names are written with: one service has deviceId in its lists, DeviceId in its
+// files, and OSPlatform beside OsPlatform.
+func (d *Decoder) Fold() *Decoder {
+	d.folded = make(map[string]*slot, len(d.fields))
+	for name, s := range d.fields {
+		d.folded[string(fold(nil, name))] = s
+	}
+	return d
+}
+
+// fold appends a name without what Fold looks over.
+func fold(to []byte, name string) []byte {
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != '_' {
+			to = append(to, c)
+		}
+	}
+	return to
+}
+
 // markSets tells which lists are sets.
 func (d *Decoder) markSets(names []string) {
 	for _, name := range names {
@@ -134,7 +162,7 @@ func (d *Decoder) Decode(object Raw) error {
 	for place := 0; s.More(); place++ {
 		// Records of a resource have the same members in the same order, so it is
 		// nearly always the one that was last met at that place.
-		if place < len(d.order) && s.Skip(d.order[place].name) {
+		if place < len(d.order) && s.Skip(d.order[place].met) {
 			d.order[place].read(&s)
 			continue
 		}
@@ -176,10 +204,18 @@ func (d *Decoder) find(name Raw) *slot {
 	if len(name) < 2 {
 		return noSlot // no name: the object is not well-formed
 	}
-	if s, ok := d.fields[string(name[1:len(name)-1])]; ok {
-		return s
+	s, ok := d.fields[string(name[1:len(name)-1])]
+	if !ok && d.folded != nil {
+		var room [64]byte
+		s, ok = d.folded[string(fold(room[:0], ecs.Alias(name[1:len(name)-1])))]
 	}
-	return noSlot
+	if !ok {
+		return noSlot
+	}
+	if s.met != string(name) {
+		s.met = string(name) // records of one answer are written alike
+	}
+	return s
 }
 
 func (to *slot) read(s *ecs.Scanner) {

@@ -57,6 +57,8 @@ type Vendor struct {
 type Envelope struct {
 	// Doc is the document being made, from Begin to Finish.
 	Doc ecs.Document
+	// Sweep is the one that the record being mapped belongs to.
+	Sweep Sweep
 
 	settings  Settings
 	account   string   // see Mapper.Account
@@ -171,6 +173,14 @@ func (e *Envelope) Rank(place int) int { return e.contentOf().rank(place) }
 
 // Record is the record being mapped.
 func (e *Envelope) Record() Raw { return e.record }
+
+// Began is when the sweep began, for records without a time of their own.
+func (e *Envelope) Began() time.Time {
+	if e.Sweep.Started.IsZero() {
+		return e.settings.Now()
+	}
+	return e.Sweep.Started
+}
 
 // Begin starts a document for the record being mapped, the first one or the only
 // one, and returns its root and its event object.

@@ -26,13 +26,23 @@ type Mapper struct {
 	unreadable error // why the record that was read cannot be mapped
 	record     Raw   // that record
 	outcome    Outcome
+	documents  int // of that record
 	emit       func(*ecs.Document) error
 	each       func() error // finished, bound once
 }
 
+// Definer is a RecordMapper whose documents say more with lists that are read
+// before a sweep, such as the names that go with ids.
+type Definer interface {
+	// Define takes over an element of a list. It keeps nothing of its memory.
+	Define(list string, element Raw)
+	// Forget forgets all elements: the lists are read anew.
+	Forget()
+}
+
 // Outcome counts what became of a record.
 type Outcome struct {
-	Dropped int  // documents that Settings.Process dropped
+	Dropped int  // documents that Settings.Process dropped, or a record that the settings leave out
 	Unknown int  // members that are not known, counted per document
 	Faulty  bool // something could not be mapped, and the documents say so
 }
@@ -44,9 +54,25 @@ func NewMapper(e *Envelope, records RecordMapper) *Mapper {
 	return m
 }
 
-// Begin starts a sweep. Its epoch is part of the ids of all its documents; it is
-// empty where records have versions of their own.
-func (m *Mapper) Begin(epoch []byte) { m.envelope.ids.epoch = epoch }
+// Sweep is what the records of a sweep have in common.
+type Sweep struct {
+	// Epoch is part of the ids of all its documents; it is empty where records
+	// have versions of their own.
+	Epoch []byte
+	// Started is when it began; zero where records have times of their own.
+	Started time.Time
+	// Whole tells that its records are all there are, and not changes of them.
+	Whole bool
+}
+
+// Begin starts a sweep.
+func (m *Mapper) Begin(s Sweep) { m.envelope.ids.epoch, m.envelope.Sweep = s.Epoch, s }
+
+// Definer is the resource's, nil where it needs no other lists.
+func (m *Mapper) Definer() Definer {
+	d, _ := m.records.(Definer)
+	return d
+}
 
 // Partial gives the documents of all records to come a tag, which says that the
 // source served the records in part; an empty one ends that.
@@ -81,7 +107,7 @@ func (m *Mapper) Content() []byte {
 // documents; the document is the mapper's again when emit returns. A record
 // that cannot be mapped is a document too. The error is emit's.
 func (m *Mapper) Documents(emit func(*ecs.Document) error) (Outcome, error) {
-	m.emit, m.outcome = emit, Outcome{Faulty: m.unreadable != nil}
+	m.emit, m.outcome, m.documents = emit, Outcome{Faulty: m.unreadable != nil}, 0
 	var err error
 	if m.unreadable != nil {
 		m.envelope.quarantine(m.record, m.unreadable)
@@ -91,12 +117,16 @@ func (m *Mapper) Documents(emit func(*ecs.Document) error) (Outcome, error) {
 		err = m.records.Documents(m.each)
 	}
 	m.outcome.Unknown, m.envelope.unknown = m.envelope.unknown, 0
+	if err == nil && m.documents == 0 {
+		m.outcome.Dropped++
+	}
 	return m.outcome, err
 }
 
 // finished takes one document of the record.
 func (m *Mapper) finished() error {
 	e := m.envelope
+	m.documents++
 	m.outcome.Faulty = m.outcome.Faulty || len(e.faults) > 0
 	if e.settings.Process != nil && !e.settings.Process(&e.Doc) {
 		m.outcome.Dropped++

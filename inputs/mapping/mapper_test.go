@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
@@ -55,7 +56,7 @@ func TestClockIsForRecordsWithoutATime(t *testing.T) {
 	if !strings.Contains(torn, `"original":"{\"id\":"`) || !strings.Contains(torn, `"message":["too large"]`) {
 		t.Errorf("of an unreadable record: %s", torn)
 	}
-	m.Begin([]byte("epoch"))
+	m.Begin(Sweep{Epoch: []byte("epoch")})
 	if later, _ := mapped(t, m, `{"id":"a"}`, nil); later[:20] == without[:20] || later[20:] != without[20:] {
 		t.Errorf("the epoch is to make another id of the same document: %s, %s", without, later)
 	}
@@ -71,6 +72,65 @@ func TestDroppedDocumentsAreCounted(t *testing.T) {
 	}
 	if got, outcome := mapped(t, m, `{"id":"b"}`, nil); got == "" || outcome.Dropped != 0 {
 		t.Errorf("%+v: %s", outcome, got)
+	}
+}
+
+// TestRecordsLeftOutAreCounted, which a mapper makes no document of.
+func TestRecordsLeftOutAreCounted(t *testing.T) {
+	_, toy := newToy(nil)
+	m := NewMapper(toy.Envelope, silent{toy})
+	m.Read(Raw(`{}`), nil)
+	if outcome, err := m.Documents(nil); err != nil || outcome.Dropped != 1 {
+		t.Errorf("%+v, %v", outcome, err)
+	}
+	if m.Definer() != nil {
+		t.Error("a mapper that needs no other lists has them")
+	}
+}
+
+// silent makes no documents.
+type silent struct{ *toyMapper }
+
+func (silent) Documents(func() error) error { return nil }
+
+// TestBeganIsTheSweeps, and now where that has no time.
+func TestBeganIsTheSweeps(t *testing.T) {
+	m, toy := newToy(nil)
+	if !toy.Began().Equal(toyTime) {
+		t.Errorf("began %s, want now", toy.Began())
+	}
+	started := toyTime.Add(-time.Hour)
+	m.Begin(Sweep{Started: started})
+	if !toy.Began().Equal(started) {
+		t.Errorf("began %s, want %s", toy.Began(), started)
+	}
+}
+
+// TestFold: names are found however they are written, and the same record is one
+// version in every writing.
+func TestFold(t *testing.T) {
+	m, toy := newToy(nil)
+	toy.incidents.Fold()
+	var contents []string
+	for _, record := range []string{
+		`{"id":"a","levelOfRisk":1,"createdAt":"2026-01-01T00:00:00Z","other":1}`,
+		`{"Id":"a","LevelOfRisk":1,"CreatedAt":"2026-01-01T00:00:00Z","other":1}`,
+		`{"ID":"a","level_of_risk":1,"createdAT":"2026-01-01T00:00:00Z","other":1,"title":null}`,
+		`{"Id":"a","levelOfRisk":1,"CREATED_AT":"2026-01-01T00:00:00Z","other":1}`,
+		`{"id":"a","levelOfRisk":1,"createdAt":"2026-01-01T00:00:00Z","other":1}`,
+	} {
+		if id, _ := m.Read(Raw(record), nil); id != "a" {
+			t.Errorf("%s: id %q", record, id)
+		}
+		contents = append(contents, string(m.Content()))
+		if len(toy.incidents.unknown) != 1 || toy.incidents.unknown[0].name != "other" {
+			t.Errorf("%s: unknown %v", record, toy.incidents.unknown)
+		}
+	}
+	for _, content := range contents {
+		if content != contents[0] {
+			t.Error("another version in another writing")
+		}
 	}
 }
 

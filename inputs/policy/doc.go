@@ -4,8 +4,9 @@
 // Make a Reader of the maps (Of, or Over where a stream's settings go over its
 // input's), Decode a struct whose fields carry config tags and hold the defaults,
 // Check limits, and return Err: it joins all faults, each naming its setting.
-// Transport has the settings of HTTP connections, which every HTTP client here
-// shares. Start reading with Reader.Decode.
+// Strays finds the settings that no struct declares. Transport has the settings of
+// HTTP connections, which every HTTP client here shares. Start reading with
+// Reader.Decode; names.go has what the tags declare.
 //
 // # Invariants
 //
@@ -15,7 +16,8 @@
 //   - A value is taken as it stands. "pa${HOME}ss" is that password: the agent has
 //     put in all variables already.
 //   - A fault quotes neither a password nor a key.
-//   - Unknown settings are ignored: each release of the agent brings new ones.
+//   - Decoding ignores unknown settings: each release of the agent brings new ones.
+//     Strays names them, for a warning.
 //
 // The package must not know which settings an input or an output has.
 //
@@ -29,6 +31,11 @@
 //
 // The library stops at its first fault. An operator who repairs one setting would
 // be told of the next one with the next save.
+//
+// # Why the tags declare
+//
+// A list of known settings beside the structs would be forgotten with the next
+// setting. What is right in a policy and has no effect here is a blank field.
 //
 // # Why dollar signs are doubled
 //

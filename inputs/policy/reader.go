@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/elastic/elastic-agent-libs/config"
 	"github.com/elastic/elastic-agent-libs/transport/tlscommon"
@@ -68,7 +69,7 @@ func (r *Reader) decode(target reflect.Value) {
 		case option == "inline":
 			r.decode(target.Field(i))
 			continue
-		case name == "":
+		case name == "" || field.Name == "_" || option == "ignore":
 			continue
 		}
 		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
@@ -85,7 +86,24 @@ func (r *Reader) decode(target reflect.Value) {
 // undecoded notes that a setting cannot be decoded. value is as much as was.
 func (r *Reader) undecoded(name string, value any, err error) {
 	if ssl, ok := value.(*tlscommon.Config); ok {
-		r.add(name, inputs.SSLFault(ssl, reason(err)))
+		var library interface{ Reason() error }
+		why := err
+		if errors.As(err, &library) {
+			why = library.Reason()
+		}
+		switch {
+		case errors.Is(why, tlscommon.ErrKeyUnspecified):
+			r.fault(name+".key", errors.New("missing, certificate needs it"))
+		case errors.Is(why, tlscommon.ErrCertificateUnspecified):
+			r.fault(name+".certificate", errors.New("missing, key needs it"))
+		default:
+			r.add(name, inputs.SSLFault(ssl, reason(err)))
+		}
+		r.named[name] = true
+		return
+	}
+	if _, ok := value.(time.Duration); ok {
+		r.add(name, fmt.Errorf("%s: want a duration such as 30s, 5m or 24h", name))
 		return
 	}
 	setting := name

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -28,8 +29,15 @@ type mapping struct {
 
 func newMapping(resource string, settings map[string]any) (*mapping, error) {
 	mapper, err := defender.NewMapper(resource, settings, collector)
-	return &mapping{mapper: mapper}, err
+	if err != nil {
+		return nil, err
+	}
+	mapper.Began(sampleTime)
+	return &mapping{mapper: mapper}, nil
 }
+
+// sampleTime is when the captures were read that have no time of their own.
+var sampleTime = time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
 
 func (m *mapping) add(record []byte) error {
 	_, err := m.mapper.Map(record, func(d *ecs.Document) error {
@@ -65,7 +73,7 @@ func mapCaptures() (map[string]map[string]bool, error) {
 		}
 		for _, evidence := range []string{"split", "whole"} {
 			m, err := newMapping(resource, map[string]any{
-				"evidence": evidence, "preserve_original_event": true, "preserve_duplicate_custom_fields": true,
+				"evidence": evidence, "preserve_original_event": true, "preserve_duplicate_custom_fields": true, "software_without_cve": true,
 			})
 			if err != nil {
 				return nil, err
@@ -148,6 +156,11 @@ var samples = map[string]struct{ resource, capture, field string }{
 	"log":            {"alert", "every-evidence-type", "process.command_line"},
 	"machine":        {"machine", "linux-server-vm-metadata", "host.id"},
 	"machine_action": {"machine_action", "timeout-of-quarantine-negative-error", "event.id"},
+	"vulnerability":  {"vulnerability", "change-fixed", "event.id"},
+	"configuration":  {"configuration", "passed", "event.id"},
+	"baseline":       {"baseline", "failed", "event.id"},
+
+	"information_gathering": {"information_gathering", "workstation", "event.id"},
 }
 
 // sampleEvent is what the component publishes for a capture with the settings

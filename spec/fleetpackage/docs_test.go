@@ -24,7 +24,7 @@ func TestReadmeHasItsSections(t *testing.T) {
 	for _, heading := range []string{
 		"# Microsoft Defender for Endpoint", "## Data streams", "## Requirements", "### Agentless-enabled integration", "### Agent-based installation",
 		"## Setup", "### Collect data from the Defender for Endpoint API", "### Enable the integration in Elastic", "## ECS mapping",
-		"## Logs reference", "### log", "### machine", "### machine_action",
+		"## Logs reference", "### log", "### machine", "### machine_action", "### vulnerability", "### configuration", "### baseline", "### information_gathering",
 	} {
 		at := strings.Index(readme[last:], "\n"+heading+"\n")
 		if heading[1] == ' ' {
@@ -42,8 +42,8 @@ func TestReadmeHasItsSections(t *testing.T) {
 			}
 		}
 	}
-	if n := strings.Count(readme, "**Exported fields**"); n != 3 {
-		t.Errorf("%d field tables, want 3", n)
+	if n := strings.Count(readme, "**Exported fields**"); n != len(load(t).streams) {
+		t.Errorf("%d field tables, want one for each data stream", n)
 	}
 }
 
@@ -54,7 +54,10 @@ var code = regexp.MustCompile("`([^`]+)`")
 func TestMappingTableNamesDeclaredFields(t *testing.T) {
 	source := page(t, packageDir+"/_dev/build/docs/README.md")
 	_, source, _ = strings.Cut(source, "## ECS mapping")
-	for heading, stream := range map[string]string{"### Alerts": "log", "### Machines": "machine", "### Machine actions": "machine_action"} {
+	for heading, stream := range map[string]string{
+		"### Alerts": "log", "### Machines": "machine", "### Machine actions": "machine_action", "### Vulnerabilities": "vulnerability",
+		"### Secure configuration": "configuration", "### Security baselines": "baseline", "### Information gathering": "information_gathering",
+	} {
 		_, section, ok := strings.Cut(source, heading+"\n")
 		if !ok {
 			t.Fatalf("no section %s", heading)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -90,6 +91,12 @@ func (e *edition) source(ctx context.Context) (map[string][]byte, error) {
 	if files["manifest.yml"], err = e.manifest(files["manifest.yml"]); err != nil {
 		return nil, err
 	}
+	for name, content := range files {
+		if path.Base(name) != "manifest.yml" {
+			continue
+		}
+		files[name] = policyName.ReplaceAll(content, []byte("ilm_policy: logs-"+e.Name+"."))
+	}
 	files["changelog.yml"] = changelogVersion.ReplaceAllFunc(files["changelog.yml"], func(line []byte) []byte {
 		return []byte(e.version(string(line)))
 	})
@@ -104,6 +111,8 @@ func (e *edition) names(file string) bool {
 
 var (
 	manifestIdentity = regexp.MustCompile(`(?m)^(name|title|version): .*$`)
+	// policyName begins the name that Fleet gives a policy of a data stream.
+	policyName       = regexp.MustCompile(`(?m)^ilm_policy: logs-[a-z_]+\.`)
 	changelogVersion = regexp.MustCompile(`(?m)^- version: .*$`)
 )
 

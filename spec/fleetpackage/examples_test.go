@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
@@ -97,6 +98,9 @@ func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) in
 			out["server"] = "unix://" + filepath.Join(dir, "s")
 			return func(index string) int { return len(shipper.Documents(index)) }
 		}
+		if out["type"] == "logstash" {
+			return toLogstash(t, out)
+		}
 		key, _ := out["api_key"].(string)
 		es := elasticsearchtest.New(elasticsearchtest.Options{APIKey: key})
 		server := httptest.NewServer(es)
@@ -106,6 +110,26 @@ func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) in
 	}
 	t.Fatal("no output")
 	return nil
+}
+
+// toLogstash leads an output to a simulated Logstash.
+func toLogstash(t *testing.T, out map[string]any) (stored func(index string) int) {
+	t.Helper()
+	logstash, err := logstashtest.New(logstashtest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := logstash.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(logstash.Stop)
+	settings, err := logstash.Settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["hosts"] = settings["hosts"]
+	delete(out, "ssl") // its certificates are no files here
+	return func(index string) int { return len(logstash.Documents(index)) }
 }
 
 // indices are the data streams that an example writes to.

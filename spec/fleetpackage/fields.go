@@ -13,13 +13,15 @@ import (
 // field is one line of fields.csv.
 type field struct {
 	Name, Type string
-	// Source is ecs, vendor, or base for what every data stream of Fleet has.
+	// Source is ecs, vendor, base for what every data stream of Fleet has, or
+	// finding for what Kibana's pages of findings read beside ECS.
 	Source string
 	// Mapping is what Elasticsearch is told beyond the type: text (a multi-field
 	// for full-text search), unindexed, array, ignore_malformed, long (see
 	// longText); for constants whose value they hold: dataset, module, transform;
 	// and namespace, which is a constant of a data stream, but not of a
 	// transform's destination: one index takes the documents of all namespaces.
+	// dataset is none either where a transform reads several data streams.
 	Mapping []string
 	// Also are data streams that have the field though no capture makes it: an
 	// ingest pipeline sets it, or a mapper that no capture leads there.
@@ -61,8 +63,15 @@ type definition struct {
 	MultiFields     []definition `yaml:"multi_fields,omitempty"`
 }
 
+// place is where fields are declared: a data stream, or the destination of a
+// transform that reads one or more.
+type place struct {
+	streams []string
+	latest  bool
+}
+
 // resolved is the definition with everything that Kibana needs.
-func (f *field) resolved(stream string, latest bool) definition {
+func (f *field) resolved(in place) definition {
 	d := definition{Name: f.Name, Type: f.Type, Description: f.Description}
 	no := false
 	for _, m := range f.Mapping {
@@ -78,16 +87,23 @@ func (f *field) resolved(stream string, latest bool) definition {
 		case "long":
 			d.IgnoreAbove = longText
 		case "dataset":
-			d.Value = defender.Type + "." + stream
+			if len(in.streams) > 1 {
+				d.Type = "keyword"
+			} else if len(in.streams) == 1 {
+				d.Value = defender.Type + "." + in.streams[0]
+			}
 		case "module":
 			d.Value = defender.Type
 		case "transform":
-			d.Value = fmt.Sprint(!latest)
+			d.Value = fmt.Sprint(!in.latest)
 		case "namespace":
-			if latest {
+			if in.latest {
 				d.Type = "keyword"
 			}
 		}
+	}
+	if f.Name == "data_stream.dataset" && len(in.streams) > 1 {
+		d.Type = "keyword"
 	}
 	return d
 }
@@ -99,8 +115,8 @@ func (f *field) resolved(stream string, latest bool) definition {
 const longText = 8191
 
 // declared is the definition in the package's source: ECS by reference.
-func (f *field) declared(stream string, latest bool) definition {
-	d := f.resolved(stream, latest)
+func (f *field) declared(in place) definition {
+	d := f.resolved(in)
 	if f.Source == "ecs" {
 		return definition{Name: f.Name, External: "ecs", IgnoreAbove: d.IgnoreAbove}
 	}
@@ -130,14 +146,18 @@ func vendorPrefix(stream string) string {
 	return defender.Type + "." + stream + "."
 }
 
-// fieldFiles adds a data stream's field files, one for each source. latest is
-// for the destination of the transform.
-func (c catalogue) fieldFiles(files map[string][]byte, dir, stream string, emitted map[string]bool, latest bool) error {
-	for source, name := range map[string]string{"base": "base-fields.yml", "ecs": "ecs.yml", "vendor": "fields.yml"} {
+// fileOf are the files that fields of a source are in.
+var fileOf = map[string]string{"base": "base-fields.yml", "ecs": "ecs.yml", "vendor": "fields.yml", "finding": "fields.yml"}
+
+// fieldFiles adds the field files of a place below dir; emitted are the fields that
+// the captures of each data stream make.
+func (c catalogue) fieldFiles(files map[string][]byte, dir string, in place, emitted map[string]map[string]bool) error {
+	for _, name := range []string{"base-fields.yml", "ecs.yml", "fields.yml"} {
 		var list []definition
 		for _, f := range c {
-			if f.Source == source && f.in(stream, emitted) {
-				list = append(list, f.declared(stream, latest))
+			has := func(stream string) bool { return f.in(stream, emitted[stream]) }
+			if fileOf[f.Source] == name && slices.ContainsFunc(in.streams, has) {
+				list = append(list, f.declared(in))
 			}
 		}
 		b, err := toYAML(list)
@@ -159,7 +179,7 @@ func (c catalogue) resolve(list []definition) error {
 		if at < 0 {
 			return fmt.Errorf("field %s is not in fields.csv", d.Name)
 		}
-		list[i] = c[at].resolved("", false)
+		list[i] = c[at].resolved(place{})
 	}
 	return nil
 }

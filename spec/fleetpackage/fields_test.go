@@ -6,6 +6,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
+)
+
+// The vendor's objects of the assessment streams.
+const (
+	vulnerabilityPrefix = defender.Type + ".vulnerability."
+	configurationPrefix = defender.Type + ".configuration."
+	baselinePrefix      = defender.Type + ".baseline."
+	gatheringPrefix     = defender.Type + ".information_gathering."
+	infoPrefix          = gatheringPrefix + "device_gathered_info."
 )
 
 // freeNamed tells whether a field is a member of a flattened one, whose names
@@ -113,7 +124,7 @@ func TestCatalogueIsOrdered(t *testing.T) {
 		if f.Name <= former {
 			t.Errorf("%s stands behind %s", f.Name, former)
 		}
-		if f.Description == "" || !slices.Contains([]string{"ecs", "vendor", "base"}, f.Source) {
+		if f.Description == "" || !slices.Contains([]string{"ecs", "vendor", "base", "finding"}, f.Source) {
 			t.Errorf("%s: source %q, description %q", f.Name, f.Source, f.Description)
 		}
 		former = f.Name
@@ -127,6 +138,10 @@ func TestLongTextsAreSearched(t *testing.T) {
 		"data_stream/log":                       {"rule.description", "process.command_line", "process.name", "url.full", alertPrefix + "unknown"},
 		"data_stream/machine":                   {machinePrefix + "unknown"},
 		"data_stream/machine_action":            {actionPrefix + "commands", actionPrefix + "unknown"},
+		"data_stream/vulnerability":             {vulnerabilityPrefix + "unknown", vulnerabilityPrefix + "disk_paths", "vulnerability.title"},
+		"data_stream/configuration":             {configurationPrefix + "unknown", "rule.name"},
+		"data_stream/baseline":                  {baselinePrefix + "unknown", baselinePrefix + "current_value", "rule.name"},
+		"data_stream/information_gathering":     {gatheringPrefix + "unknown", gatheringPrefix + "device_gathered_info.av_scan_results"},
 		"elasticsearch/transform/latest_action": {actionPrefix + "unknown"},
 		"elasticsearch/transform/latest_alert":  {"rule.description", alertPrefix + "unknown"},
 	} {
@@ -178,21 +193,37 @@ func TestUpstreamTypes(t *testing.T) {
 		"date": {
 			alertPrefix + "lastUpdateTime", alertPrefix + "resolvedTime", machinePrefix + "first_seen", machinePrefix + "last_seen",
 			actionPrefix + "cancellation_date_time_utc", actionPrefix + "creation_date_time_utc", actionPrefix + "last_update_date_time_utc",
+			vulnerabilityPrefix + "event_timestamp", vulnerabilityPrefix + "first_seen_timestamp", vulnerabilityPrefix + "last_seen_timestamp",
+			gatheringPrefix + "last_seen", infoPrefix + "av_engine_publish_time", infoPrefix + "av_engine_update_time", infoPrefix + "av_mode_data_refresh_time",
+			infoPrefix + "av_platform_expiration_time", infoPrefix + "av_platform_publish_time", infoPrefix + "av_platform_update_time",
+			infoPrefix + "av_signature_data_refresh_time", infoPrefix + "av_signature_publish_time", infoPrefix + "av_signature_update_time",
+			// Upstream has none of these.
+			configurationPrefix + "timestamp", baselinePrefix + "compliance_calculation_time_offset", baselinePrefix + "data_collection_time_offset",
+			gatheringPrefix + "timestamp", infoPrefix + "quick_scan_time", infoPrefix + "full_scan_time",
 		},
+		"float": {vulnerabilityPrefix + "cvss_score", "vulnerability.score.base"},
 		"ip": {
 			alertPrefix + "evidence.ipAddress", machinePrefix + "last_external_ip_address", machinePrefix + "last_ip_address",
 			machinePrefix + "ip_addresses.ip_address",
 		},
-		"boolean":          {machinePrefix + "is_aad_joined", machinePrefix + "is_excluded", machinePrefix + "is_potential_duplication"},
-		"long":             {machinePrefix + "os_build", actionPrefix + "error_h_result"},
-		"flattened":        {alertPrefix + "unknown", machinePrefix + "unknown", actionPrefix + "unknown"}, // upstream has none
+		"boolean": {
+			machinePrefix + "is_aad_joined", machinePrefix + "is_excluded", machinePrefix + "is_potential_duplication", vulnerabilityPrefix + "is_onboarded",
+			vulnerabilityPrefix + "security_update_available", configurationPrefix + "is_applicable", configurationPrefix + "is_compliant",
+			configurationPrefix + "is_expected_user_impact", baselinePrefix + "is_applicable", baselinePrefix + "is_compliant",
+			infoPrefix + "av_is_engine_up_to_date", infoPrefix + "av_is_platform_up_to_date", infoPrefix + "av_is_signature_up_to_date", infoPrefix + "is_av_engine_loaded",
+		},
+		"long": {machinePrefix + "os_build", actionPrefix + "error_h_result", configurationPrefix + "configuration_impact"},
+		"flattened": { // upstream has none
+			alertPrefix + "unknown", machinePrefix + "unknown", actionPrefix + "unknown", vulnerabilityPrefix + "unknown",
+			configurationPrefix + "unknown", baselinePrefix + "unknown", gatheringPrefix + "unknown",
+		},
 		"constant_keyword": {"data_stream.type", "data_stream.dataset", "data_stream.namespace", "event.dataset", "event.module", "labels.is_transform_source"},
 		"keyword": {
 			alertPrefix + "assignedTo", alertPrefix + "classification", alertPrefix + "determination", alertPrefix + "evidence.aadUserId",
 			alertPrefix + "evidence.accountName", alertPrefix + "evidence.domainName", alertPrefix + "evidence.entityType",
 			alertPrefix + "evidence.userPrincipalName", alertPrefix + "incidentId", alertPrefix + "investigationId",
 			alertPrefix + "investigationState", alertPrefix + "rbacGroupName", alertPrefix + "status", alertPrefix + "threatFamilyName",
-			"input.type",
+			"input.type", "resource.id", "resource.name", "vulnerability.cve", "vulnerability.status", "vulnerability.title",
 		},
 	} {
 		for _, name := range names {
@@ -202,9 +233,8 @@ func TestUpstreamTypes(t *testing.T) {
 			}
 		}
 	}
-	for name, typ := range types { // whatever else the machine streams have is a keyword there
-		machines := strings.HasPrefix(name, machinePrefix) || strings.HasPrefix(name, actionPrefix)
-		if machines && !special[name] && typ != "keyword" {
+	for name, typ := range types { // whatever else the streams but the alerts' have is a keyword there
+		if strings.HasPrefix(name, defender.Type+".") && !special[name] && typ != "keyword" {
 			t.Errorf("%s is %s, upstream's is keyword", name, typ)
 		}
 	}

@@ -19,9 +19,12 @@ const (
 	capturesDir = "../../testdata/defender"
 )
 
-// transforms are the package's, with the data stream that each reads. All keep
-// the latest state of what their data stream tells of.
-var transforms = map[string]string{"latest_action": "machine_action", "latest_alert": "log"}
+// transforms are the package's, with the data streams that each reads. All keep
+// the latest state of what their data streams tell of.
+var transforms = map[string][]string{
+	"latest_action": {"machine_action"}, "latest_alert": {"log"}, "latest_machine": {"machine"},
+	"latest_cdr_vuln": {"vulnerability"}, "latest_cdr_misconfigurations": {"configuration", "baseline"},
+}
 
 func main() {
 	out := flag.String("o", "", "also write the zip of each edition into this `folder`")
@@ -83,12 +86,12 @@ func derived(ctx context.Context, e *edition) (map[string][]byte, error) {
 			return nil, err
 		}
 		files[dir+"sample_event.json"] = sample
-		if err := c.fieldFiles(files, dir+"fields/", s.name, documents[s.name], false); err != nil {
+		if err := c.fieldFiles(files, dir+"fields/", place{streams: []string{s.name}}, documents); err != nil {
 			return nil, err
 		}
 	}
-	for name, stream := range transforms {
-		if err := c.fieldFiles(files, "elasticsearch/transform/"+name+"/fields/", stream, documents[stream], true); err != nil {
+	for name, streams := range transforms {
+		if err := c.fieldFiles(files, "elasticsearch/transform/"+name+"/fields/", place{streams, true}, documents); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -26,13 +27,46 @@ func TestAlertsPageSaysWhatTheAssetsDo(t *testing.T) {
 			want = append(want, m.Value+" "+m.Severity)
 		}
 	}
-	for name := range transforms {
-		tr := loadTransform(t, name)
-		want = append(want, "`"+name+"`", "`"+tr.Dest.Index+"`", "`"+tr.Dest.Aliases[0].Alias+"`", "`"+tr.Latest.Sort+"`")
+	for _, name := range []string{"latest_alert", "latest_action"} {
+		want = append(want, saidOf(t, name)...)
 	}
 	for _, has := range want {
 		if !strings.Contains(text, has) {
 			t.Errorf("the page does not say %s", has)
+		}
+	}
+}
+
+// saidOf is what a page says of a transform.
+func saidOf(t *testing.T, name string) []string {
+	tr := loadTransform(t, name)
+	return []string{"`" + name + "`", "`" + tr.Dest.Index + "`", "`" + tr.Dest.Aliases[0].Alias + "`", "`" + tr.Latest.Sort + "`"}
+}
+
+// TestFindingsPageSaysWhatTheAssetsDo: names and figures of the page are those of the
+// transforms, the settings and the policy.
+func TestFindingsPageSaysWhatTheAssetsDo(t *testing.T) {
+	text := page(t, packageDir+"/docs/findings.md")
+	var want []string
+	for _, name := range []string{"latest_cdr_vuln", "latest_cdr_misconfigurations", "latest_machine"} {
+		want = append(want, saidOf(t, name)...)
+	}
+	for _, s := range load(t).streams[3:] {
+		for _, v := range s.vars() {
+			if v.Name == "interval" || v.Name == "full_interval" {
+				want = append(want, v.Default.(string))
+			}
+		}
+		want = append(want, "\n| `"+s.name+"` |")
+	}
+	for _, has := range append(want, "until they are 14 days old", "26 hours", "7 days", "30 a minute and 1,000 an\nhour", "5 a minute and 20 an hour") {
+		if !strings.Contains(text, has) {
+			t.Errorf("the page does not say %s", has)
+		}
+	}
+	for name, age := range map[string]string{"latest_cdr_vuln": "14d", "latest_cdr_misconfigurations": "26h", "latest_machine": "14d"} {
+		if got := loadTransform(t, name).Retention.Time.MaxAge; got != age {
+			t.Errorf("%s keeps %s, want %s", name, got, age)
 		}
 	}
 }
@@ -94,6 +128,27 @@ func TestPagesNameTheirEdition(t *testing.T) {
 		for _, has := range []string{"This package is `" + e.Name + "`;", "search for **" + e.Title + "**"} {
 			if !strings.Contains(readme, has) {
 				t.Errorf("%s: README does not say %s", e.Name, has)
+			}
+		}
+	}
+}
+
+// TestPagesAreInBothZips: every page is in both zips, and what leads there.
+func TestPagesAreInBothZips(t *testing.T) {
+	sources, err := filepath.Glob(packageDir + "/_dev/build/docs/*.md")
+	if err != nil || len(sources) < 5 {
+		t.Fatalf("%d pages (%v)", len(sources), err)
+	}
+	for _, e := range editions {
+		files := upload(t, e).files
+		for _, source := range sources {
+			if name := "docs/" + filepath.Base(source); len(files[name]) == 0 {
+				t.Errorf("%s has no %s", e.Name, name)
+			}
+		}
+		for _, page := range []string{"reading.md", "alerts.md", "response.md", "deployment.md", "troubleshooting.md", "packages.md"} {
+			if !strings.Contains(string(files["docs/README.md"]), "`docs/"+page+"`") {
+				t.Errorf("%s: README does not lead to docs/%s", e.Name, page)
 			}
 		}
 	}

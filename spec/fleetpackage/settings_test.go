@@ -53,6 +53,10 @@ var entered = map[string]struct{ value, policy any }{
 	"full_interval":                    {"12h", "12h"},
 	"overlap":                          {"0s", "0s"},
 	"batch_size":                       {250, 250},
+	"page_size":                        {500, 500},
+	"files_above_devices":              {0, 0},
+	"file_hosts":                       {[]any{"files.example"}, []any{"files.example"}},
+	"software_without_cve":             {true, true},
 	"timestamp_source":                 {"update", "update"},
 	"evidence":                         {"whole", "whole"},
 	"tags":                             {[]any{"a b", "17"}, []any{"a b", "17"}},
@@ -198,5 +202,20 @@ func TestSecretVariables(t *testing.T) {
 	}
 	if want := []string{"client_id", "client_secret"}; !slices.Equal(secrets, want) {
 		t.Errorf("secrets are %v, want %v", secrets, want)
+	}
+}
+
+// TestSettingsPageNamesThemAll: every setting that a policy may hold is on the
+// page of settings.
+func TestSettingsPageNamesThemAll(t *testing.T) {
+	text := page(t, packageDir+"/docs/settings.md")
+	for name := range settings() {
+		switch name {
+		case "auth", "timeout", "idle_connection_timeout", "data_stream": // notInFleet has the reasons
+			continue
+		}
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("the page does not name %s", name)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,7 +26,8 @@ type transform struct {
 	} `yaml:"latest"`
 	Retention struct {
 		Time struct {
-			Field string `yaml:"field"`
+			Field  string `yaml:"field"`
+			MaxAge string `yaml:"max_age"`
 		} `yaml:"time"`
 	} `yaml:"retention_policy"`
 	Sync struct {
@@ -48,31 +50,40 @@ func loadTransform(t *testing.T, name string) transform {
 	return tr
 }
 
-// TestTransforms: each reads its data stream by fields that are declared there,
-// and runs with the rights of who installs the package: Kibana's own user may
-// not write to these destinations.
+// kibanaMay are the transforms whose source Kibana's own user may read and whose
+// destination it may write (KibanaOwnedReservedRoleDescriptors of elastic/elasticsearch,
+// in 8.19.3 and 9.1.2).
+var kibanaMay = map[string]bool{"latest_cdr_vuln": true}
+
+// TestTransforms: each reads its data streams by fields that are declared there,
+// and runs with the rights of who installs the package where Kibana's own user may
+// not read the source or write to the destination.
 func TestTransforms(t *testing.T) {
 	there, err := os.ReadDir(packageDir + "/elasticsearch/transform")
 	if err != nil || len(there) != len(transforms) {
 		t.Errorf("%d folders for %d transforms (%v)", len(there), len(transforms), err)
 	}
-	for name, stream := range transforms {
+	for name, streams := range transforms {
 		tr := loadTransform(t, name)
-		if want := "logs-microsoft_defender_endpoint." + stream + "-*"; len(tr.Source.Index) != 1 || tr.Source.Index[0] != want {
-			t.Errorf("%s reads %v, want %s", name, tr.Source.Index, want)
-		}
-		declared := declaredFields(t, "data_stream/"+stream)
 		fields := append([]string{tr.Latest.Sort, tr.Sync.Time.Field}, tr.Latest.UniqueKey...)
 		if tr.Retention.Time.Field != "" {
 			fields = append(fields, tr.Retention.Time.Field)
 		}
-		for _, field := range fields {
-			if declared[field].Name == "" {
-				t.Errorf("%s uses %q, which %s does not declare", name, field, stream)
+		var want []string
+		for _, stream := range streams {
+			want = append(want, "logs-microsoft_defender_endpoint."+stream+"-*")
+			declared := declaredFields(t, "data_stream/"+stream)
+			for _, field := range fields {
+				if declared[field].Name == "" {
+					t.Errorf("%s uses %q, which %s does not declare", name, field, stream)
+				}
 			}
 		}
-		if tr.Meta.RunAsKibanaSystem == nil || *tr.Meta.RunAsKibanaSystem || tr.Meta.Version == "" {
-			t.Errorf("%s: run_as_kibana_system must be false and fleet_transform_version set: %+v", name, tr.Meta)
+		if !slices.Equal(tr.Source.Index, want) {
+			t.Errorf("%s reads %v, want %s", name, tr.Source.Index, want)
+		}
+		if as := tr.Meta.RunAsKibanaSystem; as == nil || *as != kibanaMay[name] || tr.Meta.Version == "" {
+			t.Errorf("%s: run_as_kibana_system must be %v and fleet_transform_version set: %+v", name, kibanaMay[name], tr.Meta)
 		}
 		if len(tr.Dest.Aliases) != 1 || !strings.HasPrefix(tr.Dest.Index, "logs-") && tr.Dest.Index == tr.Dest.Aliases[0].Alias {
 			t.Errorf("%s: want one alias that is not the index: %+v", name, tr.Dest)
@@ -86,15 +97,17 @@ func TestTransforms(t *testing.T) {
 // refuses those of any other namespace.
 func TestLatestHasTheStreamsFields(t *testing.T) {
 	const constant, namespace = "labels.is_transform_source", "data_stream.namespace"
-	for name, stream := range transforms {
-		source, latest := declaredFields(t, "data_stream/"+stream), declaredFields(t, "elasticsearch/transform/"+name)
-		for field, d := range source {
-			want := d.Type
-			if field == namespace {
-				want = "keyword"
-			}
-			if latest[field].Type != want {
-				t.Errorf("%s: %s is %q in the destination, want %q", name, field, latest[field].Type, want)
+	for name, streams := range transforms {
+		latest := declaredFields(t, "elasticsearch/transform/"+name)
+		for _, stream := range streams {
+			for field, d := range declaredFields(t, "data_stream/"+stream) {
+				want := d.Type
+				if field == namespace || len(streams) > 1 && (field == "data_stream.dataset" || field == "event.dataset") {
+					want = "keyword"
+				}
+				if latest[field].Type != want {
+					t.Errorf("%s: %s is %q in the destination, want %q", name, field, latest[field].Type, want)
+				}
 			}
 		}
 	}
@@ -120,6 +133,36 @@ func TestLatestAlertIsNoAlertAgain(t *testing.T) {
 		for _, pattern := range append([]string{"security_solution-*", "metrics-*-*", "synthetics-*-*"}, externalAlerts...) {
 			if matched, err := path.Match(pattern, name); err != nil || matched {
 				t.Errorf("%s matches %s (%v)", name, pattern, err)
+			}
+		}
+	}
+}
+
+// TestKibanaFindsFindings: Kibana's pages of findings read these aliases
+// (cloud_security_posture, common constants), by these fields, which have to be
+// keywords to be sorted by.
+func TestKibanaFindsFindings(t *testing.T) {
+	for name, page := range map[string]struct {
+		alias    string
+		keywords []string
+	}{
+		"latest_cdr_vuln": {"security_solution-*.vulnerability_latest", []string{
+			"vulnerability.id", "vulnerability.severity", "resource.id", "resource.name", "package.name", "package.version", "observer.vendor", "cloud.account.id",
+		}},
+		"latest_cdr_misconfigurations": {"security_solution-*.misconfiguration_latest", []string{
+			"result.evaluation", "resource.id", "resource.name", "resource.sub_type", "rule.benchmark.rule_number", "rule.benchmark.id", "rule.name", "rule.section", "cloud.account.id",
+		}},
+	} {
+		tr, declared := loadTransform(t, name), declaredFields(t, "elasticsearch/transform/"+name)
+		if matched, err := path.Match(page.alias, tr.Dest.Aliases[0].Alias); err != nil || !matched {
+			t.Errorf("%s: Kibana does not read %s (%v)", name, tr.Dest.Aliases[0].Alias, err)
+		}
+		if matched, _ := path.Match(page.alias, tr.Dest.Index); matched || !strings.HasPrefix(tr.Dest.Index, tr.Dest.Aliases[0].Alias) {
+			t.Errorf("%s: Kibana reads or may not write %s", name, tr.Dest.Index)
+		}
+		for _, field := range page.keywords {
+			if got := declared[field].Type; got != "keyword" {
+				t.Errorf("%s: %s is %q", name, field, got)
 			}
 		}
 	}

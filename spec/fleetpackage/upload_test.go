@@ -206,7 +206,13 @@ func TestUpload(t *testing.T) {
 		}
 	}
 	for _, u := range []*uploaded{own, old} {
-		want := []string{"elasticsearch/transform/latest_action/transform.yml", "elasticsearch/transform/latest_alert/transform.yml"}
+		want := []string{
+			"data_stream/vulnerability/elasticsearch/ilm/default_policy.json", "data_stream/vulnerability/manifest.yml",
+		}
+		for name := range transforms {
+			want = append(want, "elasticsearch/transform/"+name+"/transform.yml")
+		}
+		slices.Sort(want)
 		if got := u.firstEditionRefuses(t); !slices.Equal(got, want) {
 			t.Errorf("%s: the first edition of the rules refuses %q, want %q", u.name, got, want)
 		}
@@ -217,7 +223,7 @@ func TestUpload(t *testing.T) {
 // begin with the name, and in nothing else.
 func TestEditions(t *testing.T) {
 	own, old := upload(t, &ownName), upload(t, &elasticName)
-	if !slices.Equal(own.datasets, old.datasets) || len(own.datasets) != len(load(t).streams) || own.datasets[0] != "logs-microsoft_defender_endpoint.log" {
+	if !slices.Equal(own.datasets, old.datasets) || len(own.datasets) != len(load(t).streams) || !slices.Contains(own.datasets, "logs-microsoft_defender_endpoint.log") {
 		t.Errorf("data sets %q and %q", own.datasets, old.datasets)
 	}
 	m := decodeYAML[struct{ Name, Title, Version string }](t, string(own.files["manifest.yml"]))
@@ -231,6 +237,7 @@ func TestEditions(t *testing.T) {
 	// Under the own name everything that is not of the name is as under Elastic's.
 	neutral := strings.NewReplacer(
 		elasticName.Name+"-", "NAME-", ownName.Name+"-", "NAME-",
+		"logs-"+elasticName.Name+".vulnerability-default_policy", "POLICY", "logs-"+ownName.Name+".vulnerability-default_policy", "POLICY",
 		`"package": "`+elasticName.Name+`"`, "PACKAGE", `"package": "`+ownName.Name+`"`, "PACKAGE",
 		`"version": ">=100.0.0"`, "VERSION", `"version": ">=1.0.0"`, "VERSION")
 	renamed := map[string][]byte{}

@@ -27,7 +27,7 @@ const (
 )
 
 // options are the settings of an output unit that matter to publishing, as the
-// policy has them. Others are ignored.
+// policy has them.
 type options struct {
 	Hosts      []string          `config:"hosts"`      // host, host:port or URL, which may carry user information and a path; port 9200
 	Protocol   string            `config:"protocol"`   // of hosts without one: http (default) or https
@@ -56,6 +56,21 @@ type options struct {
 	Pipeline     string         `config:"pipeline"`             // ingest pipeline of documents without one of their own
 	NonIndexable any            `config:"non_indexable_policy"` // drop; dead_letter_index is taken for drop
 	Kerberos     map[string]any `config:"kerberos"`             // not supported, but with enabled: false
+
+	// Right in a policy, and without effect here: documents are tried again without
+	// limit, a stream's batch is the queue, and each document names its data stream.
+	_ any `config:"max_retries"`
+	_ any `config:"queue"`
+	_ any `config:"bulk_max_bytes"`
+	_ any `config:"slow_start"`
+	_ any `config:"escape_html"`
+	_ any `config:"allow_older_versions"`
+	_ any `config:"index"`
+	_ any `config:"indices"`
+	_ any `config:"pipelines"`
+	_ any `config:"ca_sha256"`
+	_ any `config:"ca_trusted_fingerprint"`
+	_ any `config:"write_to_logs_streams"`
 }
 
 // presets are what Elastic's presets set of the keys above.
@@ -185,7 +200,7 @@ func (c *config) addHosts(s *options) (faults []error) {
 		}
 	}
 	if len(s.Hosts) == 0 {
-		return []error{fault("hosts", "missing")}
+		return []error{fault("hosts", "missing; give the addresses of Elasticsearch, or cloud.id")}
 	}
 	for i, host := range s.Hosts {
 		u, err := parseHost(s, host)
@@ -232,13 +247,13 @@ func (c *config) addCredentials(s *options) (faults []error) {
 	case s.APIKey != "":
 		key, ok := encodeAPIKey(s.APIKey)
 		if !ok {
-			return []error{fault("api_key", "must be id:key")}
+			return []error{fault("api_key", "must be id:key, or both in base64 as Kibana shows it")}
 		}
 		c.header.Set("Authorization", "ApiKey "+key)
 	case s.Username != "" && s.Password == "":
-		return []error{fault("password", "missing")}
+		return []error{fault("password", "missing beside username; give both, or api_key")}
 	case s.Username == "" && s.Password != "":
-		return []error{fault("username", "missing")}
+		return []error{fault("username", "missing beside password; give both, or api_key")}
 	}
 	c.username, c.password = s.Username, s.Password
 	return nil

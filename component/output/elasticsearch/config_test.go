@@ -176,7 +176,7 @@ var configFaults = map[string]struct {
 	"proxy":              {map[string]any{"proxy_url": "http://u:s3cret@%zz"}, []string{"proxy_url: must be"}},
 	"cloud id":           {map[string]any{"cloud.id": "s3cret"}, []string{"cloud.id: is no cloud id"}},
 	"ssl mode":           {map[string]any{"ssl.verification_mode": "maybe"}, []string{"ssl: "}},
-	"ssl file":           {map[string]any{"ssl.certificate_authorities": []any{"/no/such.pem"}}, []string{"ssl: initial CA load failed, none of the 1 CA(s) could be loaded: [open /no/such.pem: "}},
+	"ssl file":           {map[string]any{"ssl.certificate_authorities": []any{"/no/such.pem"}}, []string{"ssl: certificate_authorities[0]: open /no/such.pem: "}},
 	"ssl key": {
 		map[string]any{"ssl": map[string]any{"certificate": block("CERTIFICATE"), "key": block("PRIVATE KEY")}},
 		[]string{"ssl: "},

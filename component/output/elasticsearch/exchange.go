@@ -3,6 +3,7 @@ package elasticsearch
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -173,6 +174,8 @@ func network(op string, err error) *output.Error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Reason, e.Err = output.Silent, output.ErrSilent
+	case isPlain(err):
+		e.Err = errors.New("the server speaks http and not https, as hosts or protocol say")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = errors.New("connection closed before the answer")
 	case errors.As(err, &dial):
@@ -183,6 +186,12 @@ func network(op string, err error) *output.Error {
 		}
 	}
 	return e
+}
+
+// isPlain reports whether TLS met a server that speaks HTTP without it.
+func isPlain(err error) bool {
+	e, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && strings.HasPrefix(string(e.RecordHeader[:]), "HTTP/")
 }
 
 // refusal is what a status for the whole request means. Of the body only the

@@ -14,7 +14,8 @@ var Kind = output.Kind{
 	New: func(source map[string]any, _ string, r output.Reporter, log *slog.Logger) (output.Output, error) {
 		return New(source, r, log)
 	},
-	Check: Check,
+	Settings: &options{},
+	Check:    Check,
 	Conditions: []*inputs.Condition{
 		unreachable, silent, unauthorized, forbidden, forbiddenIndex, busy, failing, refusing,
 		indexMissing, pipelineMissing, noShards, writeBlocked, diskFull, formsRefused, documentsRefused, inFailureStore,
@@ -113,7 +114,7 @@ var (
 // index, whose text names it. A test holds that every reason has one.
 var (
 	rows = map[output.Reason]*inputs.Condition{
-		output.Unreachable: unreachable, output.Silent: silent, output.Unauthorized: unauthorized, output.Forbidden: forbidden,
+		output.Unreachable: unreachable, output.NoTLS: unreachable, output.Silent: silent, output.Unauthorized: unauthorized, output.Forbidden: forbidden,
 		output.TooLarge: busy, output.Busy: busy, output.Server: failing, output.Other: failing, output.RequestRefused: refusing,
 	}
 	indexRows = map[output.Reason]*inputs.Condition{

@@ -37,6 +37,11 @@ type options struct {
 	// 1s) and the longest (default 60s).
 	BackoffInit time.Duration `config:"backoff.init"`
 	BackoffMax  time.Duration `config:"backoff.max"`
+
+	// For a shipper that has an output of its own, and without effect here.
+	_ any `config:"queue"`
+	_ any `config:"flush_timeout"`
+	_ any `config:"max_retries"`
 }
 
 // decode reads the settings. The error joins all faults, each naming its

@@ -10,6 +10,7 @@ import (
 var Kind = output.Kind{
 	Type:       "shipper",
 	New:        New,
+	Settings:   &options{},
 	Conditions: []*inputs.Condition{gone, full, refusing},
 	Diagnose:   diagnose,
 }
@@ -37,7 +38,7 @@ var (
 func diagnose(e *output.Error) inputs.Diagnosis {
 	row := refusing
 	switch e.Reason {
-	case output.Unreachable, output.Server, output.Other:
+	case output.Unreachable, output.NoTLS, output.Server, output.Other:
 		row = gone
 	case output.Silent, output.TooLarge, output.Busy:
 		row = full

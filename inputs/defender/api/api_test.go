@@ -99,7 +99,7 @@ func first(status int, body string, header ...string) func(int, *http.Request) (
 func config(rt http.RoundTripper) api.Config {
 	return api.Config{
 		URL: "https://api.example", LoginURL: "https://login.example/", TenantID: "tenant-1", ClientID: "client-1",
-		ClientSecret: secret, Scopes: []string{"https://api.example/.default"}, RoundTripper: rt,
+		Credentials: api.Credentials{Secret: secret}, Scopes: []string{"https://api.example/.default"}, RoundTripper: rt,
 	}
 }
 

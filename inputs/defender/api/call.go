@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 // Request is one GET.
@@ -14,9 +17,7 @@ type Request struct {
 	Path     string     // below Config.URL, such as /api/alerts
 	Query    url.Values // OData options; the names keep their dollar sign
 	Priority Priority
-	// Limit is the path's own where the service takes fewer calls of it than
-	// the pace does of all; zero where it does not.
-	Limit Limit
+	Family   Family
 	// Roles are the application roles any one of which the call needs. They
 	// are shown to an operator when the API refuses without naming its own.
 	Roles []string
@@ -39,10 +40,15 @@ func (r Request) tellSilent(op string) func() {
 // is an *Error, or wraps the cause of ctx if that ended first. The caller
 // closes the page; ctx lives until then.
 func (c *Client) Open(ctx context.Context, r Request) (*Page, error) {
+	return c.page(ctx, r, c.address(r))
+}
+
+// address is where a request goes.
+func (c *Client) address(r Request) *url.URL {
 	u := *c.base
 	u.Path += "/" + strings.TrimLeft(r.Path, "/")
 	u.RawQuery = r.Query.Encode()
-	return c.get(ctx, r, &u)
+	return &u
 }
 
 // Follow is Open for the next link of a page of the same request. A link to a
@@ -52,27 +58,41 @@ func (c *Client) Follow(ctx context.Context, r Request, nextLink string) (*Page,
 	if err != nil {
 		return nil, err
 	}
-	return c.get(ctx, r, u)
+	return c.page(ctx, r, u)
 }
 
-func (c *Client) get(ctx context.Context, r Request, u *url.URL) (page *Page, err error) {
-	op := "get " + clean(u.Path, messageLimit)
-	err = repeat(ctx, func() error {
-		page, err = c.attempt(ctx, r, op, u)
+func (c *Client) page(ctx context.Context, r Request, u *url.URL) (page *Page, err error) {
+	err = c.call(ctx, r, u, func(x *exchange, h http.Header) (err error) {
+		page, err = newPage(x, h, c.maxRecord, c.scrub)
 		return err
 	})
 	return page, err
 }
 
+// call makes a call until it succeeds, or trying again makes no sense. read takes
+// the answer of a success; without an error the exchange is its to close.
+func (c *Client) call(ctx context.Context, r Request, u *url.URL, read func(*exchange, http.Header) error) error {
+	op := "get " + clean(u.Path, messageLimit)
+	return repeat(ctx, func() error { return c.named(c.attempt(ctx, r, op, u, read)) })
+}
+
+// named tells an error of which cloud it is.
+func (c *Client) named(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Cloud = c.cloud.Title
+	}
+	return err
+}
+
 // attempt makes the call once, and once more with a new token if the API does
 // not take the one we have, or if that one may be older than the consent that
 // the call needs: roles stand in the token.
-func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL) (*Page, error) {
+func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL, read func(*exchange, http.Header) error) error {
 	t, err := c.tokens.get(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	page, err := c.send(ctx, r, op, u, t)
+	err = c.send(ctx, r, op, u, t, read)
 	switch {
 	case isUnauthorized(err):
 		c.tokens.refuse(t)
@@ -80,23 +100,43 @@ func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL) 
 	case isForbidden(err) && time.Since(t.issued) > consentAge:
 		fresh := c.tokens.replace(ctx, t)
 		if fresh.text == t.text {
-			return page, err
+			return t.explain(err)
 		}
 		t, err = fresh, nil
 	default:
-		return page, err
+		return t.explain(err)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c.send(ctx, r, op, u, t)
+	return t.explain(c.send(ctx, r, op, u, t, read))
 }
 
-// send makes one HTTP call and reads its answer up to the first record.
-func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t token) (*Page, error) {
-	if err := c.pace.wait(ctx, call{op, u.Path, r.Priority, r.Limit}); err != nil {
-		return nil, err
+// send makes one HTTP call within the pace.
+func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t token, read func(*exchange, http.Header) error) error {
+	if err := c.pace.wait(ctx, call{op, u.Path, r.Priority, r.Family}); err != nil {
+		return err
 	}
+	began := time.Now()
+	x, response, err := c.exchange(ctx, r, op, u, t.text)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode/100 != 2 {
+		defer x.close()
+		return c.refusal(x, r, response, began)
+	}
+	c.pace.accepted(began, u.Path)
+	if err := read(x, response.Header); err != nil {
+		x.close()
+		return err
+	}
+	return nil
+}
+
+// exchange makes one HTTP call, with a token if there is one, up to the head of
+// its answer. Who gets no error closes the exchange.
+func (c *Client) exchange(ctx context.Context, r Request, op string, u *url.URL, token inputs.Secret) (*exchange, *http.Response, error) {
 	began := time.Now()
 	limited, dog := newWatchdog(ctx, c.timeout, r.tellSilent(op))
 	x := &exchange{op: op, caller: ctx, request: limited, dog: dog, observe: c.observe,
@@ -104,29 +144,21 @@ func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t t
 	request, err := http.NewRequestWithContext(limited, http.MethodGet, u.String(), nil)
 	if err != nil { // no URL that was parsed before gets here
 		x.close()
-		return nil, &Error{Op: op, Kind: Misconfigured, Message: "no request can be made of url", Hint: "check url"}
+		return nil, nil, &Error{Op: op, Kind: Misconfigured, Message: "no request can be made of url", Hint: "check url"}
 	}
-	request.Header.Set("Authorization", "Bearer "+t.text.Reveal())
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token.Reveal())
+	}
 	response, err := c.http.Do(request)
 	dog.disarm()
 	x.call.Duration = time.Since(began)
 	if err != nil {
 		x.close()
-		return nil, broken(ctx, limited, op, err)
+		return nil, nil, broken(ctx, limited, op, err)
 	}
 	x.call.Status = response.StatusCode
 	x.body = &source{ReadCloser: response.Body, dog: dog}
-	if response.StatusCode/100 != 2 {
-		defer x.close()
-		return nil, c.refusal(x, r, response, began)
-	}
-	c.pace.accepted(began, u.Path)
-	page, err := newPage(x, response.Header, c.maxRecord, c.scrub)
-	if err != nil {
-		x.close()
-		return nil, err
-	}
-	return page, nil
+	return x, response, nil
 }
 
 // refusal makes an error of an answer that is not a success. It reads the
@@ -159,6 +191,25 @@ type exchange struct {
 	observe         func(Call)
 	call            Call
 	closed          bool
+}
+
+// asked is when the call was made, by the server's clock: the answer's Date less
+// the time that it took to come. Zero without a Date.
+func (x *exchange) asked(h http.Header) time.Time {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return date.Add(-x.call.Duration)
+}
+
+func (x *exchange) malformed(message string) *Error {
+	return &Error{Op: x.op, Status: x.call.Status, Kind: Malformed, Message: message, Hint: hintStranger}
+}
+
+// short is the error of an answer that ends before its end.
+func (x *exchange) short() *Error {
+	return &Error{Op: x.op, Status: x.call.Status, Kind: Transient, Message: "the answer was cut short"}
 }
 
 // decoded is the body without the content encoding that the transport left.

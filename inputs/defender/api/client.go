@@ -34,12 +34,17 @@ type Config struct {
 	URL      string // base of the API: scheme, host and an optional path
 	LoginURL string // base of the token service, such as https://login.microsoftonline.com
 	TenantID string // GUID or verified domain
-	ClientID string
-	// ClientSecret is the secret's value. It may be empty if TokenParams hold
-	// another credential.
-	ClientSecret inputs.Secret
-	Scopes       []string   // normally one, ending in /.default
-	TokenParams  url.Values // further fields of the token request
+	ClientID string // may be empty with a managed identity
+	// FileHosts are hosts, beside the storage service's, that exported files may be
+	// read from.
+	FileHosts []string
+	// Cloud is the name of the cloud that the settings belong to: its hosts may see the
+	// token, and errors name it. Empty for private hosts.
+	Cloud string
+	// Credentials are how the application proves who it is.
+	Credentials Credentials
+	Scopes      []string   // normally one, ending in /.default
+	TokenParams url.Values // further fields of the token request of a client secret
 
 	// Transport gives TLS and proxy; its timeouts and its authorization are
 	// not used.
@@ -86,10 +91,12 @@ type Client struct {
 	pace      *Pace
 	timeout   time.Duration
 	maxRecord int
+	fileHosts []string
 	observe   func(Call)
 	recent    *recent
 	trace     io.Closer // nil without Config.TraceFile
 	scrub     func(string) string
+	cloud     Cloud // the zero value for private hosts
 }
 
 // New makes a client. It neither connects nor starts anything. The error joins
@@ -120,10 +127,16 @@ func New(c Config) (*Client, error) {
 		pace:      c.Pace,
 		timeout:   c.Timeout,
 		maxRecord: c.MaxRecord,
+		fileHosts: c.FileHosts,
 	}
+	client.cloud, _ = CloudNamed(c.Cloud)
 	client.observe = remembering(client.recent, c.Observe)
-	client.tokens = newTokens(c, login, rt, client.observe)
-	client.scrub = client.tokens.scrub
+	secrets := newRedactor(c)
+	client.tokens = newTokens(c, login, wires{
+		entra: &whole{RoundTripper: rt, observe: client.observe},
+		host:  &whole{RoundTripper: &dressed{RoundTripper: c.hostRoundTripper(), agent: c.UserAgent}, observe: client.observe},
+	}, secrets)
+	client.scrub = secrets.scrub
 	if trace != nil {
 		trace.scrub, client.trace = client.scrub, trace.out
 	}
@@ -151,12 +164,7 @@ func (c *Config) check() error {
 	if strings.Trim(c.TenantID, ". ") == "" || strings.ContainsAny(c.TenantID, "/?#%\\") {
 		faults = append(faults, errors.New("tenant_id: must be the tenant's id or domain"))
 	}
-	if c.ClientID == "" {
-		faults = append(faults, errors.New("client_id: must not be empty"))
-	}
-	if c.ClientSecret.Reveal() == "" && len(c.TokenParams) == 0 {
-		faults = append(faults, errors.New("client_secret: must not be empty"))
-	}
+	faults = append(faults, c.Credentials.Check(c.ClientID, c.TokenParams)...)
 	if c.Timeout < 0 || c.MaxRecord < 0 {
 		faults = append(faults, errors.New("http_client_timeout: limits must not be negative"))
 	}
@@ -196,6 +204,15 @@ func (c *Config) roundTripper() (http.RoundTripper, error) {
 	)
 }
 
+// hostRoundTripper is the way to what runs on this host: without a proxy, and
+// without a trace, since its answers are tokens.
+func (c *Config) hostRoundTripper() http.RoundTripper {
+	if c.RoundTripper != nil {
+		return c.RoundTripper
+	}
+	return &http.Transport{ResponseHeaderTimeout: min(c.Timeout, tokenPatience), IdleConnTimeout: time.Second, MaxResponseHeaderBytes: 64 << 10}
+}
+
 // dressed adds the headers that every request carries. It sets no
 // Accept-Encoding: the transport then asks for gzip and decodes it.
 type dressed struct {
@@ -230,6 +247,13 @@ func (c *Client) Close() {
 // Quota tells what is left of the pace.
 func (c *Client) Quota() Quota { return c.pace.Quota() }
 
+// CredentialsEnd is when the secret or certificate ends, as far as it is known now;
+// zero where it is not.
+func (c *Client) CredentialsEnd() time.Time { return c.tokens.ends() }
+
+// Facts are what may be told of the credentials, for people.
+func (c *Client) Facts() []string { return c.tokens.source.facts() }
+
 // Roles gets a token if there is none and returns the application roles in it,
 // for diagnostics: a role missing here is a 403 later. The token is not
 // verified; one that cannot be read has no roles.
@@ -249,7 +273,7 @@ func (c *Client) claims(ctx context.Context) (found claims, err error) {
 	err = repeat(ctx, func() error {
 		t, err := c.tokens.get(ctx)
 		found = t.claims()
-		return err
+		return c.named(err)
 	})
 	return found, err
 }

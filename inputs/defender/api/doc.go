@@ -8,6 +8,9 @@
 //	Pace    the quota of a tenant and application, shared by its clients
 //	Error   what went wrong; its Kind alone decides about trying the call again
 //
+//	Credentials  how the application proves who it is, and where from
+//	Cloud   what belongs together: tokens, hosts, scopes
+//
 // A call goes from Client.Open (client.go) through call.go: token, pace, request,
 // and retry.go says whether it is made again. Its answer is a Page (page.go), whose
 // Next gives one record after the other, and its io.EOF the end of a whole answer;
@@ -32,8 +35,29 @@
 // It asks under a mutex and the first caller's context: the others could not
 // leave, and the end of one stream would fail all. It renews seconds before
 // the end and cannot be told that the API refused a token. The request and the
-// reading of its answer are oauth2's; keeping the one token is ours. A renewal
+// reading of its answer are oauth2's or azidentity's; keeping the one token is ours. A renewal
 // that does not work while the old token still does is not an error.
+//
+// # Why a credential of azidentity lives for one token
+//
+// That library keeps tokens and assertions of its own and cannot be told that the
+// API refused one, nor that a file was replaced; that of managed identities keeps
+// them for the whole process. A new credential costs one more small request, for
+// the tenant's discovery document, and each token is asked for with what the files
+// hold at that moment. So there is one cache, ours, and rotation is not a case.
+// Its errors are text that may hold a body; what went wrong is noted on the
+// transport instead (talk, in sdk.go).
+//
+// # Why instance discovery is off for every authority
+//
+// It asks a host of Microsoft's whether the configured one may be believed. The
+// operator has said so, private clouds cannot reach that host, and credentials go
+// to the configured host alone whatever a discovery document says.
+//
+// # Why workload identity is an assertion from a file
+//
+// azidentity's own kind keeps the file's content for ten minutes. It also has a
+// proxy of AKS for clusters that share an identity, which nobody asked for yet.
 //
 // # Why a page is not read ahead or held
 //

@@ -53,6 +53,9 @@ type Error struct {
 	RetryAfter time.Duration // 0 when the other side did not say
 	Kind       Kind
 	Hint       string // what an operator can do; may be empty
+	Cloud      string // which one the settings belong to, for people; may be empty
+
+	reason Reason // where more is known than kind, status and code tell; else RequestRefused
 }
 
 // Error is one line without a changing part such as the request's id or a

@@ -14,12 +14,22 @@ const (
 	hintConsent   = "give admin consent to the application in Entra ID"
 	hintDisabled  = "enable the application in Entra ID"
 	hintCloud     = "set login_url and token_scopes to those of the tenant's national cloud"
-	hintAssertion = "renew the application's certificate or federated credential, and check this host's clock"
-	hintThrottled = "the API's quota is used up: poll less often, or find what else calls it with the same application"
-	hintAudience  = "the token was issued but the API does not take it: check that token_scopes and url belong to the same cloud"
-	hintStranger  = "something else answered: check url, login_url and proxy_url"
-	hintTrust     = "check ssl.certificate_authorities, and whether a proxy replaces the certificate"
-	hintNetwork   = "check url, login_url, proxy_url and the network"
+	hintAssertion = "make a new assertion, and check this host's clock"
+	hintUpload    = "upload the certificate to the application under Certificates & secrets, and check client_id"
+	hintExpired   = "the certificate has ended: make a new certificate, upload it to the application and set it here"
+	hintFederate  = "make issuer, subject and audience of the application's federated credential equal to those of the assertion"
+	hintIdentity  = "assign the managed identity to this host, and check client_id, managed_identity_object_id or managed_identity_resource_id"
+	hintIssuer    = "check what gives assertions beside the agent"
+	hintLicence   = "assign a licence of Microsoft Defender for Endpoint; a new one works after some 20 minutes"
+
+	hintNoIdentity = "managed identities are there on Azure and on Azure Arc alone; use other credentials elsewhere"
+	hintThrottled  = "the API's quota is used up: poll less often, or find what else calls it with the same application"
+	hintAudience   = "the token was issued but the API does not take it: check that token_scopes and url belong to the same cloud"
+	hintStranger   = "something else answered: check url, login_url and proxy_url"
+	hintTrust      = "check ssl.certificate_authorities, and whether a proxy replaces the certificate"
+	hintFile       = "check that a firewall or proxy lets requests to the file's host through unchanged"
+	hintFileHost   = "if files come from a host of your own, name it in file_hosts"
+	hintNetwork    = "check url, login_url, proxy_url and the network"
 )
 
 type entraHint struct {
@@ -46,7 +56,7 @@ var entraHints = map[string]entraHint{
 	"500011":  {Misconfigured, WrongCloud, hintScope},
 	"70011":   {Misconfigured, WrongCloud, hintScope},
 	"1002012": {Misconfigured, SettingsUnfit, "token_scopes must end in /.default"},
-	"650052":  {Auth, CredentialsRefused, "the tenant has no subscription to the service: check the licence"},
+	"650052":  {Permission, LicenceInactive, hintLicence},
 
 	"65001":  {Auth, CredentialsRefused, hintConsent},
 	"650056": {Auth, CredentialsRefused, hintConsent},
@@ -56,10 +66,19 @@ var entraHints = map[string]entraHint{
 	"7000112": {Auth, CredentialsRefused, hintDisabled},
 	"70001":   {Auth, CredentialsRefused, hintDisabled},
 
-	"700027": {Auth, CredentialsRefused, hintAssertion},
-	"700030": {Auth, CredentialsRefused, hintAssertion},
-	"50012":  {Auth, CredentialsRefused, hintAssertion},
-	"700229": {Auth, CredentialsRefused, "use an app-only token as the federated credential"},
+	"700027":  {Auth, CertificateRefused, hintUpload},
+	"700030":  {Auth, CertificateRefused, hintUpload},
+	"50012":   {Auth, CertificateRefused, hintUpload},
+	"70021":   {Auth, FederationUnknown, hintFederate},
+	"700211":  {Auth, FederationUnknown, hintFederate},
+	"700212":  {Auth, FederationUnknown, hintFederate},
+	"700213":  {Auth, FederationUnknown, hintFederate},
+	"700021":  {Auth, AssertionRefused, hintAssertion},
+	"700023":  {Auth, AssertionRefused, hintAssertion},
+	"700024":  {Auth, AssertionRefused, hintAssertion},
+	"50013":   {Auth, AssertionRefused, hintAssertion},
+	"5002738": {Auth, AssertionRefused, hintAssertion},
+	"700229":  {Auth, CredentialsRefused, "use an app-only token as the federated credential"},
 
 	"900382": {Misconfigured, WrongCloud, hintCloud},
 	"900432": {Misconfigured, WrongCloud, hintCloud},

@@ -6,13 +6,6 @@ import (
 	"strings"
 )
 
-// trusted are the domains whose hosts may see the token, over https. The API
-// hands out links to hosts of its own choice, regional ones and shards.
-var trusted = []string{
-	".securitycenter.microsoft.com", ".securitycenter.microsoft.us",
-	".security.microsoft.com", ".security.microsoft.us",
-}
-
 // resolve makes an absolute URL of a nextLink, if the token may be sent there.
 // Its errors name the host alone: the rest of a link is a query.
 func (c *Client) resolve(link string) (*url.URL, error) {
@@ -23,7 +16,7 @@ func (c *Client) resolve(link string) (*url.URL, error) {
 	}
 	u := c.base.ResolveReference(ref)
 	u.Fragment, u.RawFragment = "", ""
-	if u.User == nil && u.Opaque == "" && (c.isBase(u) || isTrusted(u)) {
+	if u.User == nil && u.Opaque == "" && (c.isBase(u) || c.isTrusted(u)) {
 		return u, nil
 	}
 	return nil, &Error{Op: op, Kind: Malformed,
@@ -35,17 +28,9 @@ func (c *Client) isBase(u *url.URL) bool {
 	return u.Scheme == c.base.Scheme && strings.EqualFold(u.Hostname(), c.base.Hostname()) && port(u) == port(c.base)
 }
 
-func isTrusted(u *url.URL) bool {
-	if u.Scheme != "https" || port(u) != "443" {
-		return false
-	}
-	host := strings.ToLower(u.Hostname())
-	for _, domain := range trusted {
-		if strings.HasSuffix(host, domain) && len(host) > len(domain) {
-			return true
-		}
-	}
-	return false
+// isTrusted reports whether u is on a host of the cloud, over https.
+func (c *Client) isTrusted(u *url.URL) bool {
+	return u.Scheme == "https" && port(u) == "443" && c.cloud.Serves(u.Hostname())
 }
 
 func port(u *url.URL) string {

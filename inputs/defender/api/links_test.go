@@ -24,12 +24,15 @@ func TestNextLinkToForeignHostGetsNoToken(t *testing.T) {
 		"https://.security.microsoft.com/",
 		"https://api.security.microsoft.com./",
 		"https://tvmexport.blob.core.windows.net/x?sig=1",
+		"https://api-gov.securitycenter.microsoft.us/x", // another cloud's
 		"https:api.example/x",
 		"https://evil.example\\@api.example/",
 		"ftp://api.example/", "javascript:alert(1)", "", "https://[::1", "https://api.example%2fevil/",
 	} {
 		f := &fake{}
-		_, err := newClient(t, config(f)).Follow(t.Context(), alerts, link)
+		c := config(f)
+		c.Cloud = "commercial"
+		_, err := newClient(t, c).Follow(t.Context(), alerts, link)
 		e := wantError(t, err, api.Malformed, "follow a next link")
 		if strings.Contains(e.Error(), "skip") || strings.Contains(e.Error(), "pw") || strings.Contains(e.Error(), "sig") {
 			t.Errorf("shows the link: %v", e)
@@ -38,24 +41,31 @@ func TestNextLinkToForeignHostGetsNoToken(t *testing.T) {
 	}
 }
 
+// TestNextLinkToTheAPI: the host of url is trusted, and the hosts of its cloud.
 func TestNextLinkToTheAPI(t *testing.T) {
-	for link, want := range map[string]string{
-		"https://api.example/api/alerts?$filter=a ge b&$skip=10":      "https://api.example/api/alerts?$filter=a%20ge%20b&$skip=10",
-		"https://API.example:443/x#frag":                              "https://API.example:443/x",
-		"https://api-eu3.securitycenter.microsoft.com/api/alerts?$s=": "https://api-eu3.securitycenter.microsoft.com/api/alerts?$s=",
-		"https://eu.api.security.microsoft.com/x":                     "https://eu.api.security.microsoft.com/x",
-		"https://api-gov.securitycenter.microsoft.us/x":               "https://api-gov.securitycenter.microsoft.us/x",
-		"/api/alerts?$skip=10":                                        "https://api.example/api/alerts?$skip=10",
+	const own = "https://api.example/api/alerts?$filter=a ge b&$skip=10"
+	for _, test := range []struct{ cloud, link, want string }{
+		{"", own, "https://api.example/api/alerts?$filter=a%20ge%20b&$skip=10"},
+		{"", "https://API.example:443/x#frag", "https://API.example:443/x"},
+		{"", "/api/alerts?$skip=10", "https://api.example/api/alerts?$skip=10"},
+		{"commercial", "https://api.example/x", "https://api.example/x"},
+		{"commercial", "https://api-eu3.securitycenter.microsoft.com/api/alerts?$s=", "https://api-eu3.securitycenter.microsoft.com/api/alerts?$s="},
+		{"commercial", "https://eu.api.security.microsoft.com/x", "https://eu.api.security.microsoft.com/x"},
+		{"commercial", "https://ina.api.security.microsoft.com/x", "https://ina.api.security.microsoft.com/x"},
+		{"gcc", "https://api-gcc.securitycenter.microsoft.us/x", "https://api-gcc.securitycenter.microsoft.us/x"},
+		{"dod", "https://api-gov.securitycenter.microsoft.us/x", "https://api-gov.securitycenter.microsoft.us/x"},
 	} {
 		f := &fake{}
-		page, err := newClient(t, config(f)).Follow(t.Context(), alerts, link)
+		c := config(f)
+		c.Cloud = test.cloud
+		page, err := newClient(t, c).Follow(t.Context(), alerts, test.link)
 		if err != nil {
-			t.Errorf("%s: %v", link, err)
+			t.Errorf("%s: %v", test.link, err)
 			continue
 		}
 		_ = page.Close()
-		if got := f.sent[1].URL.String(); strings.ReplaceAll(got, " ", "%20") != want {
-			t.Errorf("%s: went to %s", link, got)
+		if got := f.sent[1].URL.String(); strings.ReplaceAll(got, " ", "%20") != test.want {
+			t.Errorf("%s: went to %s", test.link, got)
 		}
 	}
 }

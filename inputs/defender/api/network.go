@@ -39,6 +39,8 @@ func broken(caller, request context.Context, op string, err error) error {
 		return silence(op)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "the answer was cut short"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		e.Kind, e.Code, e.Message, e.Hint = Misconfigured, CodeTLS, "the server speaks http and not https", hintTrust
 	case isUntrusted(err):
 		e.Kind, e.Code, e.Message, e.Hint = Misconfigured, CodeTLS, clean(innermost(err), messageLimit), hintTrust
 	case isProxy(e, err):
@@ -86,15 +88,12 @@ func isProxy(e *Error, err error) bool {
 }
 
 // isUntrusted reports whether a TLS handshake ended because of a certificate,
-// ours included, or because the other side does not speak TLS.
+// ours included, or because the other side speaks another protocol.
 func isUntrusted(err error) bool {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return true
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true
-	}
-	if errors.Is(err, http.ErrSchemeMismatch) {
 		return true
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

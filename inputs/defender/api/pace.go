@@ -28,6 +28,13 @@ const (
 // Limit is how many calls the service takes in any minute and any hour.
 type Limit struct{ PerMinute, PerHour int }
 
+// Family is a set of calls that the service limits together, beside the limit of
+// all calls. The zero Family has no limit of its own.
+type Family struct {
+	Name  string // in the ledger
+	Limit Limit
+}
+
 // Quota is what is left of the pace.
 type Quota struct {
 	MinuteLeft, HourLeft int       // calls not made within the last minute, the last hour
@@ -40,7 +47,7 @@ type Quota struct {
 type Pace struct {
 	mu  sync.Mutex
 	all budgets
-	own map[string]budgets // of paths that have a limit of their own
+	own map[string]budgets // of families, by name
 
 	holds map[string]*hold // by path, of those that were throttled
 
@@ -48,7 +55,7 @@ type Pace struct {
 	share  float64   // of the limits that is used; the rest seems to be somebody else's
 	raised time.Time
 
-	saved  map[string][]spentBudget // of the process before, of paths not asked yet
+	saved  map[string][]spentBudget // of the process before, of families not asked yet
 	ledger ledger
 }
 
@@ -78,7 +85,7 @@ func (p *Pace) SetLimit(l Limit) {
 type call struct {
 	op, path string
 	priority Priority
-	limit    Limit // of the path; zero where only the common one counts
+	family   Family
 }
 
 // wait blocks until a call may be made. A hold that the server asked for is
@@ -99,7 +106,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 			p.account(ctx, c)
 			return nil
 		}
-		if held && d > throttlePatience {
+		if held && (d > throttlePatience || outlasts(ctx, d)) {
 			return &Error{Op: c.op, Kind: Throttled, RetryAfter: d,
 				Message: "not sent: an earlier call was throttled", Hint: hintThrottled}
 		}
@@ -120,31 +127,34 @@ func (p *Pace) take(now time.Time, c call) (d time.Duration, held bool) {
 	if h := p.holds[c.path]; h != nil && h.until.After(now) {
 		return h.until.Sub(now), true
 	}
-	budgets := slices.Concat(p.all, p.ofPath(now, c))
-	for _, b := range budgets {
+	own := p.ofFamily(now, c.family)
+	for _, b := range p.all {
 		d = max(d, b.missing(now, c.priority))
+	}
+	for _, b := range own {
+		d = max(d, b.missing(now, 0)) // members of a family are equals
 	}
 	if d > 0 {
 		return d, false
 	}
-	for _, b := range budgets {
+	for _, b := range slices.Concat(p.all, own) {
 		b.spend(now)
 	}
 	return 0, false
 }
 
-// ofPath are the budgets of a path that has a limit of its own.
-func (p *Pace) ofPath(now time.Time, c call) budgets {
-	if c.limit == (Limit{}) {
+// ofFamily are the budgets of a family.
+func (p *Pace) ofFamily(now time.Time, f Family) budgets {
+	if f == (Family{}) {
 		return nil
 	}
-	own, ok := p.own[c.path]
+	own, ok := p.own[f.Name]
 	if !ok {
-		own = newBudgets(c.limit)
+		own = newBudgets(f.Limit)
 		own.scale(now, p.share)
-		own.thaw(now, p.saved[c.path])
-		delete(p.saved, c.path)
-		p.own[c.path] = own
+		own.thaw(now, p.saved[f.Name])
+		delete(p.saved, f.Name)
+		p.own[f.Name] = own
 	}
 	return own
 }

@@ -151,7 +151,7 @@ func TestQuota(t *testing.T) {
 func TestPathWithALimitOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPace(DefaultLimit)
-		export := call{op: "test", path: "/export", limit: Limit{5, 20}}
+		export := call{op: "test", path: "/export", family: Family{"/export", Limit{5, 20}}}
 		var exports []time.Time
 		others := 0
 		for began := time.Now(); time.Since(began) < 3*time.Hour; time.Sleep(time.Second) {
@@ -266,7 +266,7 @@ func TestChangingTheLimitGivesNoCalls(t *testing.T) {
 func TestOnePaceForManyClients(t *testing.T) {
 	p := NewPace(DefaultLimit)
 	for range 2 {
-		c, err := New(Config{URL: "https://h", LoginURL: "https://l", TenantID: "t", ClientID: "c", ClientSecret: "s", Pace: p})
+		c, err := New(Config{URL: "https://h", LoginURL: "https://l", TenantID: "t", ClientID: "c", Credentials: Credentials{Secret: "s"}, Pace: p})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,8 @@ type Page struct {
 	asked     time.Time
 	maxRecord int
 	listed    bool // value was seen
+	file      bool // the answer is a file: records without an envelope,
+	bracketed bool // or with brackets around them
 	oversized bool // the next record is to be passed over
 	next      string
 	err       error // what ended reading, io.EOF included
@@ -50,9 +52,7 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 		decoder: newDecoder(in),
 	}
 	p.limits = limits(h)
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		p.asked = date.Add(-x.call.Duration)
-	}
+	p.asked = x.asked(h)
 	p.media, _, _ = mime.ParseMediaType(h.Get("Content-Type"))
 	switch encoding := strings.ToLower(strings.TrimSpace(h.Get("Content-Encoding"))); encoding {
 	case "", "identity", "deflate":
@@ -113,10 +113,15 @@ func (p *Page) record() (jsontext.Value, error) {
 			return nil, p.broken(err)
 		}
 		p.allow(envelopeLimit)
+		if p.file {
+			return nil, p.finish()
+		}
 		return nil, p.envelope()
 	}
 	record, err := p.decoder.ReadValue()
 	switch {
+	case err == io.EOF && p.file && !p.bracketed && p.x.body.err == nil:
+		return nil, io.EOF
 	case errors.Is(err, errTooLarge):
 		e := p.malformed("a record is larger than the limit")
 		e.Code, e.Hint = codeTooLarge, ""
@@ -210,7 +215,7 @@ func (p *Page) finish() error {
 		return p.malformed("the answer goes on after its end")
 	case !errors.Is(err, io.EOF):
 		return p.broken(err)
-	case !p.listed:
+	case !p.listed && !p.file:
 		return p.malformed("the answer has no list of records")
 	}
 	return io.EOF
@@ -224,7 +229,7 @@ func (p *Page) broken(err error) error {
 	case errors.Is(err, errTooLarge):
 		return p.malformed("the answer is longer around its records, or in one of them, than is read")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &Error{Op: p.x.op, Status: p.x.call.Status, Kind: Transient, Message: "the answer was cut short"}
+		return p.x.short()
 	case p.in.err != nil:
 		return p.malformed("the answer's compression is damaged")
 	case p.media != "" && p.media != "application/json":
@@ -233,9 +238,7 @@ func (p *Page) broken(err error) error {
 	return p.malformed("the answer is no valid JSON")
 }
 
-func (p *Page) malformed(message string) *Error {
-	return &Error{Op: p.x.op, Status: p.x.call.Status, Kind: Malformed, Message: message, Hint: hintStranger}
-}
+func (p *Page) malformed(message string) *Error { return p.x.malformed(message) }
 
 // NextLink is the link to the page after this one, empty if there is none. It
 // is known when Next has returned io.EOF.

@@ -13,25 +13,37 @@ type Reason uint8
 // The reasons, by their kind.
 const (
 	RequestRefused Reason = iota // Other
+	PathRetired                  // Other, 410
 
 	CredentialsRefused // Auth, for a reason without a value of its own
 	WrongSecret
 	SecretExpired
 	UnknownApplication
 	TokenRefused // a token was issued, and the API does not take it
+	TokenOfAnotherAPI
+	CertificateRefused
+	CertificateExpired
+	FederationUnknown // no federated credential with the assertion's issuer, subject and audience
+	AssertionRefused
+	IdentityMissing // Azure vouches for no such identity of this host
 
 	SettingsUnfit // Misconfigured, for a reason without a value of its own
+	CredentialsUnreadable
 	UnknownTenant
 	WrongCloud
 	Untrusted    // no trusted connection
 	ProxyRefuses // the proxy answers, and refuses
 
 	PermissionMissing // Permission
+	ConsentMissing    // the token has no role at all
+	PermissionDelegated
+	LicenceInactive
 
 	CallsThrottled // Throttled
 	QuotaGone      // Throttled, for longer than the quota of a minute explains
 
 	Unreachable // Transient, without an answer
+	NoIdentityService
 	ServerFails
 	ProxyUnreachable
 
@@ -56,6 +68,9 @@ const hourlyQuotaHold = 5 * time.Minute
 // Reason is why the error came about. The kind alone decides what happens; among
 // the reasons of one kind the code chooses, then the status.
 func (e *Error) Reason() Reason {
+	if e.reason != RequestRefused {
+		return e.reason
+	}
 	if code, ok := strings.CutPrefix(e.Code, "AADSTS"); ok {
 		if known, ok := entraHints[code]; ok && known.kind == e.Kind {
 			return known.reason
@@ -93,6 +108,9 @@ func (e *Error) Reason() Reason {
 	case Malformed:
 		return AnswerUnusable
 	case Other:
+		if e.Status == http.StatusGone {
+			return PathRetired
+		}
 	}
 	return RequestRefused
 }

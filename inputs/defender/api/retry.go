@@ -69,7 +69,8 @@ func ceiling(first, limit time.Duration, attempt int) time.Duration {
 }
 
 // repeat calls f until it succeeds, fails for good, or waiting longer would
-// try the caller's patience; the last error is then returned.
+// try the caller's patience or outlast its deadline; the last error is then
+// returned.
 func repeat(ctx context.Context, f func() error) error {
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
@@ -83,13 +84,20 @@ func repeat(ctx context.Context, f func() error) error {
 		if e.Kind == Throttled {
 			limit = throttlePatience
 		}
-		if time.Since(began)+d > limit {
+		if time.Since(began)+d > limit || outlasts(ctx, d) {
 			return err
 		}
 		if sleep(ctx, d) != nil {
 			return interrupted(ctx, e.Op)
 		}
 	}
+}
+
+// outlasts reports whether a wait would end behind the caller's deadline: why it is
+// long says more than that the time was up.
+func outlasts(ctx context.Context, d time.Duration) bool {
+	deadline, limited := ctx.Deadline()
+	return limited && time.Until(deadline) < d
 }
 
 // sleep waits for d or until ctx ends.

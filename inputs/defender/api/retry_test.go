@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -80,4 +82,41 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%q, our clock ahead: %v, want %v", text, got, want)
 		}
 	}
+}
+
+// TestNoWaitBehindTheDeadline: whoever has little time is told that calls are
+// throttled, and not that the time was up.
+func TestNoWaitBehindTheDeadline(t *testing.T) {
+	for _, wait := range []time.Duration{50 * time.Second, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			began, calls := time.Now(), 0
+			err := repeat(ctx, func() error {
+				if calls++; calls == 2 {
+					return nil
+				}
+				return &Error{Kind: Throttled, Status: http.StatusTooManyRequests, RetryAfter: wait}
+			})
+			e, refused := errors.AsType[*Error](err)
+			if taken := time.Since(began); wait > 20*time.Second && (!refused || e.Kind != Throttled || taken != 0) || wait <= 20*time.Second && (err != nil || taken != wait) {
+				t.Errorf("wait of %s: %v after %s and %d calls", wait, err, taken, calls)
+			}
+		})
+	}
+}
+
+// TestNoWaitForAHoldBehindTheDeadline of an earlier call, either.
+func TestNoWaitForAHoldBehindTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(DefaultLimit)
+		p.throttled(t.Context(), time.Now(), "/api/alerts", &Error{Kind: Throttled, RetryAfter: 50 * time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := p.wait(ctx, call{op: "get /api/alerts", path: "/api/alerts"})
+		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Throttled || time.Since(began) != 0 {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
 }

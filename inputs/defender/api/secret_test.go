@@ -11,8 +11,44 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/identitytest"
 )
+
+// TestSecretsOfOtherKindsNeverInErrors: the token service repeats assertion, file
+// content and settings wherever it can.
+func TestSecretsOfOtherKindsNeverInErrors(t *testing.T) {
+	c := identitytest.NewCertificate("collector", inYears(1), 0)
+	issuer := &identitytest.Issuer{URL: "https://issuer.example", Subject: "collector"}
+	path := write(t, filepath.Join(t.TempDir(), "secret"), "secret-in-a-file")
+	assertion := issuer.Assertion()
+	for name, credentials := range map[string]api.Credentials{
+		"file":        {SecretFile: path},
+		"certificate": {Kind: api.Certificate, Certificate: inputs.Secret(c.CertificatePEM() + c.EncryptedKeyPEM("pass-phrase-0123")), Passphrase: "pass-phrase-0123"},
+		"assertion":   {Kind: api.AssertionFile, AssertionFile: write(t, filepath.Join(t.TempDir(), "token"), assertion)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, credentials)
+			sent := ""
+			r.hosts[loginHost] = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				if q.Method == http.MethodGet {
+					r.tenant.ServeHTTP(w, q)
+					return
+				}
+				_ = q.ParseForm()
+				sent = q.PostForm.Get("client_assertion") + q.PostForm.Get("client_secret")
+				w.WriteHeader(http.StatusUnauthorized)
+				fmt.Fprintf(w, `{"error":"invalid_client","error_description":%q,"error_codes":[7000215]}`, sent+" "+credentials.Passphrase.Reveal()+" "+url.QueryEscape(sent))
+			})
+			err := r.poll()
+			e, _ := errors.AsType[*api.Error](err)
+			if all := fmt.Sprintf("%v %+v", err, e); sent == "" || strings.Contains(all, sent) || strings.Contains(all, "pass-phrase") || strings.Contains(all, "secret-in-a-file") {
+				t.Errorf("shows a secret: %s", all)
+			}
+		})
+	}
+}
 
 const bearer = "bearer-token-0123456789"
 

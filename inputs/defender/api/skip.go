@@ -21,10 +21,16 @@ func (p *Page) passOverRecord() error {
 			return p.broken(err)
 		}
 	}
-	// What was read of the answer before stands for itself: an open list.
-	const before = `{"value":[null`
+	// What was read of the answer before stands for itself: an open list, if any.
+	before, tokens := `{"value":[null`, 4
+	switch {
+	case p.bracketed:
+		before, tokens = `[null`, 2
+	case p.file:
+		before, tokens = "", 0
+	}
 	p.decoder = newDecoder(io.MultiReader(strings.NewReader(before+string(rest)), p.in))
-	for range 4 { // the tokens of before
+	for range tokens { // of before
 		if _, err := p.decoder.ReadToken(); err != nil {
 			return p.broken(err)
 		}

@@ -32,7 +32,7 @@ type ledger struct {
 	rest    time.Time // nothing is tried before, after trouble
 
 	// ahead is how many calls the saved state counts that were not made yet: of
-	// all, by the path "", and of paths that have a limit of their own.
+	// all, by the name "", and of families by theirs.
 	ahead map[string]int
 }
 
@@ -45,11 +45,11 @@ func (p *Pace) Keep(c inputs.Cursors, key inputs.Key) {
 	p.ledger.cursors, p.ledger.key = c, key
 }
 
-// spent is a pace as it is saved. It names paths and no tenant.
+// spent is a pace as it is saved. It names families and no tenant.
 type spent struct {
 	Version int                      `json:"version"`
 	All     []spentBudget            `json:"all"`
-	Own     map[string][]spentBudget `json:"own,omitzero"` // by path
+	Own     map[string][]spentBudget `json:"own,omitzero"` // by family
 	Holds   map[string]savedHold     `json:"holds,omitempty"`
 }
 
@@ -96,37 +96,49 @@ func (p *Pace) account(ctx context.Context, c call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	counted := []string{""}
-	if c.limit != (Limit{}) {
-		counted = append(counted, c.path)
+	if c.family != (Family{}) {
+		counted = append(counted, c.family.Name)
 	}
 	short := false
-	for _, path := range counted {
-		l.ahead[path]--
-		short = short || l.ahead[path] < 0
+	for _, name := range counted {
+		l.ahead[name]--
+		short = short || l.ahead[name] < 0
 	}
-	if !short || l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
-		return
+	if short {
+		p.save(ctx, counted)
 	}
-	if !p.save(ctx, counted) {
-		for _, path := range counted {
-			l.ahead[path] = 0
-		}
+}
+
+// Settle gives back the calls that were saved and not made, so that the process
+// that follows one that ended in order has them.
+func (p *Pace) Settle(ctx context.Context) {
+	l := &p.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	given := 0
+	for _, n := range l.ahead {
+		given += max(n, 0)
+	}
+	clear(l.ahead)
+	if given > 0 {
+		p.save(ctx, nil)
 	}
 }
 
 // keepHolds saves that a path is held.
 func (p *Pace) keepHolds(ctx context.Context) {
-	l := &p.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cursors != nil && l.loaded && !time.Now().Before(l.rest) {
-		p.save(ctx, nil)
-	}
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	p.save(ctx, nil)
 }
 
-// save saves the pace, with some more calls of these paths. The ledger is locked.
-func (p *Pace) save(ctx context.Context, more []string) bool {
+// save saves the pace as it will be when some more calls of these families were
+// made, unless nothing is tried. The ledger is locked.
+func (p *Pace) save(ctx context.Context, more []string) {
 	l := &p.ledger
+	if l.cursors == nil || !l.loaded || time.Now().Before(l.rest) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerPatience)
 	defer cancel()
 	b, err := p.freeze(more)
@@ -135,21 +147,23 @@ func (p *Pace) save(ctx context.Context, more []string) bool {
 	}
 	if err != nil {
 		l.rest = time.Now().Add(ledgerPause)
+		for _, name := range more {
+			l.ahead[name] = 0
+		}
 	}
-	return err == nil
 }
 
-// freeze is the pace as it will be when some more calls of these paths were made.
+// freeze is the pace as it will be when some more calls of these families were made.
 func (p *Pace) freeze(more []string) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, ahead := time.Now(), p.ledger.ahead
-	for _, path := range more {
-		bs := p.own[path]
-		if path == "" {
+	for _, name := range more {
+		bs := p.own[name]
+		if name == "" {
 			bs = p.all
 		}
-		ahead[path] = bs.ahead()
+		ahead[name] = bs.ahead()
 	}
 	s := spent{Version: spentVersion, All: p.all.freeze(now, max(ahead[""], 0)), Own: map[string][]spentBudget{}, Holds: map[string]savedHold{}}
 	for path, h := range p.holds {
@@ -157,11 +171,11 @@ func (p *Pace) freeze(more []string) ([]byte, error) {
 			s.Holds[path] = savedHold{h.until, h.strikes}
 		}
 	}
-	for path, saved := range p.saved {
-		s.Own[path] = saved
+	for name, saved := range p.saved {
+		s.Own[name] = saved
 	}
-	for path, own := range p.own {
-		s.Own[path] = own.freeze(now, max(ahead[path], 0))
+	for name, own := range p.own {
+		s.Own[name] = own.freeze(now, max(ahead[name], 0))
 	}
 	return json.Marshal(s)
 }

@@ -25,7 +25,7 @@ func TestQuotaSurvivesRestarts(t *testing.T) {
 				p := NewPace(Limit{1000, 100_000})
 				p.Keep(&cursors, callsKey)
 				ctx, kill := context.WithTimeout(t.Context(), 700*time.Millisecond)
-				for p.wait(ctx, call{op: "test", path: "/list", limit: limit}) == nil {
+				for p.wait(ctx, call{op: "test", path: "/list", family: Family{"/list", limit}}) == nil {
 					calls = append(calls, time.Now())
 				}
 				kill()
@@ -69,7 +69,7 @@ func TestQuotaIsSavedSeldom(t *testing.T) {
 		p := NewPace(DefaultLimit)
 		p.Keep(&cursors, callsKey)
 		for range 60 {
-			if err := p.wait(t.Context(), call{op: "test", path: "/api/alerts", limit: DefaultLimit}); err != nil {
+			if err := p.wait(t.Context(), call{op: "test", path: "/api/alerts", family: Family{"/api/alerts", DefaultLimit}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -151,6 +151,33 @@ func TestAheadIsBoundedByEveryBudget(t *testing.T) {
 			if waited := time.Since(began); waited > time.Second {
 				t.Errorf("three calls waited %s", waited)
 			}
+		}
+	})
+}
+
+// TestOrderlyEndLosesNoCalls: processes that end in order and follow each other
+// wait for no call that none of them made.
+func TestOrderlyEndLosesNoCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cursors inputstest.Cursors
+		limit := Limit{PerMinute: 50, PerHour: 1500}
+		began := time.Now()
+		for range 4 {
+			p := NewPace(DefaultLimit)
+			p.Keep(&cursors, callsKey)
+			if err := p.wait(t.Context(), call{op: "test", path: "/list", family: Family{"list", limit}}); err != nil {
+				t.Fatal(err)
+			}
+			p.Settle(t.Context())
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("waited %v for four calls", waited)
+		}
+		next := NewPace(DefaultLimit)
+		next.Keep(&cursors, callsKey)
+		next.recall(t.Context())
+		if q := next.Quota(); q.HourLeft != DefaultLimit.PerHour-4 {
+			t.Errorf("%d calls left of the hour, want %d", q.HourLeft, DefaultLimit.PerHour-4)
 		}
 	})
 }

@@ -70,8 +70,8 @@ func (t *tracer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	line.Status, line.Response = response.StatusCode, safeHeaders(response.Header)
 	body := &tracedBody{ReadCloser: response.Body, tracer: t, line: &line, keep: traceBody}
-	if strings.HasSuffix(r.URL.Path, "/token") {
-		body.keep = 0 // a token, or an error that may repeat the secret
+	if r.Header.Get("Authorization") == "" {
+		body.keep = 0 // from the token service, which may repeat the secret, or a compressed file
 	}
 	response.Body = body
 	return response, nil
@@ -162,7 +162,7 @@ func safeURL(u *url.URL) string {
 	query := u.Query()
 	for name := range query {
 		switch name {
-		case "$filter", "$orderby", "$top", "$skip", "$expand":
+		case "$filter", "$orderby", "$top", "$skip", "$expand", "pageSize", "sinceTime":
 		default:
 			query[name] = []string{"[redacted]"}
 		}

@@ -21,6 +21,7 @@ const (
 	streamActionID
 	streamTimes
 	streamTokens
+	streamAssessment
 )
 
 func throw(seed, stream, n uint64) dice {

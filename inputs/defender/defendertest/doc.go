@@ -1,6 +1,6 @@
 // Package defendertest is a simulated tenant: the Defender for Endpoint API
-// (alerts, machines, machine actions) and the Entra token service that guards
-// it, in one http.Handler. Tests run it in process with httptest, the demo
+// (alerts, machines, machine actions, the assessment lists with their files) and
+// the Entra token service that guards it, in one http.Handler. Tests run it in process with httptest, the demo
 // command and the benchmarks run it as a server.
 //
 // A request comes to Tenant.ServeHTTP (tenant.go). Rules that match it may answer or
@@ -9,11 +9,17 @@
 // by its resource's file (alert.go, machine.go, action.go). Start reading with
 // Tenant.serveList.
 //
+// The assessment lists have files of their own: their rows (assessment.go, row.go), the
+// pages (assessmentlist.go) and the exported files (export.go). Rules about queries of
+// OData do not hold for them; those about paths, answers and bodies do.
+//
 // # What a test can do with it
 //
 //   - New makes a tenant whose records follow from a seed alone.
 //   - Add, Touch, Amend and Revise change it while it is read; AfterPage does so
 //     between two pages; Options.Live makes alerts keep coming.
+//   - ChangeRows, FixFindings, FindAgain and MoveFindings change the rows of the
+//     assessment lists; ExpireLinks ends the links to their files.
 //   - Fail breaks it by rule, Heal repairs it. A Rule says which requests, by
 //     path, query, the size of the page or a record on it, and what becomes of
 //     them: refused in any wording, an option ignored, the page sorted, cut,

@@ -23,14 +23,17 @@ type Options struct {
 	TenantID, ClientID, ClientSecret string
 	Now                              func() time.Time // the clock; default time.Now
 
-	Alerts, Machines, Actions int           // how many there are at the start
-	EvidencePerAlert          int           // exactly so many; 0 = from 0 to 6
-	Span                      time.Duration // update times lie within so long before the start; default 12h
-	TieRun                    int           // so many neighbours share an update time; 0 = a few now and then
-	Live                      float64       // alerts that appear a second from the start on
-	VisibilityDelay           time.Duration // from a change to its being visible
+	Alerts, Machines, Actions int // how many there are at the start
+	EvidencePerAlert          int // exactly so many; 0 = from 0 to 6
+	// Vulnerabilities, Configurations and Baselines are rows of the assessment lists
+	// for each machine. RowsPerFile is how many a file has; default 5,000.
+	Vulnerabilities, Configurations, Baselines, RowsPerFile int
+	Span                                                    time.Duration // update times lie within so long before the start; default 12h
+	TieRun                                                  int           // so many neighbours share an update time; 0 = a few now and then
+	Live                                                    float64       // alerts that appear a second from the start on
+	VisibilityDelay                                         time.Duration // from a change to its being visible
 
-	Roles         []string      // default Alert.Read.All and Machine.Read.All
+	Roles         []string      // default what all lists need
 	TokenLifetime time.Duration // default 3599s
 
 	PageSize                     int // page without $top; default 10,000
@@ -48,6 +51,8 @@ type Tenant struct {
 
 	mu          sync.Mutex
 	collections []*collection // by Resource
+	tables      []*table      // by Assessment
+	linkEpoch   int           // links to files of an earlier one are not good any more
 	delays      [len(resources)]ticks
 	interval    float64 // ticks from one live alert to the next; 0 = none
 	arrived     int     // live alerts so far
@@ -70,8 +75,9 @@ func New(o Options) *Tenant {
 			machines: o.Machines,
 		},
 		started: toTicks(o.Now()),
-		entra:   entra{secret: o.ClientSecret, roles: o.Roles, granted: map[string]grant{}},
+		entra:   entra{secrets: []string{o.ClientSecret}, roles: o.Roles, granted: map[string]grant{}},
 	}
+	t.tables = newTables(o, &t.world, t.started)
 	t.SetVisibilityDelay(o.VisibilityDelay)
 	if t.world.machines == 0 {
 		t.world.machines = 200
@@ -99,15 +105,21 @@ func withDefaults(o Options) Options {
 	o.ClientSecret = or(o.ClientSecret, ClientSecret)
 	o.Span = or(o.Span, 12*time.Hour)
 	o.TokenLifetime = or(o.TokenLifetime, 3599*time.Second)
+	o.RowsPerFile = or(o.RowsPerFile, 5000)
 	o.PageSize = or(o.PageSize, maxTop)
 	o.RequestLog = or(o.RequestLog, 10_000)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Roles == nil {
-		o.Roles = []string{"Alert.Read.All", "Machine.Read.All"}
+		o.Roles = AllRoles()
 	}
 	return o
+}
+
+// AllRoles are the application permissions that all lists together need.
+func AllRoles() []string {
+	return []string{"Alert.Read.All", "Machine.Read.All", "Vulnerability.Read.All", "SecurityBaselinesAssessment.Read.All"}
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -178,7 +190,7 @@ func (t *Tenant) AfterPage(f func(Request)) {
 	t.afterPage = f
 }
 
-// ServeHTTP serves the token endpoint and the API.
+// ServeHTTP serves the token endpoint, the API and the files of its exports.
 func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := t.Now()
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
@@ -199,8 +211,16 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case e.spoil(e.rules):
 	case strings.HasSuffix(path, TokenPath):
 		t.serveToken(e)
+	case strings.HasSuffix(path, DiscoveryPath):
+		t.serveDiscovery(e)
 	case e.kind != nil:
 		t.serveList(e, Resource(i))
+	case strings.HasPrefix(path, filesPath):
+		t.serveFile(e)
+	case strings.HasPrefix(path, assessmentsPath):
+		t.serveAssessment(e, path[len(assessmentsPath):])
+	case slices.Contains(definitionPaths, path):
+		t.serveDefinitions(e, path)
 	default:
 		e.fail(http.StatusNotFound, "NotFound", "No HTTP resource was found that matches the request URI.")
 	}

@@ -1,6 +1,7 @@
 package defendertest
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -26,10 +27,17 @@ var audiences = []string{
 
 // entra is what the token service knows. The tenant's lock guards it.
 type entra struct {
-	secret  string
+	secrets []string
 	roles   []string
 	granted map[string]grant // by token
 	numbers uint64           // of drawn ids
+
+	certificates []*x509.Certificate
+	subjects     []trustedSubject
+	federated    []FederatedCredential
+
+	misissued func(*issuedClaims) // nil, or what is wrong with tokens from now on
+	foreign   bool                // they are for another API
 }
 
 type grant struct {
@@ -38,10 +46,14 @@ type grant struct {
 }
 
 // RotateSecret makes another secret the only valid one. Tokens stay valid.
-func (t *Tenant) RotateSecret(secret string) {
+func (t *Tenant) RotateSecret(secret string) { t.TrustSecrets(secret) }
+
+// TrustSecrets makes these secrets the valid ones: an application may have several,
+// for the time of a change.
+func (t *Tenant) TrustSecrets(secrets ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.entra.secret = secret
+	t.entra.secrets = slices.Clone(secrets)
 }
 
 // RevokeTokens makes every token issued so far invalid.
@@ -57,6 +69,25 @@ func (t *Tenant) SetRoles(roles ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.entra.roles = slices.Clone(roles)
+}
+
+// MisissueTokens changes the claims of tokens from now on, as set-up faults do: made
+// out to another API, or with delegated permissions. The API refuses them as it
+// refuses such tokens. Nil ends it.
+func (t *Tenant) MisissueTokens(audience, scope string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entra.misissued = func(c *issuedClaims) {
+		if audience != "" {
+			c.Audience = audience
+		}
+		c.Scope, c.Roles = scope, nil
+	}
+	t.entra.foreign = audience != ""
+	if audience == "" && scope == "" {
+		t.entra.misissued = nil
+	}
+	clear(t.entra.granted)
 }
 
 // dice are thrown anew for each id that the services draw.
@@ -94,10 +125,10 @@ func (t *Tenant) serveToken(e *exchange) {
 		client, secret = unescape(user), unescape(password)
 	}
 	t.mu.Lock()
-	valid := t.entra.secret
+	valid := slices.Contains(t.entra.secrets, secret)
 	t.mu.Unlock()
 	tenant := strings.Trim(strings.TrimSuffix(r.URL.Path, TokenPath), "/")
-	scope := r.PostForm.Get("scope")
+	scope := strings.Join(slices.DeleteFunc(strings.Fields(r.PostForm.Get("scope")), isSignIn), " ")
 	audience, isDefault := strings.CutSuffix(scope, "/.default")
 	switch grant := r.PostForm.Get("grant_type"); {
 	case !strings.EqualFold(tenant, t.options.TenantID) && tenant != Domain:
@@ -110,15 +141,33 @@ func (t *Tenant) serveToken(e *exchange) {
 		e.failToken(http.StatusBadRequest, "unauthorized_client", 700016, fmt.Sprintf("Application with identifier '%s' was not found in the directory 'Contoso'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", client))
 	case !isDefault:
 		e.failToken(http.StatusBadRequest, "invalid_scope", 1002012, fmt.Sprintf("The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).", scope))
+	case secret == "" && r.PostForm.Has("client_assertion"):
+		if refusal := t.judgeAssertion(e.request); refusal != nil {
+			e.failToken(http.StatusUnauthorized, "invalid_client", refusal.code, refusal.text)
+		} else if !slices.Contains(audiences, audience) {
+			e.failUnknownAudience(audience)
+		} else {
+			t.grant(e, audience)
+		}
 	case secret == "":
 		e.failToken(http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
-	case secret != valid:
+	case !valid:
 		e.failToken(http.StatusUnauthorized, "invalid_client", 7000215, fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", client))
 	case !slices.Contains(audiences, audience):
-		e.failToken(http.StatusBadRequest, "invalid_resource", 500011, fmt.Sprintf("The resource principal named %s was not found in the tenant named Contoso. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", audience))
+		e.failUnknownAudience(audience)
 	default:
 		t.grant(e, audience)
 	}
+}
+
+// isSignIn reports whether a scope is about the sign-in of people. Microsoft's client
+// libraries send these always, and the service passes over them.
+func isSignIn(scope string) bool {
+	return scope == "openid" || scope == "offline_access" || scope == "profile"
+}
+
+func (e *exchange) failUnknownAudience(audience string) {
+	e.failToken(http.StatusBadRequest, "invalid_resource", 500011, fmt.Sprintf("The resource principal named %s was not found in the tenant named Contoso. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", audience))
 }
 
 // unescape undoes the form encoding that OAuth prescribes inside Basic.
@@ -130,44 +179,73 @@ func unescape(s string) string {
 }
 
 func (t *Tenant) grant(e *exchange, audience string) {
+	token, _ := t.issue(audience)
+	e.Header().Set("Cache-Control", "no-store, no-cache")
+	seconds := int(t.options.TokenLifetime / time.Second)
+	e.text(http.StatusOK, "application/json; charset=utf-8",
+		fmt.Sprintf(`{"token_type":"Bearer","expires_in":%d,"ext_expires_in":%d,"access_token":"%s"}`, seconds, seconds, token))
+}
+
+// IssueToken is a token of the tenant for a managed identity, as the services that
+// vouch for a host fetch it; false where the tenant does not know the audience.
+func (t *Tenant) IssueToken(audience string) (token string, expires time.Time, ok bool) {
+	if !slices.Contains(audiences, audience) {
+		return "", time.Time{}, false
+	}
+	token, expires = t.issue(audience)
+	return token, expires, true
+}
+
+// issue makes a token and remembers it.
+func (t *Tenant) issue(audience string) (token string, expires time.Time) {
 	d, now := t.dice(), t.Now()
-	lifetime := t.options.TokenLifetime
-	expires := now.Add(lifetime)
+	expires = now.Add(t.options.TokenLifetime)
 	t.mu.Lock()
 	roles := t.entra.roles
-	token := t.mint(&d, audience, roles, now, expires)
+	token = t.mint(&d, audience, roles, now, expires)
 	for token, g := range t.entra.granted { // forget the expired
 		if now.After(g.expires) {
 			delete(t.entra.granted, token)
 		}
 	}
-	t.entra.granted[token] = grant{expires, roles}
+	switch {
+	case t.entra.misissued == nil:
+		t.entra.granted[token] = grant{expires, roles}
+	case t.entra.foreign: // not known to the API
+	default:
+		t.entra.granted[token] = grant{expires, nil}
+	}
 	t.mu.Unlock()
-	e.Header().Set("Cache-Control", "no-store, no-cache")
-	seconds := int(lifetime / time.Second)
-	e.text(http.StatusOK, "application/json; charset=utf-8",
-		fmt.Sprintf(`{"token_type":"Bearer","expires_in":%d,"ext_expires_in":%d,"access_token":"%s"}`, seconds, seconds, token))
+	return token, expires
 }
 
-// mint makes a token with the claims that a client may read for diagnosis. Its
-// signature is noise: the tenant remembers what it has issued.
+// issuedClaims are those that a client may read for diagnosis.
+type issuedClaims struct {
+	Audience string   `json:"aud"`
+	Issuer   string   `json:"iss"`
+	Issued   int64    `json:"iat"`
+	From     int64    `json:"nbf"`
+	Expires  int64    `json:"exp"`
+	App      string   `json:"appid"`
+	AppACR   string   `json:"appidacr"`
+	Roles    []string `json:"roles,omitempty"`
+	Scope    string   `json:"scp,omitempty"`
+	Tenant   string   `json:"tid"`
+	Unique   string   `json:"uti"`
+	Version  string   `json:"ver"`
+}
+
+// mint makes a token. Its signature is noise: the tenant remembers what it has
+// issued.
 func (t *Tenant) mint(d *dice, audience string, roles []string, now, expires time.Time) string {
-	claims, _ := json.Marshal(struct {
-		Audience string   `json:"aud"`
-		Issuer   string   `json:"iss"`
-		Issued   int64    `json:"iat"`
-		From     int64    `json:"nbf"`
-		Expires  int64    `json:"exp"`
-		App      string   `json:"appid"`
-		AppACR   string   `json:"appidacr"`
-		Roles    []string `json:"roles,omitempty"`
-		Tenant   string   `json:"tid"`
-		Unique   string   `json:"uti"`
-		Version  string   `json:"ver"`
-	}{
-		audience, "https://sts.windows.net/" + t.options.TenantID + "/", now.Unix(), now.Unix(), expires.Unix(),
-		t.options.ClientID, "1", roles, t.options.TenantID, string(d.hex(nil, 11)), "1.0",
-	})
+	c := issuedClaims{
+		Audience: audience, Issuer: "https://sts.windows.net/" + t.options.TenantID + "/", Issued: now.Unix(), From: now.Unix(), Expires: expires.Unix(),
+		App: t.options.ClientID, AppACR: "1", Roles: roles, Tenant: t.options.TenantID, Unique: string(d.hex(nil, 11)), Version: "1.0",
+	}
+	if t.entra.misissued != nil {
+		t.entra.misissued(&c)
+	}
+	claims, _ := json.Marshal(c)
 	encode := base64.RawURLEncoding.EncodeToString
 	header := encode([]byte(`{"typ":"JWT","alg":"RS256","kid":"` + string(d.hex(nil, 14)) + `"}`))
 	return header + "." + encode(claims) + "." + encode(d.hex(nil, 128))

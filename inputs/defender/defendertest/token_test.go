@@ -101,7 +101,7 @@ func TestTokenShape(t *testing.T) {
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(claims.Roles, []string{"Alert.Read.All", "Machine.Read.All"}) ||
+	if !slices.Equal(claims.Roles, defendertest.AllRoles()) ||
 		claims.Tid != defendertest.TenantID || claims.AppID != defendertest.ClientID || claims.Ver != "1.0" ||
 		claims.Exp != midnight().Unix()+3599 {
 		t.Errorf("claims %+v", claims)

@@ -142,8 +142,9 @@ func (a *answer) Next() (jsontext.Value, error) {
 	return record, err
 }
 
-func (a *answer) Asked() time.Time { return a.asked }
-func (a *answer) Close() error     { return nil }
+func (a *answer) Asked() time.Time         { return a.asked }
+func (a *answer) Trailer() collect.Trailer { return collect.Trailer{} }
+func (a *answer) Close() error             { return nil }
 
 // mapper makes one document of a thing.
 type mapper struct {
@@ -152,7 +153,7 @@ type mapper struct {
 	doc    ecs.Document
 }
 
-func (m *mapper) Begin([]byte) {}
+func (m *mapper) Begin(collect.Sweep) {}
 
 func (m *mapper) Read(record jsontext.Value, unreadable error) (string, time.Time) {
 	m.thing, m.record = thing{}, record
@@ -172,6 +173,8 @@ func (m *mapper) Documents(emit func(*ecs.Document) error) (collect.Mapped, erro
 // rig is a stream of things, without HTTP.
 type rig struct {
 	*list
+	source    collect.Source // the list, unless set
+	mapper    collect.Mapper // of things, unless set
 	now       time.Time
 	retention collect.Retention
 	pager     func(odata.Options) collect.Strategy
@@ -245,11 +248,14 @@ func (r *rig) poll(t *testing.T) error {
 	t.Helper()
 	if r.loop == nil {
 		r.options.Now = func() time.Time { return r.now }
+		if r.source == nil {
+			r.source, r.mapper = r.list, &mapper{}
+		}
 		log := slog.New(slog.NewTextHandler(&r.warnings, nil))
 		r.options.Log = log
 		r.loop = collect.New(collect.Config{
 			Resource: "thing", Key: inputs.Key{Input: "in", Stream: "s"}, Interval: time.Minute,
-			Source: r.list, Strategy: r.pager(r.options), Mapper: &mapper{}, Retention: r.retention,
+			Source: r.source, Strategy: r.pager(r.options), Mapper: r.mapper, Retention: r.retention,
 			Now: r.options.Now,
 			Env: inputs.Env{Publisher: r, Cursors: r, Reporter: r, Log: log, Once: true, Grace: time.Second},
 		})

@@ -51,13 +51,23 @@ type Options struct {
 	// sweep by Created reads so far back.
 	ChangesFor time.Duration
 	Expand     string // $expand, or ""
-	// PageSize is the largest number of records asked for, $top; at most MaxPage.
+	// PageSize is the largest number of records asked for: $top, at most MaxPage, or
+	// the pageSize of an Assessment, at most MaxAssessmentPage.
 	PageSize int
 	// InitialInterval is how far the first sweep looks back, and Overlap how far
 	// each later one does before the cursor.
 	InitialInterval, Overlap time.Duration
-	Now                      func() time.Time // the clock
-	Log                      *slog.Logger
+	// Of an Assessment: paths of the list of changes, of the call that names files
+	// and of the one that counts devices, each "" where there is none. Files are read
+	// in place of the list above so many devices; 0 means always.
+	Changes, Files, Devices string
+	FilesAbove              int
+	Epoch                   Epoch
+	// Interval is how often an Assessment reads everything, and FullInterval how
+	// often one with changes does.
+	Interval, FullInterval time.Duration
+	Now                    func() time.Time // the clock
+	Log                    *slog.Logger
 	// Show, if set, is told how the server is asked, whenever that may have changed.
 	Show func(Ways)
 }

@@ -43,7 +43,10 @@ func (s *snapshot) Rewind(time.Time) {}
 
 // Place implements collect.Strategy.
 func (s *snapshot) Place() collect.Place {
-	return collect.Place{JSON: place{Cursor: s.completed}.write(), Epoch: strconv.AppendInt(nil, s.completed.UnixNano(), 10)}
+	return collect.Place{
+		JSON:  place{Cursor: s.completed}.write(),
+		Sweep: collect.Sweep{Epoch: strconv.AppendInt(nil, s.completed.UnixNano(), 10)},
+	}
 }
 
 // Begin implements collect.Strategy.

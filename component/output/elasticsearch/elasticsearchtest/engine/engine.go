@@ -41,6 +41,8 @@ const (
 	// Secured is Elasticsearch with security: Do and Call are its superuser's, who
 	// makes API keys.
 	Secured Kind = "elasticsearch with security"
+	// Queried is Elasticsearch with ES|QL (POST /_query) and KQL (the query kql).
+	Queried Kind = "elasticsearch with ES|QL and KQL"
 )
 
 // The superuser of Secured, as its start class sets it.
@@ -159,9 +161,14 @@ func (e *Engine) arguments() ([]string, error) {
 	settings := map[string]string{
 		"cluster.routing.allocation.disk.threshold_enabled": "false", // the machine's disk is no part of a test
 	}
-	if e.Kind == Secured {
+	switch e.Kind {
+	case Secured:
 		settings["xpack.security.enabled"] = "true"
 		settings["xpack.security.http.ssl.enabled"] = "false"
+		settings["xpack.license.self_generated.type"] = "basic"
+	case Queried:
+		arguments = append(arguments, "queries")
+		settings["xpack.security.enabled"] = "false"
 		settings["xpack.license.self_generated.type"] = "basic"
 	}
 	maps.Copy(settings, e.settings)

@@ -21,7 +21,7 @@ import (
 //go:embed all:node
 var node embed.FS
 
-// resolveLimit bounds Maven's downloads, some 66 MB of OpenSearch or 94 MB of
+// resolveLimit bounds Maven's downloads, some 66 MB of OpenSearch or 103 MB of
 // Elasticsearch.
 const resolveLimit = 5 * time.Minute
 

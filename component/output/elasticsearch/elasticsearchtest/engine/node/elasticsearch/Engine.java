@@ -16,13 +16,16 @@ import org.elasticsearch.node.Node;
 import org.elasticsearch.plugins.Plugin;
 import org.elasticsearch.transport.netty4.Netty4Plugin;
 import org.elasticsearch.xpack.core.XPackPlugin;
+import org.elasticsearch.xpack.esql.plugin.EsqlPlugin;
+import org.elasticsearch.xpack.kql.KqlPlugin;
 import org.elasticsearch.xpack.security.SecurityWithoutSaml;
 
 /**
  * One Elasticsearch node whose modules come from the class path. Arguments: the
  * node's home, then settings as name=value; xpack.security.enabled=true adds
- * security, with the user elastic whose password is "password". It prints its
- * URL and ends, and removes its home, when standard input ends.
+ * security, with the user elastic whose password is "password"; the argument
+ * queries adds ES|QL and KQL. It prints its URL and ends, and removes its home,
+ * when standard input ends.
  */
 public class Engine {
     public static void main(String[] arguments) throws Exception {
@@ -39,11 +42,15 @@ public class Engine {
             .put("transport.port", "0")
             .put("transport.type", "netty4")
             .put("http.type", "netty4");
+        List<Class<? extends Plugin>> plugins = new ArrayList<>(List.of(Netty4Plugin.class, StandIns.class));
         for (int i = 1; i < arguments.length; i++) {
+            if (arguments[i].equals("queries")) {
+                plugins.addAll(List.of(XPackPlugin.class, EsqlPlugin.class, KqlPlugin.class));
+                continue;
+            }
             String[] pair = arguments[i].split("=", 2);
             builder.put(pair[0], pair[1]);
         }
-        List<Class<? extends Plugin>> plugins = new ArrayList<>(List.of(Netty4Plugin.class, StandIns.class));
         if (builder.build().getAsBoolean("xpack.security.enabled", false)) {
             plugins.add(XPackPlugin.class);
             plugins.add(SecurityWithoutSaml.class);

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/defender-endpoint/defender-endpoint/component/monitor"
+)
+
+// metricsVariable names the address on which metrics are served, under an agent
+// and in a run that has no --metrics.
+const metricsVariable = "DEFENDER_ENDPOINT_METRICS"
+
+// watching is what a process shows to whoever looks from outside.
+type watching struct {
+	source  func() monitor.Overview
+	dir     string // of the status file; "" where there is no state directory
+	address string // of metrics; "" serves none
+	log     *slog.Logger
+}
+
+// start shows it until the returned function is called. Trouble with the address
+// is no reason to collect nothing: it stands in the log.
+func (w watching) start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	if w.dir != "" {
+		running.Go(func() { monitor.Write(ctx, w.dir, w.source, w.log) })
+	}
+	running.Go(func() { monitor.Log(ctx, w.source, w.log) })
+	if w.address != "" {
+		l, err := monitor.Listen(ctx, w.address)
+		if err != nil {
+			w.log.Error("metrics are not served", "error", err.Error())
+		} else {
+			running.Go(func() { monitor.Serve(ctx, l, w.source, w.log) })
+		}
+	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
