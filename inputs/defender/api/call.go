@@ -76,12 +76,16 @@ func (c *Client) call(ctx context.Context, r Request, u *url.URL, read func(*exc
 	return repeat(ctx, func() error { return c.named(c.attempt(ctx, r, op, u, read)) })
 }
 
-// named tells an error of which cloud it is.
+// named tells an error of which cloud it is. The error itself may be that of other
+// callers, too, who wait for the same token.
 func (c *Client) named(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		e.Cloud = c.cloud.Title
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
 	}
-	return err
+	named := *e
+	named.Cloud = c.cloud.Title
+	return &named
 }
 
 // attempt makes the call once, and once more with a new token if the API does
