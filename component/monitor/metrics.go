@@ -91,8 +91,8 @@ func (f *families) stream(s Stream, l ...string) {
 	if s.QuotaLeft != nil {
 		f.gauge("quota_left", "Calls left of this hour.", float64(*s.QuotaLeft), l...)
 	}
-	if s.SecretDays != nil {
-		f.gauge("secret_days_left", "Days for which the secret or certificate is still valid.", float64(*s.SecretDays), l...)
+	if s.CredentialsDaysLeft != nil {
+		f.gauge("credentials_days_left", "Days for which secret or certificate are still valid.", float64(*s.CredentialsDaysLeft), l...)
 	}
 }
 

@@ -33,7 +33,7 @@ func example() monitor.Overview {
 		LastSuccess: at.Add(-20 * time.Second),
 		Counts: inputs.Counts{
 			Records: 120, Duplicates: 20, Documents: 100, Published: inputs.Result{Stored: 90, Existing: 7, Minimal: 2, Bare: 1, KeptAside: 1},
-			Newest: at.Add(-time.Hour), Quota: &inputs.Quota{HourLeft: 1400, HeldUntil: at.Add(time.Minute)},
+			Newest: at.Add(-time.Hour), CredentialsEnd: at.Add(12*24*time.Hour + time.Hour), Quota: &inputs.Quota{HourLeft: 1400, HeldUntil: at.Add(time.Minute)},
 		},
 	}
 	bad := inputs.StreamStatus{
@@ -78,7 +78,7 @@ func TestMetricsAreRead(t *testing.T) {
 		`stream_lag_seconds log "1"`: 20, "stream_lag_seconds machine-1": 3 * 3600,
 		`records_total log "1"`: 120, `records_seen_before_total log "1"`: 20,
 		`documents_total log "1" stored`: 90, `documents_total log "1" existing`: 7, `documents_total log "1" minimal`: 2, `documents_total log "1" bare`: 1,
-		`failure_store_total log "1"`: 1, `quota_left log "1"`: 1400,
+		`failure_store_total log "1"`: 1, `quota_left log "1"`: 1400, `credentials_days_left log "1"`: 12,
 		`last_success_timestamp_seconds log "1"`:  float64(at.Unix() - 20),
 		`newest_record_timestamp_seconds log "1"`: float64(at.Unix() - 3600),
 		"start_time_seconds":                      float64(at.Unix() - 7200),
@@ -228,7 +228,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"process 77, up 2h00m", "output default", `stream log "1"`, "last full poll 25s ago, lag 20s", "records 120 (seen before 20, quarantined 0)",
-		"documents 100: stored 90, already there 7, in a lesser form 3", "1400 calls left of this hour", "no full poll yet",
+		"documents 100: stored 90, already there 7, in a lesser form 3", "1400 calls left of this hour, ", "credentials valid for 12 days", "no full poll yet",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("nothing says %q:\n%s", want, text.String())

@@ -55,8 +55,8 @@ type Stream struct {
 
 	// HeldUntil is when the source may be asked again, where it said so.
 	HeldUntil *time.Time `json:"held_until,omitempty"`
-	// SecretDays is how many days the stream's secret or certificate is still valid.
-	SecretDays *int `json:"secret_days,omitempty"`
+	// CredentialsDaysLeft is for how many days secret or certificate are still valid.
+	CredentialsDaysLeft *int `json:"credentials_days_left,omitempty"`
 }
 
 // StreamOf is a stream as an overview shows it.
@@ -67,6 +67,10 @@ func StreamOf(s inputs.StreamStatus, now time.Time) Stream {
 		Records: s.Records, Duplicates: s.Duplicates, Quarantined: s.Quarantined, Documents: s.Documents,
 		Stored: s.Published.Stored, Existing: s.Published.Existing, Minimal: s.Published.Minimal, Bare: s.Published.Bare,
 		FailureStore: s.Published.KeptAside, Dropped: s.Dropped,
+	}
+	if end := s.CredentialsEnd; !end.IsZero() {
+		days := max(0, int(end.Sub(now).Hours()/24))
+		shown.CredentialsDaysLeft = &days
 	}
 	if s.Quota != nil {
 		shown.QuotaLeft, shown.HeldUntil = &s.Quota.HourLeft, moment(s.Quota.HeldUntil)

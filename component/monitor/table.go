@@ -50,8 +50,8 @@ func (s Stream) write(w io.Writer, now time.Time) {
 	if s.HeldUntil != nil && s.HeldUntil.After(now) {
 		left = append(left, "the API asked to wait until "+s.HeldUntil.Format("15:04:05Z"))
 	}
-	if s.SecretDays != nil {
-		left = append(left, fmt.Sprintf("%d days left of the secret", *s.SecretDays))
+	if s.CredentialsDaysLeft != nil {
+		left = append(left, fmt.Sprintf("credentials valid for %d days", *s.CredentialsDaysLeft))
 	}
 	if len(left) > 0 {
 		wrap(w, "    ", strings.Join(left, ", "))

@@ -148,6 +148,7 @@ func setSelf(o *ecs.Object, s inputs.StreamStatus, former inputs.Counts, at time
 	o.Set("lag_seconds", ecs.Int(int64(s.Lag(at).Seconds())))
 	o.Set("last_success", ecs.Time(s.LastSuccess))
 	o.Set("newest_record", ecs.Time(s.Newest))
+	o.Set("credentials_end", ecs.Time(s.CredentialsEnd))
 	// A stream that was restarted counts from 0 again.
 	count := func(name string, now, before int) {
 		if now < before {

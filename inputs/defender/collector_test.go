@@ -81,30 +81,34 @@ func TestCollectorTellsOfItsNeighbours(t *testing.T) {
 		if err := <-ended; err != nil || reporter.String() != "HEALTHY" {
 			t.Errorf("%v, %s", err, &reporter)
 		}
-		documents := publisher.Documents()
-		ids := map[string]bool{}
-		want := []int{100, 30, 0, 20}
-		if len(documents) != len(want) {
-			t.Fatalf("%d documents, want %d", len(documents), len(want))
-		}
-		for i, d := range documents {
-			var got selfDocument
-			if err := json.Unmarshal(d.JSON, &got); err != nil {
-				t.Fatal(err)
-			}
-			ids[d.ID] = true
-			c := got.Vendor.Collector
-			if c.Records != want[i] || c.StreamID != "log-1" || !c.Healthy || c.LagSeconds != 7 || c.QuotaLeft == nil || *c.QuotaLeft != 1234 || c.LastSuccess == nil {
-				t.Errorf("document %d: %s", i, d.JSON)
-			}
-			if s := got.DataStream; s.Type != "metrics" || s.Namespace != "prod" || got.Event.Kind != "metric" || len(got.Tags) != 1 {
-				t.Errorf("document %d: %s", i, d.JSON)
-			}
-		}
-		if len(ids) != len(want) {
-			t.Errorf("%d ids of %d documents", len(ids), len(want))
-		}
+		checkReports(t, publisher.Documents(), []int{100, 30, 0, 20})
 	})
+}
+
+// checkReports compares the records that reports tell of with those wanted.
+func checkReports(t *testing.T, documents []inputs.Document, want []int) {
+	t.Helper()
+	ids := map[string]bool{}
+	if len(documents) != len(want) {
+		t.Fatalf("%d documents, want %d", len(documents), len(want))
+	}
+	for i, d := range documents {
+		var got selfDocument
+		if err := json.Unmarshal(d.JSON, &got); err != nil {
+			t.Fatal(err)
+		}
+		ids[d.ID] = true
+		c := got.Vendor.Collector
+		if c.Records != want[i] || c.StreamID != "log-1" || !c.Healthy || c.LagSeconds != 7 || c.QuotaLeft == nil || *c.QuotaLeft != 1234 || c.LastSuccess == nil {
+			t.Errorf("document %d: %s", i, d.JSON)
+		}
+		if s := got.DataStream; s.Type != "metrics" || s.Namespace != "prod" || got.Event.Kind != "metric" || len(got.Tags) != 1 {
+			t.Errorf("document %d: %s", i, d.JSON)
+		}
+	}
+	if len(ids) != len(want) {
+		t.Errorf("%d ids of %d documents", len(ids), len(want))
+	}
 }
 
 // TestCollectorSettings: its own settings are checked, those of the API are not.
