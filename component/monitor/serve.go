@@ -39,7 +39,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 // listenUnix replaces the socket of a process that is gone, and no other file.
 func listenUnix(ctx context.Context, config net.ListenConfig, path string) (net.Listener, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path); err == nil {
 			_ = conn.Close()
 			return nil, fmt.Errorf("metrics socket %s: another process serves it", path)
 		}

@@ -86,7 +86,7 @@ func TestCollectorTellsOfItsNeighbours(t *testing.T) {
 }
 
 // checkReports compares the records that reports tell of with those wanted.
-func checkReports(t *testing.T, documents []inputs.Document, want []int) {
+func checkReports(t *testing.T, documents []inputstest.Document, want []int) {
 	t.Helper()
 	ids := map[string]bool{}
 	if len(documents) != len(want) {

@@ -89,6 +89,27 @@ func TestExamplesRun(t *testing.T) {
 	}
 }
 
+// toShipper puts a shipper in the place of an output's address.
+func toShipper(t *testing.T, out map[string]any) (stored func(index string) int) {
+	t.Helper()
+	// A socket's path is short: the test's own folder may be too long.
+	dir, err := os.MkdirTemp("", "shipper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	shipper, err := shippertest.New(shippertest.Options{Socket: filepath.Join(dir, "s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shipper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shipper.Close() })
+	out["server"] = "unix://" + filepath.Join(dir, "s")
+	return func(index string) int { return len(shipper.Documents(index)) }
+}
+
 // toSimulation puts a simulated tenant for each input, and an Elasticsearch or
 // a shipper, in the place of the addresses. The result counts what arrived.
 func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) int) {
@@ -110,22 +131,7 @@ func (p *examplePolicy) toSimulation(t *testing.T) (stored func(index string) in
 	}
 	for _, out := range p.Outputs {
 		if out["type"] == "shipper" {
-			// A socket's path is short: the test's own folder may be too long.
-			dir, err := os.MkdirTemp("", "shipper")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
-			shipper, err := shippertest.New(shippertest.Options{Socket: filepath.Join(dir, "s")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := shipper.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { shipper.Close() })
-			out["server"] = "unix://" + filepath.Join(dir, "s")
-			return func(index string) int { return len(shipper.Documents(index)) }
+			return toShipper(t, out)
 		}
 		if out["type"] == "kafka" {
 			return toKafka(t, out)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func (c *config) readHosts(r *policy.Reader) {
 		if err != nil {
 			host, port = strings.Trim(strings.TrimSpace(text), "[]"), defaultPort
 		}
-		if _, err := net.LookupPort("tcp", port); err != nil || host == "" || strings.ContainsAny(host, "/@[] ") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "/@[] ") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
 			r.Named(fmt.Errorf("hosts: entry %d is no host or host:port", i+1))
 			continue
 		}

@@ -145,7 +145,7 @@ func checkTopic(f format) error {
 		}
 	}
 	if len(f) == 1 && f[0].field == "" && (f[0].text == "." || f[0].text == "..") {
-		return errors.New("must not be . or ..")
+		return errors.New("must not be a dot or two")
 	}
 	return nil
 }

@@ -196,7 +196,7 @@ func newFile(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 	}
 	_, err := p.decoder.ReadToken()
 	switch {
-	case err == io.EOF && content != raw: // it is compressed, and of nothing
+	case errors.Is(err, io.EOF) && content != raw: // it is compressed, and of nothing
 		p.err = io.EOF
 		return p, nil
 	case err != nil:

@@ -120,7 +120,7 @@ func (p *Page) record() (jsontext.Value, error) {
 	}
 	record, err := p.decoder.ReadValue()
 	switch {
-	case err == io.EOF && p.file && !p.bracketed && p.x.body.err == nil:
+	case errors.Is(err, io.EOF) && p.file && !p.bracketed && p.x.body.err == nil:
 		return nil, io.EOF
 	case errors.Is(err, errTooLarge):
 		e := p.malformed("a record is larger than the limit")

@@ -22,15 +22,15 @@ func (p *Page) passOverRecord() error {
 		}
 	}
 	// What was read of the answer before stands for itself: an open list, if any.
-	before, tokens := `{"value":[null`, 4
+	before, opened := `{"value":[null`, 4
 	switch {
 	case p.bracketed:
-		before, tokens = `[null`, 2
+		before, opened = `[null`, 2
 	case p.file:
-		before, tokens = "", 0
+		before, opened = "", 0
 	}
 	p.decoder = newDecoder(io.MultiReader(strings.NewReader(before+string(rest)), p.in))
-	for range tokens { // of before
+	for range opened { // of before
 		if _, err := p.decoder.ReadToken(); err != nil {
 			return p.broken(err)
 		}

@@ -104,7 +104,7 @@ func (c *Certificate) EncryptedKeyPEM(passphrase string) string {
 
 // PKCS12Base64 is PKCS12 as it stands in a setting.
 func (c *Certificate) PKCS12Base64(passphrase string) string {
-	return string(base64.StdEncoding.EncodeToString(c.PKCS12(passphrase, false)))
+	return base64.StdEncoding.EncodeToString(c.PKCS12(passphrase, false))
 }
 
 // PKCS12 holds both, in the format of today's tools or in that of older ones.

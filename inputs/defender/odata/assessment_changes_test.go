@@ -26,14 +26,14 @@ func newChanges(t *testing.T, change func(*odata.Options)) *desk {
 // later moves both clocks on.
 func (d *desk) later(by time.Duration) {
 	d.now = d.now.Add(by)
-	d.rig.list.clock = d.rig.list.clock.Add(by)
+	d.clock = d.clock.Add(by)
 }
 
 // TestChangesFollowTheWholeList from where that began, by the server's clock, less
 // the slot by which it rounds; and then from where the changes were asked for.
 func TestChangesFollowTheWholeList(t *testing.T) {
 	d := newChanges(t, nil)
-	d.rig.list.clock = d.rig.list.clock.Add(7 * time.Second)
+	d.clock = d.clock.Add(7 * time.Second)
 	d.changed = []thing{{ID: "c1", Updated: noon}}
 	d.later(4 * time.Hour)
 	d.did(t, false, "changes 02T06:00:01")
@@ -50,7 +50,7 @@ func TestChangesFollowTheWholeList(t *testing.T) {
 func TestChangesSinceTheFirstPage(t *testing.T) {
 	d := newDesk(t, 15, withChanges)
 	d.retention = collect.Retention{For: 48 * time.Hour, Limit: 1000}
-	d.publishing = func() { d.rig.list.clock = d.rig.list.clock.Add(time.Hour) }
+	d.publishing = func() { d.clock = d.clock.Add(time.Hour) }
 	d.did(t, false, "list, link 1")
 	d.later(4 * time.Hour)
 	d.did(t, false, "changes 02T06:00:01")

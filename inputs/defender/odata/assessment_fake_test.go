@@ -53,8 +53,8 @@ var (
 func newDesk(t *testing.T, things int, change func(*odata.Options)) *desk {
 	t.Helper()
 	d := &desk{rig: newRig(odata.Assessment, things), perPage: 10, perFile: 10, made: "2026-03-02T11:00:00Z", fails: map[string][]fault{}}
-	d.rig.source, d.rig.mapper = d, &sweepMapper{}
-	d.rig.list.clock = noon.Add(time.Second)
+	d.source, d.mapper = d, &sweepMapper{}
+	d.clock = noon.Add(time.Second)
 	d.options = odata.Options{
 		List: "/list", PageSize: 50_000, Interval: 12 * time.Hour, FullInterval: 48 * time.Hour, Epoch: odata.EachRead,
 	}
@@ -83,7 +83,7 @@ func (d *desk) Open(_ context.Context, r collect.Request) (collect.Page, error) 
 		}
 		things, end = things[:min(list[0].cut, len(things))], list[0].err
 	}
-	return &sheet{answer{d.rig.list.clock, things, end}, trailer}, nil
+	return &sheet{answer{d.clock, things, end}, trailer}, nil
 }
 
 // look is what is asked, and the answer.

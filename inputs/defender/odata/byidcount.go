@@ -45,6 +45,6 @@ func (p *byIDCount) Next(answer collect.PageStats) (collect.Pager, error) {
 		return p.byID, nil
 	}
 	p.proven = true
-	p.byID.from = p.page.LastID
+	p.from = p.page.LastID
 	return p.byID, nil
 }

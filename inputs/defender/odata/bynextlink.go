@@ -35,7 +35,6 @@ type byNextLink struct {
 	followed map[uint64]bool // hashes of the links so far
 	tries    int             // of the present page
 	restarts int             // because of dead links
-	pausedAt time.Time       // when the poll ended in the middle
 }
 
 // Request implements collect.Pager.
