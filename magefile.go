@@ -34,7 +34,7 @@ const (
 
 // Build makes build/defender-endpoint for this machine.
 func Build() error {
-	return sh.RunWithV(map[string]string{"CGO_ENABLED": "0"}, "go", "build", "-trimpath", "-o", "build/", source)
+	return sh.RunWithV(map[string]string{"CGO_ENABLED": "0"}, "go", "build", "-tags", "grpcnotrace", "-trimpath", "-o", "build/", source)
 }
 
 // Test runs all tests with the race detector.

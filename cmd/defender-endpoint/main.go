@@ -102,6 +102,7 @@ func complete(cmd *cobra.Command, flag string, values ...string) {
 
 func newRoot() *cobra.Command {
 	var settings settings
+	var tellVersion bool
 	root := &cobra.Command{
 		Use:   "defender-endpoint",
 		Short: "Collect Microsoft Defender for Endpoint data under Elastic Agent",
@@ -113,6 +114,10 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 		Args:               cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if tellVersion {
+				_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine())
+				return err
+			}
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
@@ -120,8 +125,9 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 		},
 	}
 	settings.flag(root)
-	root.Version = version
-	root.SetVersionTemplate(versionLine())
+	// A version template of cobra's would link text/template, and the linker would
+	// keep every method of every library: 6 MB.
+	root.Flags().BoolVarP(&tellVersion, "version", "v", false, "print the version")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newInit(), newRun(), newStatus(), newCheck(), newMap(), newDemo(), newInstall(), newUninstall(), newVersion())
 	root.AddCommand(helpTopics()...)

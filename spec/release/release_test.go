@@ -312,8 +312,12 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
+// sizeLimit is how large the program may be, bytes: a library that lets the linker
+// keep every method of all others costs six million.
+const sizeLimit = 26_000_000
+
 // TestFIPSBinary: the binary of a FIPS build has the module and its mode, says its
-// version, and has no path of this machine.
+// version, is small, and has no path of this machine.
 func TestFIPSBinary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the program and the standard library; TestContents looks at the archives")
@@ -322,6 +326,9 @@ func TestFIPSBinary(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), target.binary())
 	if err := build(t.Context(), root, target, "1.2.3-test", binary); err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(binary); err != nil || info.Size() > sizeLimit {
+		t.Errorf("%v, %d bytes, want at most %d: see buildTags", err, info.Size(), sizeLimit)
 	}
 	out, err := output(t.Context(), root, nil, "go", "version", "-m", binary)
 	if err != nil {

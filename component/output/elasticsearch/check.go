@@ -135,7 +135,7 @@ func (k *checker) call(ctx context.Context, op, method, path string, body []byte
 
 func checkRefusal(op string, status int) error {
 	var e *output.Error
-	if errors.As(refusal(status, ""), &e) {
+	if errors.As(refusal(status, nil), &e) {
 		e.Op = op
 	}
 	return e

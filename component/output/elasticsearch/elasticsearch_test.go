@@ -260,7 +260,7 @@ func answer(text string) func([]byte) []byte {
 	return func([]byte) []byte { return []byte(text) }
 }
 
-// docappender's decoder takes an item that is cut at its status for indexed.
+// A decoder may take an item that is cut at its status for indexed.
 func TestCutAnswerAcknowledgesNothing(t *testing.T) {
 	for cut := 1; cut < 60; cut++ {
 		s := newSink(t, elasticsearchtest.Options{})
@@ -275,7 +275,7 @@ func TestCutAnswerAcknowledgesNothing(t *testing.T) {
 }
 
 // A server that answers before it has read the body leaves net/http reading
-// the indexer's buffer: it must not be filled again meanwhile.
+// the exchange's buffer: it must not be filled again meanwhile.
 func TestEarlyAnswerDoesNotSpoilTheNextRequest(t *testing.T) {
 	var n atomic.Int32
 	e := elasticsearchtest.New(elasticsearchtest.Options{})

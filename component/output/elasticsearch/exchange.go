@@ -5,17 +5,22 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
-	docappender "github.com/elastic/go-docappender/v2"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 const (
@@ -34,38 +39,123 @@ var (
 	errInFront     = errors.New("not Elasticsearch but something in front of it refuses")
 )
 
-// exchange carries one indexer's requests: it reads the answer whole before
-// anything is decoded, and knows whether the body is still being read.
+// exchange is one bulk request after the other: the body, which is written document
+// by document, and the answer, which is read whole before anything is decoded. Its
+// buffers are used again.
 type exchange struct {
-	client   elastictransport.Interface
-	answer   bytes.Buffer
-	items    []item       // of the last answer, in the order sent
-	answered bool         // the last request has a complete answer
-	open     atomic.Int32 // bodies that net/http may still read
-	begun    atomic.Bool  // of the last request some of the body was read
+	client elastictransport.Interface
+	query  string
+
+	sent         bytes.Buffer // the body, compressed where there is a zip
+	zip          *gzip.Writer // nil without compression
+	action       []byte       // line before a document
+	documents    int          // in the body
+	uncompressed int          // bytes
+
+	answer bytes.Buffer
+	items  []item       // of the last answer, in the order sent
+	open   atomic.Int32 // bodies that net/http may still read
+	begun  atomic.Bool  // of the last request some of the body was read
 }
 
-// Perform implements elastictransport.Interface.
-func (x *exchange) Perform(r *http.Request) (*http.Response, error) {
-	x.answered = false
+// Who passes requests on without looking into them reads these.
+const (
+	headerDocuments = "X-Elastic-Event-Count"
+	headerLength    = "X-Elastic-Uncompressed-Request-Length"
+)
+
+// filterPath leaves out what is not read of an answer.
+const filterPath = "items.*._index,items.*.status,items.*.failure_store,items.*.error.type,items.*.error.reason"
+
+func newExchange(client elastictransport.Interface, c *config) *exchange {
+	query := url.Values{"filter_path": {filterPath}}
+	for name, values := range c.parameters {
+		if name != "filter_path" {
+			query[name] = values
+		}
+	}
+	x := &exchange{client: client, query: query.Encode()}
+	if c.compression != gzip.NoCompression {
+		x.zip, _ = gzip.NewWriterLevel(&x.sent, c.compression) // the level was checked
+	}
+	return x
+}
+
+// begin empties the body.
+func (x *exchange) begin() {
+	x.sent.Reset()
+	x.documents, x.uncompressed = 0, 0
+	if x.zip != nil {
+		x.zip.Reset(&x.sent)
+	}
+}
+
+// add writes a document that is to be created in an index, through a pipeline
+// unless that is empty. Writing to memory does not fail.
+func (x *exchange) add(index, pipeline string, d inputs.Document) {
+	x.action = append(x.action[:0], `{"create":{"_id":`...)
+	x.action = appendText(x.action, d.ID)
+	x.action = appendText(append(x.action, `,"_index":`...), index)
+	if pipeline != "" {
+		x.action = appendText(append(x.action, `,"pipeline":`...), pipeline)
+	}
+	x.action = append(x.action, "}}\n"...)
+	x.write(x.action)
+	x.write(d.JSON)
+	x.write(lineEnd)
+	x.documents++
+}
+
+var lineEnd = []byte("\n")
+
+func (x *exchange) write(b []byte) {
+	x.uncompressed += len(b)
+	if x.zip != nil {
+		_, _ = x.zip.Write(b)
+		return
+	}
+	x.sent.Write(b)
+}
+
+// appendText quotes a text; what is no UTF-8 in it is replaced.
+func appendText(to []byte, text string) []byte {
+	to, _ = jsontext.AppendQuote(to, text)
+	return to
+}
+
+// send sends the body and reads the answer. The error is an *output.Error.
+func (x *exchange) send(ctx context.Context) error {
+	if x.zip != nil {
+		_ = x.zip.Close() // to memory
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/_bulk?"+x.query, bytes.NewReader(x.sent.Bytes()))
+	if err != nil {
+		return &output.Error{Op: op, Reason: output.RequestRefused, Err: errAddress}
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(headerDocuments, strconv.Itoa(x.documents))
+	r.Header.Set(headerLength, strconv.Itoa(x.uncompressed))
+	if x.zip != nil {
+		r.Header.Set("Content-Encoding", "gzip")
+	}
 	x.begun.Store(false)
 	x.track(r)
 	response, err := x.client.Perform(r)
 	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode > 299 {
-		response.Body = limited{io.LimitReader(response.Body, errorLimit), response.Body}
-		return response, nil
+		return x.failure(err)
 	}
 	defer response.Body.Close()
-	if err := x.read(response.Body); err != nil {
-		return nil, err
+	if response.StatusCode > 299 {
+		text, err := io.ReadAll(io.LimitReader(response.Body, errorLimit))
+		if err != nil {
+			return x.failure(err)
+		}
+		return refusal(response.StatusCode, text)
 	}
-	x.answered = true
-	// BulkIndexer need not decode it once more: its totals are not used.
-	response.Body = io.NopCloser(strings.NewReader(`{}`))
-	return response, nil
+	if err := x.read(response.Body); err != nil {
+		return x.failure(err)
+	}
+	return nil
 }
 
 // read takes a bulk answer whole.
@@ -83,11 +173,6 @@ func (x *exchange) read(body io.Reader) error {
 	var err error
 	x.items, err = appendItems(x.items[:0], x.answer.Bytes())
 	return err
-}
-
-type limited struct {
-	io.Reader
-	io.Closer
 }
 
 // reading reports whether the last request's body may still be read.
@@ -140,20 +225,17 @@ func (b *body) finish() {
 	}
 }
 
-// failure is what a failed Flush of n documents means.
-func (x *exchange) failure(err error, n int) error {
-	var refused docappender.ErrorFlushFailed
+// failure is what an error of a request means.
+func (x *exchange) failure(err error) error {
 	switch {
-	case errors.As(err, &refused):
-		return refusal(refused.StatusCode(), refused.ResponseBody())
-	case errors.Is(err, errAnswerLong) && n > 1:
+	case errors.Is(err, errAnswerLong) && x.documents > 1:
 		return &output.Error{Op: op, Reason: output.TooLarge, Err: errAnswerLong}
 	case errors.Is(err, errAnswerLong):
 		return &output.Error{Op: op, Reason: output.Server, Err: errAnswerLong}
-	case x.answered || errors.Is(err, errNotBulk): // the decoder's text quotes the answer
+	case errors.Is(err, errNotBulk):
 		return &output.Error{Op: op, Reason: output.Server, Err: errNotBulk}
 	default:
-		e := network(op, err)
+		e := network(op, fmt.Errorf("%s: %w", op, err)) // which takes off what wraps the cause
 		e.Foreign = e.Reason == output.Unreachable && x.begun.Load() && broken(err)
 		return e
 	}
@@ -197,7 +279,7 @@ func isPlain(err error) bool {
 // refusal is what a status for the whole request means. Of the body only the
 // error's type is kept; a body that is not Elasticsearch's own comes from
 // something in front of it, which may dislike a single document.
-func refusal(status int, text string) error {
+func refusal(status int, text []byte) error {
 	e := &output.Error{Op: op, Status: status, Type: answerType(text)}
 	e.Foreign = e.Type == ""
 	switch {
@@ -225,13 +307,19 @@ func refusal(status int, text string) error {
 	return e
 }
 
-func answerType(text string) string {
+// answerType is the type of an error in a body, which may have more behind it.
+func answerType(text []byte) string {
+	lax := []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+	value, err := jsontext.NewDecoder(bytes.NewReader(text), lax...).ReadValue()
+	if err != nil {
+		return ""
+	}
 	var answer struct {
 		Error struct {
 			Type string `json:"type"`
 		} `json:"error"`
 	}
-	if json.Unmarshal([]byte(text), &answer) != nil {
+	if json.Unmarshal(value, &answer, lax[0], lax[1]) != nil {
 		return ""
 	}
 	return cleanType(answer.Error.Type)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 
-	docappender "github.com/elastic/go-docappender/v2"
-
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -40,7 +38,7 @@ func (i *item) refusal() *inputs.Refusal {
 	return r
 }
 
-func (i *item) used() bool { return i.FailureStore == string(docappender.FailureStoreStatusUsed) }
+func (i *item) used() bool { return i.FailureStore == "used" }
 
 // verdict is what an item means. The reason is that of a Retry. An item without
 // a status says nothing, so its document is sent again.
