@@ -56,7 +56,7 @@ var movable = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	program := filepath.Join(dir, filepath.Base(binary))
-	out, err := exec.Command("go", "build", "-race="+strconv.FormatBool(raced), "-overlay", overlay, "-o", program, ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", "grpcnotrace", "-race="+strconv.FormatBool(raced), "-overlay", overlay, "-o", program, ".").CombinedOutput()
 	if err != nil {
 		return "", &exec.Error{Name: string(out), Err: err}
 	}
