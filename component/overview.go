@@ -17,7 +17,7 @@ var started = time.Now()
 // Overview is what the process does now.
 func (c *Component) Overview() monitor.Overview {
 	now := time.Now()
-	o := monitor.Overview{At: now.UTC(), Started: started.UTC(), PID: os.Getpid(), Version: c.o.Agent().Version, Units: []monitor.Unit{}}
+	o := monitor.Overview{At: now.UTC(), Started: started.UTC(), PID: os.Getpid(), Units: []monitor.Unit{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.output != nil {

@@ -25,16 +25,21 @@ type watching struct {
 func (w watching) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	if w.dir != "" {
-		running.Go(func() { monitor.Write(ctx, w.dir, w.source, w.log) })
+	source := func() monitor.Overview {
+		o := w.source()
+		o.Version = version // not the agent's, which documents have
+		return o
 	}
-	running.Go(func() { monitor.Log(ctx, w.source, w.log) })
+	if w.dir != "" {
+		running.Go(func() { monitor.Write(ctx, w.dir, source, w.log) })
+	}
+	running.Go(func() { monitor.Log(ctx, source, w.log) })
 	if w.address != "" {
 		l, err := monitor.Listen(ctx, w.address)
 		if err != nil {
 			w.log.Error("metrics are not served", "error", err.Error())
 		} else {
-			running.Go(func() { monitor.Serve(ctx, l, w.source, w.log) })
+			running.Go(func() { monitor.Serve(ctx, l, source, w.log) })
 		}
 	}
 	return func() {

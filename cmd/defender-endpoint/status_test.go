@@ -13,6 +13,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component/monitor"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
+	"github.com/defender-endpoint/defender-endpoint/spec"
 )
 
 // statusOf asks the status command about a state directory.
@@ -43,7 +44,7 @@ func TestStatusTellsWhatRuns(t *testing.T) {
 	})
 	_, stdout, _ := statusOf(t, r.dir, "--output", "json")
 	var found []monitor.Overview
-	if err := json.Unmarshal([]byte(stdout), &found); err != nil || len(found) != 1 || len(found[0].Units) != 2 {
+	if err := json.Unmarshal([]byte(stdout), &found); err != nil || len(found) != 1 || len(found[0].Units) != 2 || !strings.HasPrefix(found[0].Version, spec.Version) {
 		t.Fatalf("%v: %s", err, stdout)
 	}
 	stream := found[0].Units[0].Streams[0]

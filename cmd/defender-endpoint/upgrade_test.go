@@ -136,6 +136,10 @@ func TestRealAgentInstall(t *testing.T) {
 	if said = a.run("install", "status"); !strings.Contains(said, "(in use): ") || !strings.Contains(said, "the agent says: HEALTHY") {
 		t.Errorf("install status said:\n%s", said)
 	}
+	a.eventually("status tells of the stream below the agent's home", func() bool {
+		out, err := exec.CommandContext(a.ctx, binary, "status", "--top", a.home).CombinedOutput()
+		return err == nil && bytes.Contains(out, []byte("stream defender-1-log\n    HEALTHY collecting"))
+	})
 	took := r.makeHome(filepath.Join(a.home, "data", "elastic-agent-99.0.0-bbbbbb", "components"))
 	t.Logf("carried after %s", took)
 	if took > carriedWithin {

@@ -14,7 +14,7 @@ type Overview struct {
 	Started time.Time `json:"started"`
 	Ended   bool      `json:"ended,omitzero"` // in order: nothing runs any more
 	PID     int       `json:"pid"`
-	Version string    `json:"version"`
+	Version string    `json:"version"` // of this program
 	Units   []Unit    `json:"units"`
 }
 

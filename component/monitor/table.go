@@ -23,7 +23,7 @@ func Table(w io.Writer, o Overview, now time.Time) {
 	for _, u := range o.Units {
 		fmt.Fprintln(w)
 		wrap(w, "", u.Name())
-		wrap(w, "  ", u.State+"  "+u.Reason)
+		wrap(w, "  ", u.State+" "+u.Reason)
 		for _, s := range u.Streams {
 			s.write(w, now)
 		}
@@ -32,7 +32,7 @@ func Table(w io.Writer, o Overview, now time.Time) {
 
 func (s Stream) write(w io.Writer, now time.Time) {
 	wrap(w, "  ", "stream "+s.ID)
-	wrap(w, "    ", s.State+"  "+s.Reason)
+	wrap(w, "    ", s.State+" "+s.Reason)
 	success := "no full poll yet"
 	if s.LastSuccess != nil {
 		success = fmt.Sprintf("last full poll %s ago, lag %s", short(now.Sub(*s.LastSuccess)), short(time.Duration(s.LagSeconds)*time.Second))
