@@ -100,7 +100,8 @@ func TestPageSizeCostsNoMemory(t *testing.T) {
 		t.Logf("a page of %d alerts: %s", alerts, c)
 		peaks[i] = c.peak
 	}
-	if peaks[1] > peaks[0]+5<<10 {
+	// 20,000 more records are remembered: each takes some 100 bytes while maps grow.
+	if peaks[1] > peaks[0]+7<<10 {
 		t.Errorf("peak RSS %d KiB, with the smaller page %d KiB", peaks[1], peaks[0])
 	}
 }
