@@ -112,10 +112,13 @@ func TestMetricsOfARun(t *testing.T) {
 func TestCollectorStream(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 93, Alerts: 25, EvidencePerAlert: 1})
-	own := map[string]any{"id": "self-1", "interval": "1s", "data_stream": map[string]any{"type": "metrics", "dataset": "microsoft_defender_endpoint.collector"}}
+	own := map[string]any{"id": "self-1", "interval": "2s", "data_stream": map[string]any{"type": "metrics", "dataset": "microsoft_defender_endpoint.collector"}}
 	r.set(r.input(map[string]any{"streams": []any{stream("log-1", "log"), own}}), elasticsearchUnit(r.esURL))
 	r.start()
 	r.waitHealthy()
+	if n := r.es.Count("metrics-microsoft_defender_endpoint.collector-default"); n > 0 {
+		t.Errorf("the unit waited for %d reports", n)
+	}
 	const target = "metrics-microsoft_defender_endpoint.collector-default"
 	told := func(want string) func() bool {
 		return func() bool {

@@ -39,6 +39,7 @@ func (in *Input) collectorStream(key inputs.Key, c Config) inputs.Stream {
 	return inputs.Stream{
 		Key: key, Settings: c, Reads: c.reads(), Interval: c.Interval,
 		Run: func(ctx context.Context, env inputs.Env) error {
+			env.Reporter.Report(nil) // its unit does not wait for it
 			if env.Once || env.Overview == nil {
 				return nil // what is read once is told once, by its own summary
 			}

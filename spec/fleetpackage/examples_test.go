@@ -208,6 +208,9 @@ func (p *examplePolicy) indices() []string {
 		streams, _ := in["streams"].([]any)
 		for _, s := range streams {
 			stream, _ := s.(map[string]any)["data_stream"].(map[string]any)
+			if stream["type"] == "metrics" {
+				continue // of what is read once there is a summary
+			}
 			for _, namespace := range p.each(in["data_stream.namespace"].(string)) {
 				names = append(names, "logs-"+stream["dataset"].(string)+"-"+namespace)
 			}
