@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,18 +18,18 @@ import (
 // sweep begins, and says when the next one is due.
 type census struct {
 	*book
-	sweeps int
+	sweeps atomic.Int32
 	whole  bool
 	due    time.Duration // from one sweep to the next; 0 = not told
 	began  time.Time
-	idle   bool // nothing is due
+	idle   atomic.Bool // nothing is due
 }
 
 func (c *census) Begin() collect.Pager {
-	if c.idle {
+	if c.idle.Load() {
 		return nil
 	}
-	c.sweeps++
+	c.sweeps.Add(1)
 	c.at, c.began = 0, time.Now()
 	c.did("begin")
 	return turner{c.book, nil}
@@ -36,7 +37,7 @@ func (c *census) Begin() collect.Pager {
 
 func (c *census) Place() collect.Place {
 	p := c.book.Place()
-	p.JSON = []byte(strings.Replace(string(p.JSON), "{", `{"sweep":`+string(rune('0'+c.sweeps))+`,`, 1))
+	p.JSON = []byte(strings.Replace(string(p.JSON), "{", `{"sweep":`+string(rune('0'+c.sweeps.Load()))+`,`, 1))
 	if c.due > 0 {
 		p.Due = c.began.Add(c.due)
 	}
@@ -102,24 +103,25 @@ func TestRecordsAreKeptFor(t *testing.T) {
 func TestNextPollIsWhenTheSweepIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &book{pages: []string{"a"}, torn: -1}
-		c := &census{due: 12 * time.Hour, idle: true, began: time.Now().Add(-11 * time.Hour)}
+		c := &census{due: 12 * time.Hour, began: time.Now().Add(-11 * time.Hour)}
+		c.idle.Store(true)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- newCensus(b, c, inputs.Env{}, 12*time.Hour, collect.Retention{}).Run(ctx) }()
 		synctest.Wait()
-		if b.polls.Load() != 1 || c.sweeps != 0 {
-			t.Errorf("%d polls, %d sweeps", b.polls.Load(), c.sweeps)
+		if b.polls.Load() != 1 || c.sweeps.Load() != 0 {
+			t.Errorf("%d polls, %d sweeps", b.polls.Load(), c.sweeps.Load())
 		}
-		c.idle = false
+		c.idle.Store(false)
 		time.Sleep(59 * time.Minute)
 		synctest.Wait()
-		if c.sweeps != 0 {
+		if c.sweeps.Load() != 0 {
 			t.Error("too early")
 		}
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if c.sweeps != 1 {
-			t.Errorf("%d sweeps after an hour", c.sweeps)
+		if c.sweeps.Load() != 1 {
+			t.Errorf("%d sweeps after an hour", c.sweeps.Load())
 		}
 		cancel()
 		if err := <-done; err != nil {
