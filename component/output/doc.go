@@ -47,8 +47,10 @@
 // each time, so that neither an index that was repaired nor a document that only
 // this index dislikes can stop the batch. The probe must be able to be stored, so
 // that where the other side keeps refused documents aside each probe leaves one
-// copy there; none but the probe's is made. Where the reason is one that an index may have too (Doubtful),
-// the others are sent in full once more when the probe got through.
+// copy there; none but the probe's is made. Where the reason is one that an index
+// may have too (Doubtful), all are sent in full once more when the probe got
+// through, itself as well: the index may have healed between its two forms. What
+// that costs is a pipeline_error beside the full document.
 //
 // # Why a request that is refused as a whole is split
 //

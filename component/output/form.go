@@ -67,8 +67,11 @@ func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error
 		case it.storedForm != full: // its full form is tried once more
 		case it.form == bare || c.batch.Fallback == nil:
 			trouble = c.breakOff(&it)
-		case c.proven || !doubtful || i == 0:
+		case c.proven || !doubtful:
 			it.form++
+		case i == 0:
+			it.form++
+			it.unproven = true // the index may take documents again before it takes this form
 		}
 		refused[i] = it
 	}

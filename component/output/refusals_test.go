@@ -112,8 +112,8 @@ var refusalTests = []struct {
 		result: inputs.Result{Stored: 1, Minimal: 1}, reports: []string{"ok"},
 	},
 	{
-		name: "all doubtful: the others are tried in full once more", n: 3, document: exactly(output.Doubtful, "s-0", "s-1", "s-2"),
-		sends:  []string{"s-0 s-1 s-2", "s-0-minimal", "s-1 s-2", "s-1-minimal", "s-2-minimal"},
+		name: "all doubtful: all are tried in full once more", n: 3, document: exactly(output.Doubtful, "s-0", "s-1", "s-2"),
+		sends:  []string{"s-0 s-1 s-2", "s-0-minimal", "s-1 s-2 s-0", "s-1-minimal", "s-2-minimal"},
 		result: inputs.Result{Minimal: 3}, reports: []string{"ok"},
 	},
 	{
@@ -152,6 +152,37 @@ func TestRefusals(t *testing.T) {
 				compare(t, "told as refused", tt.result.Minimal+tt.result.Bare, len(r.refusals))
 				if took := time.Since(start); took > tt.within {
 					t.Errorf("took %s, want at most %s", took, tt.within)
+				}
+			})
+		})
+	}
+}
+
+// TestIndexHealsBetweenTheForms of a document: what was refused for the index's
+// sake while nothing else got through is stored in full, although its lesser form
+// was taken. The form stays beside it, and nobody is told of a refusal.
+func TestIndexHealsBetweenTheForms(t *testing.T) {
+	for healed, lesser := range map[string]inputs.Result{"s-0-minimal": {Stored: 2}, "s-0-bare": {Stored: 2}} {
+		t.Run(healed, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				taken := false
+				e, r := &engine{}, &recorder{}
+				e.document = func(id string) output.Outcome {
+					if taken = taken || id == healed; taken {
+						return output.Stored
+					}
+					return output.Doubtful
+				}
+				b := batch("s", 2)
+				if err := output.NewLoop(e, output.Options{}, r).Publish(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, "result", lesser, b.Result)
+				compare(t, "told as refused", 0, len(r.refusals))
+				for _, id := range []string{"s-0", "s-1"} {
+					if !e.known[id] {
+						t.Errorf("%s is not stored in full: %q", id, e.sends)
+					}
 				}
 			})
 		})
