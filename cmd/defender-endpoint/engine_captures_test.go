@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -32,6 +38,7 @@ func (f *feed) tenant() {
 		}
 	}
 	f.assessments(tenant)
+	f.reports()
 }
 
 // assessments adds the rows of a tenant's assessments, of lists, files and changes.
@@ -53,6 +60,27 @@ func (f *feed) assessments(tenant *defendertest.Tenant) {
 				f.add(name, usual, "tenant/"+name, []byte(body))
 			}
 		}
+	}
+}
+
+// reports adds what a collector tells of streams that are well, and of one that is
+// not and was held off.
+func (f *feed) reports() {
+	f.Helper()
+	now := time.Now()
+	counts := inputs.Counts{
+		Records: 9, Duplicates: 1, Documents: 8, Published: inputs.Result{Stored: 5, Existing: 1, Minimal: 1, Bare: 1, KeptAside: 1},
+		Dropped: 1, Quarantined: 1, Unknown: 1, Newest: now, CredentialsEnd: now.AddDate(0, 1, 0),
+		Quota: &inputs.Quota{HourLeft: 1, HeldUntil: now.Add(time.Minute)},
+	}
+	for _, body := range defender.CollectorDocuments(engineAgent, []inputs.StreamStatus{
+		{Key: inputs.Key{Stream: "log", Dataset: defender.Type + ".log"}, State: "HEALTHY", Healthy: true, Reason: "collecting", Counts: counts, LastSuccess: now},
+		{Key: inputs.Key{Stream: "x"}, State: "DEGRADED", Reason: strings.Repeat("a long reason ", 2000)},
+	}, now) {
+		f.documents = append(f.documents, engine.Document{
+			Target: "metrics-" + defender.Type + ".collector-" + f.namespace, ID: fmt.Sprintf("%d-report", len(f.documents)), Source: "report",
+			JSON: bytes.Replace(body, []byte(`"namespace":"default"`), []byte(`"namespace":"`+f.namespace+`"`), 1),
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
@@ -18,6 +19,9 @@ const (
 	// collectorBytes bounds its batch: a document is below 2 KiB, and a unit has
 	// some tens of streams.
 	collectorBytes = 64 << 10
+	// reasonLimit bounds the words of a state, bytes: what is longer than the field's
+	// ignore_above could not be searched for.
+	reasonLimit = 1000
 )
 
 // adoptCollector takes over what the collector's stream is.
@@ -145,7 +149,11 @@ func setSelf(o *ecs.Object, s inputs.StreamStatus, former inputs.Counts, at time
 	o.Set("stream_dataset", ecs.Text(s.Key.Dataset))
 	o.Set("state", ecs.Text(s.State))
 	o.Set("healthy", ecs.Bool(s.Healthy))
-	o.Set("reason", ecs.Text(s.Reason))
+	reason := s.Reason
+	if len(reason) > reasonLimit {
+		reason = strings.ToValidUTF8(reason[:reasonLimit], "") + "..." // a character may be cut
+	}
+	o.Set("reason", ecs.Text(reason))
 	o.Set("lag_seconds", ecs.Int(int64(s.Lag(at).Seconds())))
 	o.Set("last_success", ecs.Time(s.LastSuccess))
 	o.Set("newest_record", ecs.Time(s.Newest))
