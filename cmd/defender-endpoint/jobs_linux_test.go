@@ -95,14 +95,16 @@ func TestPageSizeCostsNoMemory(t *testing.T) {
 	}
 	var peaks [2]int
 	for i, alerts := range []int{10_000, large} {
-		p := startPeer(t, defendertest.Options{Alerts: alerts, EvidencePerAlert: 3, PageSize: alerts})
-		c := expectJob(t, p, "log", 3*alerts)
-		t.Logf("a page of %d alerts: %s", alerts, c)
-		peaks[i] = c.peak
+		for range 3 { // when memory is collected differs; a page that is held is held each time
+			p := startPeer(t, defendertest.Options{Alerts: alerts, EvidencePerAlert: 3, PageSize: alerts})
+			c := expectJob(t, p, "log", 3*alerts)
+			t.Logf("a page of %d alerts: %s", alerts, c)
+			if peaks[i] == 0 || c.peak < peaks[i] {
+				peaks[i] = c.peak
+			}
+		}
 	}
-	// Each record is remembered, in some 100 bytes while tables grow; a record of the
-	// page has 3.5 KB.
-	if peaks[1] > peaks[0]+4<<10+(large-10_000)*150>>10 {
+	if peaks[1] > peaks[0]+5<<10 {
 		t.Errorf("peak RSS %d KiB, with the smaller page %d KiB", peaks[1], peaks[0])
 	}
 }
@@ -128,9 +130,7 @@ func TestHugeRecord(t *testing.T) {
 	if refused != 1 {
 		t.Errorf("%d documents tell of the record", refused)
 	}
-	// The limit of a record is 12 MiB, the decoder's buffer grew up to it, and the
-	// libraries of four outputs are in the program.
-	if c.peak > peakLimit+7<<10 {
+	if c.peak > peakLimit+4<<10 { // the limit of a record is 12 MiB, and the decoder's buffer grew up to it
 		t.Errorf("peak RSS %d KiB", c.peak)
 	}
 }

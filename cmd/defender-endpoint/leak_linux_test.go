@@ -113,7 +113,7 @@ func TestIdleCostsNothing(t *testing.T) {
 	const (
 		watched = 10 * time.Second
 		maxCPU  = 0.001 // of one processor
-		maxRSS  = 40 << 20
+		maxRSS  = 35 << 20
 	)
 	r := newRig(t, defendertest.Options{Seed: 62, Alerts: 100, Machines: 100, Actions: 100})
 	streams := []any{stream("log-1", "log"), stream("machine-1", "machine"), stream("action-1", "machine_action")}
