@@ -99,7 +99,7 @@ func TestSoak(t *testing.T) {
 	rows, kinds := soakRows(), map[byte]bool{}
 	t.Run("rows", func(t *testing.T) {
 		for i, w := range rows {
-			if !*long && (w.long || slowRows[w.name] || raced && kinds[w.name[0]]) {
+			if !*long && (w.long || raced && kinds[w.name[0]]) {
 				continue
 			}
 			kinds[w.name[0]] = true
@@ -123,16 +123,6 @@ func TestSoak(t *testing.T) {
 	if err := table.Flush(); err != nil {
 		t.Error(err)
 	}
-}
-
-// slowRows take more than ten seconds each, most of which they wait, and are no
-// more than the others in kind: they run in the long form.
-var slowRows = map[string]bool{
-	"d: 500 that lasts": true, "f: our clock an hour behind": true, "g: stopped during trouble": true, "h: plain, persists late": true,
-	"i: disk full for a while": true, "i: state in Elasticsearch, killed": true, "i: state in Elasticsearch, not allowed for a while": true,
-	"j: rollover and SIGKILL": true, "q: one record cannot be served, 500": true,
-
-	"s: links that die": true, "s: SIGKILL while two lists are read": true,
 }
 
 func newSoak(t *testing.T, w row, seed uint64) *soak {
