@@ -33,7 +33,8 @@ type chunk struct {
 	//
 	//	flag     set by                             cleared by              while it is set
 	//	proven   moved                              breakOff                a Doubtful document gets its next form at once
-	//	probing  refusals, and nothing got through  moved                   each Send has one document of lesser
+	//	probing  refusals, and nothing got through, moved, and where its    each Send has one document of lesser
+	//	         or a lesser form follows at once   full form is next
 	//	broken   a document refused in every form   moved                   each refusal is trouble, and waits
 	//	split    a whole request refused in front   the end of the chunk    such a request is halved at once
 	//	stalled  a single document refused in front moved                   the next one that is refused so waits

@@ -43,14 +43,15 @@
 // Where a request's documents are all refused, the index may be broken and not
 // they. One minimal form shows which it is. If it is refused, and its bare form
 // too, the index takes nothing: that is trouble like a missing privilege. All
-// begin in full again, and one document is tried for each wait, in its next form
-// each time, so that neither an index that was repaired nor a document that only
-// this index dislikes can stop the batch. The probe must be able to be stored, so
-// that where the other side keeps refused documents aside each probe leaves one
-// copy there; none but the probe's is made. Where the reason is one that an index
-// may have too (Doubtful), all are sent in full once more when the probe got
-// through, itself as well: the index may have healed between its two forms. What
-// that costs is a pipeline_error beside the full document.
+// begin in full again, and one document is tried for each wait, in full, so that an
+// index that was repaired gets full documents. Each eighth time its lesser forms
+// follow at once, so that a document that only this index dislikes cannot stop the
+// batch. The probe must be able to be stored, so that where the other side keeps
+// refused documents aside each probe leaves one copy there; none but the probe's is
+// made. Where the reason is one that an index may have too (Doubtful), all are sent
+// in full once more when the probe got through, itself as well: the index may have
+// healed between two forms, in the time of one request. What that costs is a
+// pipeline_error beside the full document.
 //
 // # Why a request that is refused as a whole is split
 //
@@ -58,8 +59,9 @@
 // one document. Halves are tried until one document stands alone. It is to blame
 // when it was refused three times and others got through meanwhile; one that is
 // left alone, with nothing else to show the difference, is tried in its lesser
-// forms, and where one of them gets through, in full once more: then all that an
-// outage costs is a pipeline_error beside the full document. A server's error
+// forms, at once and one behind the other, and where one of them gets through, in
+// full once more: what an outage that ends in between costs is a pipeline_error
+// beside the full document. A server's error
 // waits three times before that. So does a connection that breaks while the other
 // side has the request: Elasticsearch closes at once what is larger than it allows,
 // and its 413 may be lost; some proxies never give one.

@@ -21,6 +21,10 @@ const (
 	// maxSingleRefusals is how often a request with a single document must be
 	// refused before the document is to blame.
 	maxSingleRefusals = 3
+	// lesserEvery is which try of a full form its lesser forms follow while nothing
+	// gets through. They follow at once: what heals during a wait then meets a full
+	// form, and stores no lesser one beside it.
+	lesserEvery = 8
 	// serverPatience is how many requests in a row may fail with a server's error
 	// before they are split.
 	serverPatience = 3
@@ -67,11 +71,13 @@ func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error
 		case it.storedForm != full: // its full form is tried once more
 		case it.form == bare || c.batch.Fallback == nil:
 			trouble = c.breakOff(&it)
-		case c.proven || !doubtful:
-			it.form++
-		case i == 0:
+		case c.broken && it.form == full && c.failures%lesserEvery != 0:
+			trouble = c.formsRefused(&it)
+		case c.broken || doubtful && !c.proven && i == 0:
 			it.form++
 			it.unproven = true // the index may take documents again before it takes this form
+		case c.proven || !doubtful:
+			it.form++
 		}
 		refused[i] = it
 	}
@@ -79,9 +85,6 @@ func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error
 		c.lesser = append(refused, c.lesser...) // the one that was tried stays the probe
 	} else {
 		c.lesser = append(c.lesser, refused...)
-	}
-	if trouble == nil && c.broken {
-		trouble = c.formsRefused(&refused[0]) // one probe for each wait
 	}
 	return trouble
 }
@@ -176,8 +179,13 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 	it.mustGoAlone = true
 	blamed := c.blame(&it)
 	others := c.left() && !c.stalled
-	c.lesser, c.stalled = append(c.lesser, it), true
-	if others || blamed && !it.unproven && it.form != full {
+	c.stalled = true
+	if c.probing = blamed && it.form != full; c.probing {
+		c.lesser = append([]item{it}, c.lesser...)
+		return nil
+	}
+	c.lesser = append(c.lesser, it)
+	if others {
 		return nil
 	}
 	return e
@@ -195,7 +203,11 @@ func (c *chunk) blame(it *item) bool {
 	if proven {
 		c.failures = 0 // trouble of one document, which ends soon
 	}
-	if it.singleRefusals++; it.form == full && it.singleRefusals < maxSingleRefusals {
+	most := int8(maxSingleRefusals)
+	if !proven && it.unproven {
+		most = lesserEvery // its lesser forms were refused before
+	}
+	if it.singleRefusals++; it.form == full && it.singleRefusals < most {
 		return false
 	}
 	it.singleRefusals, it.unproven, c.passedBefore = 0, !proven, passed

@@ -289,3 +289,45 @@ func (s *sizes) Send(_ context.Context, _ inputs.Target, docs []inputs.Document,
 	s.most = max(s.most, size)
 	return nil
 }
+
+// TestWhatHealsWhileItIsWaitedForIsStoredInFull: whenever the other side heals,
+// no lesser form is left beside a document that it takes. It is told which documents
+// these are only by trying them.
+func TestWhatHealsWhileItIsWaitedForIsStoredInFull(t *testing.T) {
+	everyDocument := func(o output.Outcome) func(*engine) {
+		return func(e *engine) { e.document = func(string) output.Outcome { return o } }
+	}
+	everyRequest := func(status int) func(*engine) {
+		return func(e *engine) {
+			e.request = func([]string) *output.Error {
+				return &output.Error{Op: "bulk", Reason: output.RequestRefused, Status: status, Foreign: true}
+			}
+		}
+	}
+	for name, spoil := range map[string]func(*engine){
+		"documents refused": everyDocument(output.Refused), "documents doubtful": everyDocument(output.Doubtful),
+		"requests forbidden": everyRequest(403), "requests failed": everyRequest(500),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i := range 50 {
+				synctest.Test(t, func(t *testing.T) {
+					e := &engine{}
+					spoil(e)
+					l, b, done := output.NewLoop(e, output.Options{}, &recorder{}), batch("s", 3), make(chan error, 1)
+					go func() { done <- l.Publish(t.Context(), b) }()
+					time.Sleep(time.Duration(i) * 37 * time.Second)
+					e.change(nil, nil)
+					if err := <-done; err != nil {
+						t.Fatal(err)
+					}
+					compare(t, "result", inputs.Result{Stored: 3}, b.Result)
+					for id := range e.known {
+						if strings.HasSuffix(id, "-minimal") || strings.HasSuffix(id, "-bare") {
+							t.Errorf("%s is stored beside its document; healed after %d s", id, i*37)
+						}
+					}
+				})
+			}
+		})
+	}
+}
