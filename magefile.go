@@ -261,7 +261,7 @@ func VetPlatforms() error {
 }
 
 // Package makes the two zips of the Fleet package in build, whose derived files
-// are made anew.
+// are made again.
 func Package() error {
 	return sh.RunV("go", "run", "-C", "spec/fleetpackage", ".", "-o", "../../build")
 }
@@ -273,7 +273,7 @@ func Release(ctx context.Context) error {
 	return release.Make(ctx, release.Options{Root: ".", Out: "build/release", Version: os.Getenv("VERSION"), Key: os.Getenv("SIGNING_KEY")})
 }
 
-// Notices writes spec/release/licences.csv anew: the modules that the binaries
+// Notices writes spec/release/licences.csv again: the modules that the binaries
 // link, with their licences.
 func Notices(ctx context.Context) error { return release.Notices(ctx, ".") }
 

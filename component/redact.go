@@ -23,12 +23,12 @@ var openNames = map[string]bool{"token_scopes": true}
 // (AGENT.md 3.1).
 const markPrefix = "__mark_redact_"
 
-// addressWords mark settings that hold addresses. What stands before the last @
-// in one is user and password, whatever characters people left unescaped.
+// addressWords mark settings that hold addresses. What is before the last @
+// in one is user and password, no matter what characters people left unescaped.
 var addressWords = []string{"host", "url", "server", "proxy", "path"}
 
 // userInfo, bareUserInfo (without a scheme) and query are the parts of an
-// address, wherever it stands, that may hold a secret.
+// address, wherever it is, that may hold a secret.
 var (
 	userInfo     = regexp.MustCompile(`://[^\s"]*@`)
 	bareUserInfo = regexp.MustCompile(`[^\s"/:@]+:[^\s"/][^\s"]*@`)
@@ -36,7 +36,7 @@ var (
 )
 
 // redact copies a configuration without its secrets: values of settings that are
-// named like one or marked as one, the same text wherever else it stands, and
+// named like one or marked as one, the same text wherever else it is, and
 // parts of URLs.
 func redact(source map[string]any) map[string]any {
 	r := &redaction{}
@@ -106,7 +106,7 @@ func (r *redaction) addresses(v any) any {
 	}
 }
 
-// remember notes a secret, to find it wherever else it stands. A short one would
+// remember notes a secret, to find it wherever else it is. A short one would
 // make every other text unreadable.
 func (r *redaction) remember(secret string) {
 	if len(secret) >= 4 {

@@ -42,7 +42,7 @@ func TestRedactHidesEverySecret(t *testing.T) {
 }
 
 // TestRedactHidesWhatPeopleWriteIntoAddresses: without a scheme, unescaped, and
-// the same password where else it stands.
+// the same password where else it is.
 func TestRedactHidesWhatPeopleWriteIntoAddresses(t *testing.T) {
 	for _, password := range []string{"pw-canary", "a@pw-canary", "a/pw-canary", "a pw-canary", "%pw-canary", "[pw-canary", "a?pw-canary", "a:pw-canary"} {
 		for _, scheme := range []string{"", "http://", "https://"} {

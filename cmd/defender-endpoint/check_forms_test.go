@@ -87,7 +87,7 @@ func TestCheckOffline(t *testing.T) {
 	}
 }
 
-// TestCheckAsJSON: a program reads it, whatever is wrong.
+// TestCheckAsJSON: a program reads it, no matter what is wrong.
 func TestCheckAsJSON(t *testing.T) {
 	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 4, Alerts: 2, Machines: 1})
@@ -190,7 +190,7 @@ func TestCheckLimitsEachPart(t *testing.T) {
 	}
 }
 
-// TestCheckTellsTheOutputsCause: what is wrong and what to do, for whatever answers
+// TestCheckTellsTheOutputsCause: what is wrong and what to do, for any answer
 // there.
 func TestCheckTellsTheOutputsCause(t *testing.T) {
 	t.Parallel()

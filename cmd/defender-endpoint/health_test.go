@@ -84,7 +84,7 @@ func (f *faultRig) forgetCalls() {
 	}
 }
 
-// gate stands before the tenant and can cut connections.
+// gate is before the tenant and can cut connections.
 type gate struct {
 	http.Handler
 	closed atomic.Bool

@@ -61,7 +61,7 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// TestInitWithoutSecrets: the file names variables, and the cloud stands in it.
+// TestInitWithoutSecrets: the file names variables, and the cloud is in it.
 func TestInitWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

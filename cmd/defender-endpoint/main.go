@@ -84,7 +84,7 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// usage is an error of what stands on the command line.
+// usage is an error of what is on the command line.
 func usage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }

@@ -101,7 +101,7 @@ func TestLogLevelIsTheUnitsOwn(t *testing.T) {
 	r.stop()
 }
 
-// TestUnitPutBackBeforeItsRemovalEnded: the agent goes on expecting STOPPED and
+// TestUnitPutBackBeforeItsRemovalEnded: the agent continues to expect STOPPED and
 // wants the unit again only after it was forgotten.
 func TestUnitPutBackBeforeItsRemovalEnded(t *testing.T) {
 	t.Parallel()

@@ -335,7 +335,7 @@ func elasticsearchRows() []row {
 	return rows
 }
 
-// isLesser reports whether a document stands for one that was refused.
+// isLesser reports whether a document represents one that was refused.
 func isLesser(document []byte) bool {
 	return bytes.Contains(document, []byte("the full document was refused"))
 }

@@ -107,7 +107,7 @@ func TestMetricsOfARun(t *testing.T) {
 	}
 }
 
-// TestCollectorStream: what the other streams do stands in a data stream of its
+// TestCollectorStream: what the other streams do is in a data stream of its
 // own, while they are well and while they are not.
 func TestCollectorStream(t *testing.T) {
 	t.Parallel()

@@ -83,7 +83,7 @@ func shipperStop(r *rig, fault shippertest.Fault) (agenttest.Unit, func() bool) 
 	return unit, func() bool { return len(met) > 0 || fault.Full && len(r.tenant.Requests()) > 1 }
 }
 
-// TestStopInTime: whatever the other sides do, the process says STOPPING and
+// TestStopInTime: no matter what the other sides do, the process says STOPPING and
 // STOPPED and is gone in time.
 func TestStopInTime(t *testing.T) {
 	t.Parallel()
@@ -200,7 +200,7 @@ func TestChangeOfTagsKeepsTheRhythm(t *testing.T) {
 }
 
 // TestBadStreamsFailAlone: a dataset that this binary does not know and a bad
-// setting fail their streams; the others collect, and go on when all is right.
+// setting fail their streams; the others collect, and continue when all is right.
 func TestBadStreamsFailAlone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 85, Alerts: 20})

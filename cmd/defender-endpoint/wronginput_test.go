@@ -115,7 +115,7 @@ var wrongInputs = map[string]wrongInput{
 	},
 }
 
-// TestWrongInput: whoever writes something wrong is told what is wrong and what to
+// TestWrongInput: anyone who writes something wrong is told what is wrong and what to
 // do, in one line, by check and by run.
 func TestWrongInput(t *testing.T) {
 	t.Parallel()

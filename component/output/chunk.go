@@ -49,7 +49,7 @@ type item struct {
 	refusal  *inputs.Refusal // of the full document
 	form     form            // what is sent next
 	// storedForm is a lesser form that is stored already while the full one is
-	// tried once more; full is none. Whatever the try shows, the document is done.
+	// tried once more; full is none. No matter what the try shows, the document is done.
 	storedForm form
 	// singleRefusals are requests with this document alone that were refused in
 	// this form, in a row. After the first one it mustGoAlone.

@@ -19,7 +19,7 @@ const (
 
 const (
 	// maxSingleRefusals is how often a request with a single document must be
-	// refused before the document is to blame.
+	// refused before the document is the cause.
 	maxSingleRefusals = 3
 	// lesserEvery is which try of a full form its lesser forms follow while nothing
 	// gets through. They follow at once: what heals during a wait then meets a full
@@ -161,7 +161,7 @@ func (c *chunk) suspect() {
 }
 
 // singleRefused notes that a request with a single document was refused by
-// something in front of the other side. The document is to blame when that
+// something in front of the other side. The document is the cause when that
 // happened often while others got through. Where none can, its lesser forms are
 // tried, and should one get through the full form once more.
 func (c *chunk) singleRefused(from *[]item, e *Error) error {
@@ -192,7 +192,7 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 }
 
 // blame counts a refusal of a single document, and gives it its next form once
-// it is to blame. That others got through shows it of one document only: for the
+// it is the cause. That others got through shows it of one document only: for the
 // next one they must do so again.
 func (c *chunk) blame(it *item) bool {
 	passed := c.loop.passed.Load()

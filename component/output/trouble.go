@@ -8,7 +8,7 @@ import (
 )
 
 // silence is after how long without a document getting through trouble shows,
-// whatever the time-outs are.
+// no matter what the time-outs are.
 const silence = 45 * time.Second
 
 // needsPerson tells what hurrying does not help.

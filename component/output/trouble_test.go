@@ -53,7 +53,7 @@ func TestBrokenIndexIsProbedWithOneDocument(t *testing.T) {
 }
 
 // TestBlockedRequestsDegradeNothing: where something refuses every request, no
-// document is to blame, however long that lasts.
+// document is the cause, however long that lasts.
 func TestBlockedRequestsDegradeNothing(t *testing.T) {
 	for _, status := range []int{400, 403, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -182,7 +182,7 @@ func (h *hanging) Send(ctx context.Context, _ inputs.Target, _ []inputs.Document
 	}
 }
 
-// TestSilenceShowsWithinAMinute: whatever the time-outs are.
+// TestSilenceShowsWithinAMinute: no matter what the time-outs are.
 func TestSilenceShowsWithinAMinute(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Second, 20 * time.Second, 30 * time.Second, 44 * time.Second, 90 * time.Second, time.Hour} {
 		t.Run(timeout.String(), func(t *testing.T) {

@@ -108,7 +108,7 @@ type techniques struct {
 
 func (t *techniques) reset() { *t = techniques{ids: t.ids[:0], subs: t.subs[:0]} }
 
-// add takes a technique's id. What is none stands under the vendor prefix alone.
+// add takes a technique's id. What is none is under the vendor prefix alone.
 func (t *techniques) add(text string) {
 	technique, sub, _ := attack.ParseTechnique(text)
 	t.ids.Add(technique)

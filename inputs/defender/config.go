@@ -42,7 +42,7 @@ type Config struct {
 	// unit is DEGRADED. Default 168h, 0 is never.
 	SecretExpiryWarning time.Duration `config:"secret_expiry_warning"`
 	// Certificate is PEM text, PKCS#12 as base64, or the absolute path of a file of
-	// either; Key the same for a PEM key that stands elsewhere. KeyPassphrase opens
+	// either; Key the same for a PEM key that is elsewhere. KeyPassphrase opens
 	// either. SendCertificateChain is for trust by subject name and issuer.
 	Certificate          inputs.Secret `config:"certificate"`
 	Key                  inputs.Secret `config:"key"`

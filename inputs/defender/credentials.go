@@ -11,7 +11,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
-// Variables of the environment by which whoever runs the agent vouches for it: of
+// Variables of the environment by which the one who runs the agent vouches for it: of
 // Azure's SDK, which AKS sets, and of Elastic's agentless.
 const (
 	envTenant    = "AZURE_TENANT_ID"
@@ -76,7 +76,7 @@ func (c *Config) credentials() api.Credentials {
 }
 
 // application is what the service counts calls of: the client, or the managed
-// identity by whatever names it.
+// identity by what names it.
 func (c *Config) application() string {
 	for _, name := range []string{c.ClientID, c.ManagedIdentityObjectID, c.ManagedIdentityResourceID} {
 		if name != "" {

@@ -36,7 +36,7 @@ type Input struct {
 
 	mu      sync.Mutex
 	clients []*shared
-	paces   map[application]*api.Pace // never removed: whoever comes back finds what was spent
+	paces   map[application]*api.Pace // never removed: anyone who comes back finds what was spent
 	reading map[string]inputs.Key     // the streams that run, by what they read
 }
 
@@ -183,7 +183,7 @@ func (in *Input) client(c Config) (client *api.Client, release func(), err error
 	return client, func() { in.release(s) }, nil
 }
 
-// pace is that of the tenant and application, whatever secret, host or unit
+// pace is that of the tenant and application, no matter what secret, host or unit
 // they are used with. The limits that were configured last hold.
 func (in *Input) pace(c Config) *api.Pace {
 	limit := api.Limit{PerMinute: c.CallsPerMinute, PerHour: c.CallsPerHour}
@@ -197,7 +197,7 @@ func (in *Input) pace(c Config) *api.Pace {
 	return p
 }
 
-// paceOf is pace for whoever does not hold the lock.
+// paceOf is pace for callers that do not hold the lock.
 func (in *Input) paceOf(c Config) *api.Pace {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -260,7 +260,7 @@ func (m *machineMapper) networkInterface(element raw) ecs.Value {
 }
 
 // mac is the interface's hardware address as ECS writes it. One that is none
-// keeps its text. An all-zero one stands for no address and does not get into
+// keeps its text. An all-zero one is no address and does not get into
 // host.mac.
 func (m *machineMapper) mac(f *mapping.Field) ecs.Value {
 	v := m.Text(f)

@@ -29,7 +29,7 @@ type nested struct {
 }
 
 // TestValuesAreTakenAsTheyStand: no text is a variable, a list or a number to the
-// library, at whatever depth it stands.
+// library, at any depth it is.
 func TestValuesAreTakenAsTheyStand(t *testing.T) {
 	t.Setenv("PLANTED", "expanded")
 	for _, text := range []string{

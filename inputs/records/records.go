@@ -110,7 +110,7 @@ func (r *reader) list() error {
 	return within(err)
 }
 
-// object reads a record, or a page: its list stands behind members of OData.
+// object reads a record, or a page: its list is behind members of OData.
 func (r *reader) object() error {
 	if _, err := r.d.ReadToken(); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (r *reader) object() error {
 	return r.give(append(r.record, '}'))
 }
 
-// page reads a page from its list on; what stands behind the list is not looked at.
+// page reads a page from its list on; what is behind the list is not looked at.
 func (r *reader) page() error {
 	if err := r.list(); err != nil {
 		return err

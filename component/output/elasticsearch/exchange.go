@@ -325,7 +325,7 @@ func answerType(text []byte) string {
 	return cleanType(answer.Error.Type)
 }
 
-// cleanType is an error type if it looks like one: what stands in its place
+// cleanType is an error type if it looks like one: what is in its place
 // could be anything.
 func cleanType(s string) string {
 	if len(s) > 80 {

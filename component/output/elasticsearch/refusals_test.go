@@ -51,8 +51,8 @@ func TestTooLargeIsHalvedAndASingleOneGoesInALesserForm(t *testing.T) {
 	compare(t, "reports", []string{""}, r.reports)
 }
 
-// TestClusterTroubleIsWaitedOut: what the cluster or the index is to blame for
-// degrades no document, whoever else gets through.
+// TestClusterTroubleIsWaitedOut: what the cluster or the index is the cause of
+// degrades no document, no matter who else gets through.
 func TestClusterTroubleIsWaitedOut(t *testing.T) {
 	type item = elasticsearchtest.ItemFault
 	for name, tt := range map[string]struct {

@@ -34,9 +34,9 @@
 //
 // On an event that it cannot read, such as one beyond 20 MiB, the beats input resets
 // the connection and gives no reason. So a connection that ends while Logstash has a
-// window is Foreign: the loop splits the window until the one document stands alone,
+// window is Foreign: the loop splits the window until the one document is alone,
 // and sends that in its lesser forms. Of several windows on the connection only the
-// oldest may be to blame, and for a minute a window goes alone, so that none is blamed
+// oldest may be the cause, and for a minute a window goes alone, so that none is blamed
 // for another.
 //
 // # Why a connection has a goroutine

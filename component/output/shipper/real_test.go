@@ -187,7 +187,7 @@ func TestFullQueueStoresOnce(t *testing.T) {
 	storedOnce(t, s, 40)
 }
 
-// persistUntil persists whatever comes until Publish returns.
+// persistUntil persists what comes until Publish returns.
 func persistUntil(t *testing.T, s *shippertest.Server, done <-chan error) {
 	t.Helper()
 	ctx := deadline(t)

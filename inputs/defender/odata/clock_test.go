@@ -30,7 +30,7 @@ func (r *rig) appear(at time.Time) {
 	r.things = append(r.things, thing{ID: fmt.Sprintf("new-%d", len(r.things)), Updated: at, Created: at})
 }
 
-// TestOurClockIsNotBelieved: whatever it shows, for one poll or at the start,
+// TestOurClockIsNotBelieved: no matter what it shows, for one poll or at the start,
 // nothing is lost and nothing long past is read again.
 func TestOurClockIsNotBelieved(t *testing.T) {
 	for _, wrong := range []time.Duration{2 * time.Hour, 30 * 24 * time.Hour, -2 * time.Hour, -365 * 24 * time.Hour} {

@@ -26,7 +26,7 @@ const (
 	withoutExpand              // it without $expand, to be published so
 	neighbour                  // the ones behind it, up to one that comes
 	confirm                    // those in front of that twice more
-	account                    // nothing: a document stands for it
+	account                    // nothing: a document represents it
 )
 
 // closeIn finds the one record that keeps a page from coming. It begins where a
@@ -96,7 +96,7 @@ func (c *closeIn) Request() collect.Request {
 	return c.ask(c.read, c.size, false)
 }
 
-// known is what is known of the record: where it stands, and what asking for it
+// known is what is known of the record: where it is, and what asking for it
 // gave.
 func (c *closeIn) known() []byte {
 	known := struct {

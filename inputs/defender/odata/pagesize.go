@@ -41,7 +41,7 @@ func (s *pageSize) probe() bool {
 	return true
 }
 
-// endProbe ends a probe that was refused too: the size is not to blame.
+// endProbe ends a probe that was refused too: the size is not the cause.
 func (s *pageSize) endProbe() {
 	if s.probing {
 		s.top, s.failed, s.probing = s.failed, 0, false
@@ -80,7 +80,7 @@ func (s *pageSize) grow() {
 
 func (s *pageSize) limited() bool { return s.now().Before(s.until) }
 
-// enlarge asks for the largest page there is, whatever was configured, and
+// enlarge asks for the largest page there is, no matter what was configured, and
 // reports whether that is more than before: more records share one time than may
 // be skipped.
 func (s *pageSize) enlarge() bool {
