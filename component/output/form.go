@@ -70,7 +70,7 @@ func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error
 		switch {
 		case it.storedForm != full: // its full form is tried once more
 		case it.form == bare || c.batch.Fallback == nil:
-			trouble = c.breakOff(&it)
+			trouble = c.breakOff(&it, refused[:i])
 		case c.broken && it.form == full && c.failures%lesserEvery != 0:
 			trouble = c.formsRefused(&it)
 		case c.broken || doubtful && !c.proven && i == 0:
@@ -90,13 +90,16 @@ func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error
 }
 
 // breakOff notes that the index takes a document in no form. What was refused
-// before may have been right, so that all begin in full again.
-func (c *chunk) breakOff(it *item) error {
+// before, in the same request too, may have been right, so that all begin in full
+// again.
+func (c *chunk) breakOff(it *item, before []item) error {
 	c.broken, c.proven = true, false
 	c.failures = max(c.failures, 1)
 	it.form = full
-	for i := range c.lesser {
-		c.lesser[i].form = full
+	for _, others := range [][]item{before, c.lesser} {
+		for i := range others {
+			others[i].form = full
+		}
 	}
 	return c.formsRefused(it)
 }

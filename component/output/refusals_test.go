@@ -188,3 +188,26 @@ func TestIndexHealsBetweenTheForms(t *testing.T) {
 		})
 	}
 }
+
+// TestAllFormsBeginAgain: where an index breaks, a document whose next form was
+// chosen in the same request in which another one was refused in all of its forms
+// begins in full again, too.
+func TestAllFormsBeginAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, r := &engine{}, &recorder{}
+		e.document = func(id string) output.Outcome {
+			switch n := len(e.sends); {
+			case n == 2 && id == "s-1-minimal":
+				return output.Retry // so that it is behind s-0, which goes on
+			case n == 3, id == "s-0", id == "s-1", id == "s-2", id == "s-0-minimal":
+				return output.Refused
+			}
+			return output.Stored
+		}
+		b := batch("s", 4)
+		if err := output.NewLoop(e, output.Options{}, r).Publish(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 1, Minimal: 2, Bare: 1}, b.Result)
+	})
+}
