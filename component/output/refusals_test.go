@@ -2,6 +2,7 @@ package output_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -187,6 +188,27 @@ func TestIndexHealsBetweenTheForms(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFirewallThatDislikesMany of a batch's documents: what they are is found out one
+// document after the other, and not by asking for each in turn with the longest wait
+// between two.
+func TestFirewallThatDislikesMany(t *testing.T) {
+	disliked := make([]string, 40)
+	for i := range disliked {
+		disliked[i] = fmt.Sprintf("s-%d", 5*i)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		e, r := &engine{request: firewall(403, disliked...)}, &recorder{}
+		b, start := batch("s", 200), time.Now()
+		if err := output.NewLoop(e, output.Options{}, r).Publish(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 160, Minimal: 40}, b.Result)
+		if took := time.Since(start); took > 3*time.Minute {
+			t.Errorf("took %s, want three waits of some seconds for each of 40 documents", took)
+		}
+	})
 }
 
 // TestAllFormsBeginAgain: where an index breaks, a document whose next form was
