@@ -267,10 +267,7 @@ func (p *byTime) closeIn() collect.Pager {
 		if !c.isolated {
 			return p, nil // all came this time
 		}
-		g := gap{From: later(p.from, c.last.Newest), To: p.end(c.next)}
-		if c.next.Records > 0 {
-			g.To = c.next.Newest.Add(tick)
-		}
+		g := p.gapAround(c)
 		if pager, err := p.timeline.leave(c, g); pager != nil {
 			return pager, err
 		}
@@ -280,6 +277,24 @@ func (p *byTime) closeIn() collect.Pager {
 	}
 	return c
 }
+
+// gapAround is the stretch between the neighbours of what was isolated. A neighbour
+// may be of the future: a gap up to there would hide what is updated until then.
+func (p *byTime) gapAround(c *closeIn) gap {
+	g := gap{From: later(p.from, c.last.Newest), To: p.end(c.next)}
+	if c.next.Records == 0 {
+		return g
+	}
+	behind := earlier(c.next.Newest.Add(tick), latest)
+	if !g.To.After(g.From) {
+		g.To = behind
+	}
+	g.To = earlier(g.To, behind)
+	return g
+}
+
+// latest is the last time that a place can hold.
+var latest = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_900, time.UTC)
 
 // end is that of a window, which for the last one is when its end was asked for.
 func (w *window) end(page collect.PageStats) time.Time {
