@@ -216,7 +216,7 @@ func TestThrottlingIsNoRefusal(t *testing.T) {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
 			s.Fault(elasticsearchtest.Fault{Status: status, Body: page, Times: 20, Match: func(body []byte) bool {
-				return bytes.Contains(body, []byte(`"doc-7`)) // and its lesser forms
+				return bytes.Contains(body, []byte(`"doc-7"`)) // a lesser form of it would get through
 			}})
 			b := newBatch(0, 20, 0)
 			publish(t, s.connect(t, r, nil), b)
