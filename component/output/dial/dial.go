@@ -144,3 +144,12 @@ func Alert(err error) *output.Error {
 	}
 	return nil
 }
+
+// How an alert of TLS begins (RFC 8446 5.1).
+const alertRecord, tlsMajor = 21, 3
+
+// IsAlert reports whether what a listener sent first, in place of an answer, is an
+// alert of TLS: it was spoken to in plain.
+func IsAlert(first []byte) bool {
+	return len(first) > 1 && first[0] == alertRecord && first[1] == tlsMajor
+}
