@@ -67,11 +67,11 @@ type faultRig struct {
 }
 
 // forgetCalls removes what is saved of calls, and of how long to wait for the next.
-func (f *faultRig) forgetCalls() {
-	f.Helper()
-	files, err := filepath.Glob(filepath.Join(f.dir, "cursors", "*.json"))
+func (r *rig) forgetCalls() {
+	r.Helper()
+	files, err := filepath.Glob(filepath.Join(r.dir, "cursors", "*.json"))
 	if err != nil {
-		f.Fatal(err)
+		r.Fatal(err)
 	}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
@@ -79,7 +79,7 @@ func (f *faultRig) forgetCalls() {
 			err = os.Remove(file)
 		}
 		if err != nil {
-			f.Fatal(err)
+			r.Fatal(err)
 		}
 	}
 }

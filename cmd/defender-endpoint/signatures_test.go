@@ -35,6 +35,12 @@ func TestSignaturesStayInside(t *testing.T) {
 	r.waitHealthy()
 	var seen strings.Builder
 	r.look(&seen, "test_connection")
+	// Links are asked for a few times a minute at most: a process that knows of no
+	// calls does not wait for the next.
+	r.agent.Kill()
+	r.forgetCalls()
+	r.start()
+	r.waitHealthy()
 	r.lookInTrouble(&seen, "no access", inputKey, func() {
 		r.tenant.Fail(defendertest.Rule{Path: exportedFiles, Status: 403, Body: "<Error>" + r.api + exportedFiles + "x?sig=sig0123456789abcdef</Error>"})
 		if err := r.tenant.ChangeRows(defendertest.Gathered, 1); err != nil {
@@ -43,7 +49,12 @@ func TestSignaturesStayInside(t *testing.T) {
 		if _, err := r.agent.PerformAction(r.ctx, inputKey, "collect_from", map[string]any{"time": "1h"}); err != nil {
 			t.Fatal(err)
 		}
-	}, r.tenant.Heal)
+	}, func() {
+		r.tenant.Heal()
+		if _, err := r.agent.PerformAction(r.ctx, inputKey, "collect_now", nil); err != nil {
+			t.Fatal(err)
+		}
+	})
 	r.stop()
 	r.recall(&seen)
 	if !readAll(t, r.dir, &seen) {
