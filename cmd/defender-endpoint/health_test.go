@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -151,30 +150,21 @@ func TestHealthTruthTable(t *testing.T) {
 	for _, c := range component.Conditions(defender.New("test")) {
 		rows[c.Name] = c
 	}
-	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases, logstashCases, kafkaCases} {
-		cases = append(cases, group...)
-	}
+	// Those that take longest begin first.
+	cases := slices.Concat(kafkaCases, logstashCases, networkCases, collectingCases, outputCases, consentCases, identityCases, credentialCases)
 	driven := map[string]bool{}
-	slots := make(chan struct{}, 12) // most of a case is waiting
-	var running sync.WaitGroup
-	for _, c := range cases {
-		driven[c.row] = true
-		if c.slow && testing.Short() {
-			continue
+	sideBySide(t, func(yield func(string, faultCase) bool) {
+		for _, c := range cases {
+			driven[c.row] = true
+			if _, known := rows[c.row]; !known {
+				t.Errorf("the table has no row %q", c.row)
+			} else if c.slow && testing.Short() {
+				continue
+			} else if !yield(strings.TrimSpace(c.row+" "+c.name), c) {
+				return
+			}
 		}
-		row, known := rows[c.row]
-		if !known {
-			t.Errorf("the table has no row %q", c.row)
-			continue
-		}
-		running.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			t.Run(strings.TrimSpace(c.row+" "+c.name), func(t *testing.T) { c.drive(t, row) })
-		})
-	}
-	running.Wait()
+	}, func(t *testing.T, c faultCase) { c.drive(t, rows[c.row]) })
 	for name := range rows {
 		if !driven[name] && notDriven[name] == "" {
 			t.Errorf("row %q is not driven", name)

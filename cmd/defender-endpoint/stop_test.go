@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -87,18 +88,15 @@ func shipperStop(r *rig, fault shippertest.Fault) (agenttest.Unit, func() bool) 
 // STOPPED and is gone in time.
 func TestStopInTime(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range stopCases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, defendertest.Options{Seed: 81, Alerts: 40})
-			output, inHand := prepare(r)
-			r.set(r.input(nil), output)
-			r.start()
-			r.eventually("a batch is in hand", inHand)
-			r.stop()
-			r.expectStopSaid()
-		})
-	}
+	sideBySide(t, maps.All(stopCases), func(t *testing.T, prepare func(*rig) (agenttest.Unit, func() bool)) {
+		r := newRig(t, defendertest.Options{Seed: 81, Alerts: 40})
+		output, inHand := prepare(r)
+		r.set(r.input(nil), output)
+		r.start()
+		r.eventually("a batch is in hand", inHand)
+		r.stop()
+		r.expectStopSaid()
+	})
 }
 
 // expectStopSaid looks at the last states of both units.
