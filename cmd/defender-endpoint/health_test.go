@@ -65,6 +65,15 @@ type faultRig struct {
 	service     *identitytest.Service
 }
 
+// restartWithoutCalls kills the process and starts one that knows of no calls, and so
+// does not wait for the limits.
+func (r *rig) restartWithoutCalls() {
+	r.Helper()
+	r.agent.Kill()
+	r.forgetCalls()
+	r.start()
+}
+
 // forgetCalls removes what is saved of calls, and of how long to wait for the next.
 func (r *rig) forgetCalls() {
 	r.Helper()
