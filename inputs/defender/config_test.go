@@ -167,3 +167,16 @@ func TestConfigFaultsSayTheRemedy(t *testing.T) {
 		}
 	}
 }
+
+func TestPlainTextIsNoticed(t *testing.T) {
+	for want, settings := range map[string]map[string]any{
+		"":           {"login_url": "http://127.0.0.1:1", "url": "http://localhost:2"},
+		"login_url:": {"login_url": "http://login.example"},
+		"url:":       {"url": "http://10.0.0.1:80"},
+	} {
+		c := decoded(t, settings, nil)
+		if got := c.plainNotice(); !strings.HasPrefix(got, want) || (want == "") != (got == "") {
+			t.Errorf("%v: got %q", settings, got)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package defender
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -160,4 +162,16 @@ func anotherCloud(name, setting, text string) string {
 		return ""
 	}
 	return other
+}
+
+// plainNotice tells that a secret crosses the network in plain text, which a test on
+// one host may do and nothing else should.
+func (c *Config) plainNotice() string {
+	for _, s := range []struct{ name, text string }{{"login_url", c.LoginURL}, {"url", c.URL}} {
+		u, err := url.Parse(s.text)
+		if err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+			return s.name + ": secret and token cross the network in plain text: write https"
+		}
+	}
+	return ""
 }

@@ -109,7 +109,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 			continue
 		}
 		stream := in.stream(key, c)
-		stream.Notice = joined(stream.Notice, goneNotice(u.Source, source))
+		stream.Notice = joined(stream.Notice, joined(goneNotice(u.Source, source), c.plainNotice()))
 		streams = append(streams, stream)
 	}
 	return streams, nil
