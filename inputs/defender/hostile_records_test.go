@@ -54,8 +54,12 @@ func untimely() []hostile {
 	quiet := tenant.Options{Alerts: 100, EvidencePerAlert: 1, Live: 0.01}
 	day := 24 * time.Hour
 	rows := []hostile{
-		{name: "a poll longer than the overlap, late records", options: quiet, during: func(h *hostileRun) {
+		{name: "a poll longer than the overlap, late records", options: quiet, settings: map[string]any{"batch_size": 10}, during: func(h *hostileRun) {
 			blockOnce(16 * time.Minute)(h)
+			// The poll continues behind the page that takes long.
+			for i, at := range []time.Duration{19*time.Minute + 30*time.Second, 20*time.Minute + 30*time.Second} {
+				time.AfterFunc(at, func() { addMany(h, fmt.Sprint("burst-", i), 25) })
+			}
 			addLate(10 * time.Minute)(h)
 		}},
 		{name: "late by less than the overlap", options: quiet, during: addLate(12 * time.Minute)},
@@ -96,6 +100,13 @@ func untimely() []hostile {
 		rows[i].length = max(rows[i].length, 70*time.Minute)
 	}
 	return rows
+}
+
+// addMany adds records of now.
+func addMany(h *hostileRun, id string, n int) {
+	for i := range n {
+		h.tenant.Add(h.row.resource, recordAt(h.row.resource, fmt.Sprint(id, "-", i), h.tenant.Now()))
+	}
 }
 
 // addLate adds a record of so long ago every minute for an hour.
