@@ -56,9 +56,10 @@ func untimely() []hostile {
 	day := 24 * time.Hour
 	rows := []hostile{
 		{name: "a poll longer than the overlap, late records", options: quiet, settings: map[string]any{"batch_size": 10}, during: func(h *hostileRun) {
-			blockOnce(16*time.Minute, "burst-")(h)
-			// More than two pages: the poll continues behind the one that takes long.
-			time.AfterFunc(20*time.Minute+30*time.Second, func() { addMany(h, "burst", 25) })
+			blockOnce(16*time.Minute, "burst-5")(h)
+			// Several pages: the poll continues behind the one that takes long, and that
+			// one begins where nothing is late, for what is would be met when its order is asked about.
+			time.AfterFunc(20*time.Minute+30*time.Second, func() { addMany(h, "burst", 40) })
 			addLate(10 * time.Minute)(h)
 		}},
 		{name: "late by less than the overlap", options: quiet, during: addLate(12 * time.Minute)},
@@ -101,10 +102,10 @@ func untimely() []hostile {
 	return rows
 }
 
-// addMany adds records of now.
+// addMany adds records of the last seconds, the newest first.
 func addMany(h *hostileRun, id string, n int) {
 	for i := range n {
-		h.tenant.Add(h.row.resource, recordAt(h.row.resource, fmt.Sprint(id, "-", i), h.tenant.Now()))
+		h.tenant.Add(h.row.resource, recordAt(h.row.resource, fmt.Sprint(id, "-", i), h.tenant.Now().Add(-time.Duration(i)*time.Second)))
 	}
 }
 
