@@ -63,7 +63,7 @@ func largePages() []hostile {
 		twin := name == "504" || name == "503 with seconds" // a 500 with other digits
 		rows = append(rows,
 			hostile{name: "alerts, large pages: " + name, twin: twin, options: tenant.Options{Alerts: 500, EvidencePerAlert: 1}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}},
-			hostile{name: "machines, large pages: " + name, twin: twin, resource: tenant.Machines, options: tenant.Options{Machines: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}},
+			hostile{name: "machines, large pages: " + name, twin: twin || name == "500", resource: tenant.Machines, options: tenant.Options{Machines: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}},
 			hostile{name: "actions, large pages: " + name, twin: true, resource: tenant.MachineActions, options: tenant.Options{Actions: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}})
 	}
 	for i := range rows {
