@@ -2,7 +2,10 @@ package main_test
 
 import (
 	"maps"
+	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
@@ -70,5 +73,29 @@ func swap(t *testing.T, hanging func(*rig) (agenttest.Unit, <-chan struct{}), wo
 	r.stop()
 	if n := stored(); n != r.want() {
 		t.Errorf("%d documents, want %d", n, r.want())
+	}
+}
+
+// TestCheckOfLogstash: a window of no events goes there, and who does not answer it is
+// told of without being in the way.
+func TestCheckOfLogstash(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"answers": false, "keeps quiet": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, defendertest.Options{Seed: 4, Alerts: 2})
+			s, unit := r.newLogstash(logstashtest.Options{Before670: before})
+			policy, err := json.Marshal(map[string]any{"outputs": map[string]any{"default": unit.Config}, "inputs": []any{r.input(nil).Config}}) // which is YAML, too
+			if err != nil {
+				t.Fatal(err)
+			}
+			code, stdout, stderr := runCheck(t, string(policy))
+			if code != 0 || !strings.Contains(stdout, "output logstash: reachable") || strings.Contains(stderr, "does not answer a window of no events") != before {
+				t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
+			}
+			if seen, _ := s.Stats(); seen != (logstashtest.Stats{Connections: 1}) {
+				t.Errorf("Logstash saw %+v", seen)
+			}
+		})
 	}
 }
