@@ -278,6 +278,22 @@ func TestCutAnswerAcknowledgesNothing(t *testing.T) {
 	}
 }
 
+// What an answer of too few or too many items says of which document is a guess.
+func TestOtherNumberOfItemsAcknowledgesNothing(t *testing.T) {
+	for name, items := range map[string]string{
+		"none": "", "too few": `{"create":{"status":201}}`, "too many": `{"create":{"status":201}},{"create":{"status":201}},{"create":{"status":201}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSink(t, elasticsearchtest.Options{})
+			s.Fault(elasticsearchtest.Fault{Times: 1, Item: every(elasticsearchtest.ItemFault{Status: 429}), Answer: answer(`{"items":[` + items + `]}`)})
+			b := newBatch(0, 2, 0)
+			publish(t, s.connect(t, newReporter(), nil), b)
+			compare(t, "result", inputs.Result{Stored: 2}, b.Result)
+			compare(t, "documents", 2, s.Count(dataStream))
+		})
+	}
+}
+
 // A server that answers before it has read the body leaves net/http reading
 // the exchange's buffer: it must not be filled again meanwhile.
 func TestEarlyAnswerDoesNotSpoilTheNextRequest(t *testing.T) {

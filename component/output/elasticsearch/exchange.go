@@ -20,6 +20,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -276,16 +277,18 @@ func isBroken(err error) bool {
 // to the next.
 func network(op string, err error) *output.Error {
 	e := &output.Error{Op: op, Reason: output.Unreachable, Err: err}
-	var dial *net.OpError
-	switch {
+	var broken *net.OpError
+	switch proxy := dial.ProxyCause(err); {
+	case proxy != nil:
+		e.Err = proxy
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Reason, e.Err = output.Silent, output.ErrSilent
 	case isPlain(err):
 		e.Err = errors.New("the server speaks http and not https, as hosts or protocol say")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = errors.New("connection closed before the answer")
-	case errors.As(err, &dial):
-		e.Err = &net.OpError{Op: dial.Op, Net: dial.Net, Addr: dial.Addr, Err: dial.Err} // without the local port
+	case errors.As(err, &broken):
+		e.Err = &net.OpError{Op: broken.Op, Net: broken.Net, Addr: broken.Addr, Err: broken.Err} // without the local port
 	default:
 		if inner := errors.Unwrap(err); inner != nil {
 			e.Err = inner
