@@ -2,6 +2,7 @@ package elasticsearch_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
