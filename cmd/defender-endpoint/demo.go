@@ -70,6 +70,14 @@ prints every document that arrives to standard output, one JSON object a line.`,
 func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
+	defer func() { // everything else follows from it
+		switch {
+		case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			err = fmt.Errorf("demo: not all documents had arrived within %s; give it longer with --limit", o.limit)
+		case err != nil && ctx.Err() != nil:
+			err = errors.New("demo: interrupted before all documents had arrived")
+		}
+	}()
 	tenant := defendertest.New(defendertest.Options{
 		Seed: o.seed, Alerts: o.alerts, Machines: o.machines, Actions: o.actions,
 		Vulnerabilities: o.rows, Configurations: o.rows, Baselines: o.rows,

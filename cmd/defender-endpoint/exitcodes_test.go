@@ -45,6 +45,7 @@ var exitCommands = map[string]exitCommand{
 	"run -c x --limit 5":              {2, "run: --limit: want a duration such as 30s, 5m or 24h, got \"5\""},
 	"demo --alerts x":                 {2, "demo: --alerts: want a whole number"},
 	"demo --seed=-1":                  {2, "demo: --seed: want a whole number of 0 or more"},
+	"demo --limit 1ns":                {1, "demo: not all documents had arrived within 1ns; give it longer with --limit"},
 	"demo --limit 0s":                 {2, "demo: --limit: want a duration of more than 0"},
 	"install --wait=-1s":              {2, "install: --wait: want a duration of 0 or more"},
 	"help rnu":                        {2, "did you mean run?"},

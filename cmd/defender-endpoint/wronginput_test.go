@@ -346,3 +346,16 @@ func TestStateDirectoryInUse(t *testing.T) {
 	}
 	expectLine(t, out, fmt.Sprintf("in use by another process (pid %d)", first.Process.Pid), "stop it, or give this one another directory in path.data")
 }
+
+// TestMetricsPortTaken: it collects all the same, and says where to name another.
+func TestMetricsPortTaken(t *testing.T) {
+	t.Parallel()
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1})
+	_, es := newElasticsearch(t)
+	dir, file := writePolicy(t, policy(listen(t, tenant), es))
+	code, out := both(t, dir, "run", "-c", file, "--once", "-E", "path.data="+dir, "--metrics", strings.TrimPrefix(es, "http://"))
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	expectLine(t, out, "metrics are not served", "in use", "name another address in --metrics or $DEFENDER_ENDPOINT_METRICS")
+}

@@ -33,7 +33,7 @@ func Write(ctx context.Context, dir string, source func() Overview, log *slog.Lo
 	write := func(o Overview) {
 		if err := replace(path, o); err != nil && !told {
 			told = true
-			log.Warn("the status file cannot be written", "error", err.Error())
+			log.Warn("the status file cannot be written", "error", err.Error()+"; check the state directory's space and permissions")
 		}
 	}
 	look := time.NewTicker(lookEvery)
