@@ -19,6 +19,10 @@ var secretWords = []string{
 // openNames hold one of these words and no secret.
 var openNames = map[string]bool{"token_scopes": true}
 
+// blockNames are settings that hold others, some of them secret: what is there in
+// place of a block may be one of those.
+var blockNames = []string{"ssl", "sasl", "kerberos"}
+
 // markPrefix is before the name of a setting that Fleet knows to be secret
 // (AGENT.md 3.1).
 const markPrefix = "__mark_redact_"
@@ -59,7 +63,7 @@ func (r *redaction) names(source map[string]any) map[string]any {
 		if strings.HasPrefix(name, markPrefix) {
 			continue
 		}
-		if isSecret(name) || source[markPrefix+name] != nil {
+		if isSecret(name) || source[markPrefix+name] != nil || isMisplaced(name, v) {
 			out[name] = r.hide(v)
 			continue
 		}
@@ -173,6 +177,13 @@ func (r *redaction) hide(v any) any {
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	return !openNames[name] && has(name, secretWords)
+}
+
+// isMisplaced reports whether a value stands where a block of settings belongs.
+func isMisplaced(name string, v any) bool {
+	_, isBlock := v.(map[string]any)
+	name = strings.ToLower(name[strings.LastIndex(name, ".")+1:])
+	return !isBlock && slices.Contains(blockNames, name)
 }
 
 func has(name string, words []string) bool {

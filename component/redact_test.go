@@ -76,6 +76,22 @@ func TestRedactHidesWhatPeopleWriteIntoAddresses(t *testing.T) {
 	}
 }
 
+// TestRedactHidesTextInPlaceOfABlock: a key that was pasted one line too high.
+func TestRedactHidesTextInPlaceOfABlock(t *testing.T) {
+	for _, name := range []string{"ssl", "SSL", "outputs.ssl", "sasl", "kerberos"} {
+		for _, value := range []any{"key: canary", []any{"canary"}} {
+			b, err := json.Marshal(redact(map[string]any{name: value}))
+			if err != nil || strings.Contains(string(b), "canary") {
+				t.Errorf("%s: %s, %v", name, b, err)
+			}
+		}
+	}
+	b, err := json.Marshal(redact(map[string]any{"ssl": map[string]any{"enabled": true, "verification_mode": "full"}, "sasl": map[string]any{"mechanism": "PLAIN"}}))
+	if err != nil || !strings.Contains(string(b), "full") || !strings.Contains(string(b), "PLAIN") {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
 func TestDiagnosticsOfAnyKindAreJSON(t *testing.T) {
 	for name, content := range map[string]func() any{
 		"panics":     func() any { panic("no") },

@@ -61,6 +61,7 @@ func healKafkaRefusals(f *faultRig) {
 // kafkaCases are about Kafka.
 var kafkaCases = []faultCase{
 	{row: "Kafka unreachable", says: "connection refused", heal: reset, output: viaKafka(kafkatest.Options{}, map[string]any{"hosts": "127.0.0.1:1"})},
+	{row: "Kafka unreachable", name: "behind a proxy", says: proxyRefuses, heal: reset, output: behindProxy(viaKafka(kafkatest.Options{}, nil))},
 	{row: "Kafka TLS", says: "certificate", heal: reset, output: viaKafka(kafkatest.Options{TLS: true}, map[string]any{"ssl": map[string]any{"verification_mode": "full"}})},
 	{row: "Kafka TLS", name: "plain to TLS", says: "if it wants TLS, set ssl", heal: reset, output: viaKafka(kafkatest.Options{TLS: true}, map[string]any{"ssl": nil})},
 	{row: "Kafka login refused", heal: reset, output: viaKafka(kafkatest.Options{SASL: "PLAIN"}, map[string]any{"password": "wrong"})},

@@ -215,7 +215,8 @@ var troubles = map[string]struct {
 	"redirect":          {elasticsearchtest.Fault{Status: 307}, "bulk: request refused (HTTP 307): exception: redirected: set hosts to the address of Elasticsearch itself"},
 	"connection cut":    {elasticsearchtest.Fault{Drop: true}, "bulk: unreachable: connection closed before the answer"},
 	"answer lost":       {elasticsearchtest.Fault{DropAnswer: true}, "bulk: unreachable: connection closed before the answer"},
-	"answer is no JSON": {elasticsearchtest.Fault{Answer: answer("<html>sign in</html>")}, "bulk: server error: the answer is cut or is no bulk response"},
+	"answer is a page":  {elasticsearchtest.Fault{Status: 200, Body: "<html>sign in</html>"}, "bulk: request refused (HTTP 200): the answer is not that of Elasticsearch"},
+	"answer is no JSON": {elasticsearchtest.Fault{Answer: answer("{sign in}")}, "bulk: server error: the answer is cut or is no bulk response"},
 	"answer is empty":   {elasticsearchtest.Fault{Answer: answer("")}, "bulk: server error: the answer is cut or is no bulk response"},
 	"answer of less":    {elasticsearchtest.Fault{Answer: answer(`{"items":[{"create":{"status":201}}]}`)}, "bulk: server error: the answer is cut or is no bulk response"},
 	"no status":         {elasticsearchtest.Fault{Answer: answer(`{"items":[{"create":{}},{"create":{}},{"create":{}}]}`)}, "bulk: server error"},
@@ -237,6 +238,9 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 			settings := map[string]any{"api_key": apiKey}
 			if tt.fault.Hang {
 				settings["timeout"] = "50ms"
+			}
+			if tt.fault.DropAnswer { // what is stored and not told of: no lesser form in the time until it heals
+				settings["backoff"] = map[string]any{"init": "200ms", "max": "200ms"}
 			}
 			out := s.connect(t, r, settings)
 			s.Fault(tt.fault)

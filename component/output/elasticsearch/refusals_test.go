@@ -164,18 +164,24 @@ func TestFailureStoreGetsNoFurtherCopy(t *testing.T) {
 
 const page = "<html><body>Your request was blocked. Support ID 4711</body></html>"
 
-// TestFirewallThatDislikesWords: a whole request is refused for one document.
+// TestFirewallThatDislikesWords: a whole request is refused for one document, be it
+// with a status of its own, with a page in place of the answer, or by closing the
+// connection.
 func TestFirewallThatDislikesWords(t *testing.T) {
-	for _, status := range []int{400, 403, 406, 500} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+	for name, fault := range map[string]elasticsearchtest.Fault{
+		"400": {Status: 400, Body: page}, "403": {Status: 403, Body: page}, "406": {Status: 406, Body: page}, "500": {Status: 500, Body: page},
+		"page": {Status: 200, Body: page}, "JSON": {Status: 200, Body: `{"support_id":"4711"}`}, "closed": {Drop: true}, "redirected": {Status: 302, Body: page},
+	} {
+		t.Run(name, func(t *testing.T) {
 			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
-			s.Fault(elasticsearchtest.Fault{Status: status, Body: page, Match: func(body []byte) bool {
+			fault.Match = func(body []byte) bool {
 				return bytes.Contains(body, []byte(`"doc-7"`)) || bytes.Contains(body, []byte(`"doc-7-minimal"`))
-			}})
+			}
+			s.Fault(fault)
 			b := newBatch(0, 20, 0)
 			publish(t, s.connect(t, r, nil), b)
 			compare(t, "result", inputs.Result{Stored: 19, Bare: 1}, b.Result)
-			compare(t, "refusals", []output.Refusal{refusalOf("doc-7", inputs.Refusal{Status: status, Type: "request_refused"})}, r.refused())
+			compare(t, "refusals", []output.Refusal{refusalOf("doc-7", inputs.Refusal{Status: fault.Status, Type: "request_refused"})}, r.refused())
 		})
 	}
 }

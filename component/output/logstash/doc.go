@@ -56,9 +56,13 @@
 // Its SyncClient and AsyncClient forget an acknowledgement in parts when the connection
 // ends behind it, and wait without end or cancellation.
 //
-// # Why an empty window is no proof of a Logstash
+// # Why check sends an empty window
 //
-// Nothing answers one. The check sees that the connection, with TLS, stands and stays.
+// It is all of the protocol that stores nothing. The beats input answers one with the
+// acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler); before that, as
+// with go-lumber's server (server/v2/reader.go), it has no effect, and the next window
+// is read as ever. So an answer proves a Logstash, anything else is told as an error,
+// and silence, which a web server has as well, as a warning.
 //
 // # Why max_retries, escape_html and queue do nothing
 //
