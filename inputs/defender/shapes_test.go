@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,10 @@ func takes(kind, name string, v any) bool {
 		return isText && len(text) <= immense
 	case "date":
 		return isText && esDate.MatchString(text) && inYears(text)
+	case "float", "scaled_float":
+		number, _ := v.(json.Number)
+		_, err := strconv.ParseInt(number.String(), 10, 64) // OpenSearch refuses whole numbers beyond long
+		return hasType(v, kind) && (err == nil || strings.ContainsAny(number.String(), ".eE"))
 	default:
 		return hasType(v, kind)
 	}
