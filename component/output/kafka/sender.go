@@ -75,7 +75,7 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 func (s *sender) Waiting() error {
 	ctx, cancel := context.WithTimeout(context.Background(), waitingLimit) // a question of its own
 	defer cancel()
-	return s.ask(ctx)
+	return cmp.Or(s.ask(ctx), s.config.dialer.answers.refusal())
 }
 
 // ask asks the brokers whether they are there, take the credentials and speak TLS.
@@ -101,6 +101,9 @@ func (s *sender) explained(ctx context.Context, f *flight, target *inputs.Target
 	}
 	if err.Reason != output.Silent || err.Type != "" {
 		return err
+	}
+	if refusal := s.config.dialer.answers.refusal(); refusal != nil {
+		return refusal
 	}
 	var known *output.Error
 	if errors.As(s.ask(ctx), &known) {
