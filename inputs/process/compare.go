@@ -96,7 +96,7 @@ func newNetwork(path string, leaf any) (string, comparison, error) {
 	if err != nil {
 		return path, nil, err
 	}
-	var within []func(netip.Addr) bool
+	var wanted []func(netip.Addr) bool
 	for _, name := range names {
 		is, known := networks[name]
 		if prefix, err := netip.ParsePrefix(name); err == nil {
@@ -105,7 +105,7 @@ func newNetwork(path string, leaf any) (string, comparison, error) {
 		if !known {
 			return path, nil, fmt.Errorf("%q is no network: want a range such as 10.0.0.0/8, or a name such as private", name)
 		}
-		within = append(within, is)
+		wanted = append(wanted, is)
 	}
 	return path, func(field jsontext.Value) bool {
 		return anyOf(field, func(v jsontext.Value) bool {
@@ -113,7 +113,7 @@ func newNetwork(path string, leaf any) (string, comparison, error) {
 			if v.Kind() != '"' || err != nil {
 				return false
 			}
-			for _, is := range within {
+			for _, is := range wanted {
 				if is(address.Unmap().WithZone("")) {
 					return true
 				}

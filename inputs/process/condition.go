@@ -111,9 +111,9 @@ func hasFields(value any) (Condition, []error) {
 // comparison is what must be true of a field that a document has.
 type comparison func(field jsontext.Value) bool
 
-// compareFields is true where every field named compares. make reads what is written
-// for one, and may take the end of its path for a word of its own.
-func compareFields(value any, make func(path string, leaf any) (field string, is comparison, err error)) (Condition, []error) {
+// compareFields is true where every field named compares. read makes a comparison of
+// what is written for one, and may take the end of its path for a word of its own.
+func compareFields(value any, read func(path string, leaf any) (field string, is comparison, err error)) (Condition, []error) {
 	type test struct {
 		field string
 		is    comparison
@@ -122,7 +122,7 @@ func compareFields(value any, make func(path string, leaf any) (field string, is
 	var faults []error
 	if tree, ok := value.(map[string]any); ok {
 		leaves("", tree, func(path string, leaf any) {
-			field, is, err := make(path, leaf)
+			field, is, err := read(path, leaf)
 			if wrong := isField(field); wrong != nil {
 				faults = append(faults, wrong)
 			} else if err != nil {

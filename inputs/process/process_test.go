@@ -205,13 +205,6 @@ processors[0]: rename: fields[3]: x: unknown setting
 processors[0]: rename: fields[3]: data_stream.type must not be changed
 processors[0]: rename: fields[4]: from and to: both are required`},
 		{"condition", `[{"drop_event":{"when":{"not":{"or":[{"has_fields":["a"]},{"script":{"a":"b"}}]}}}}]`, `processors[0]: drop_event: when: not: or: [1]: "script" is not supported; supported are and, contains, equals, has_fields, network, not, or, range, regexp`},
-		{"wrong values", `[{"drop_event":{"when":{"or":[{"regexp":{"a":"("}},{"regexp":{"a":1}},{"range":{"a":5}},{"range":{"a.gt":"5"}},{"range":{"gt":5}},{"network":{"a":"home"}},{"network":{"a":[]}}]}}}]`, `processors[0]: drop_event: when: or: [0]: regexp: a: want a regular expression as Go and Beats have them (RE2)
-processors[0]: drop_event: when: or: [1]: regexp: a: want a regular expression as Go and Beats have them (RE2)
-processors[0]: drop_event: when: or: [2]: range: a: want lt, lte, gt or gte behind a field, and a number
-processors[0]: drop_event: when: or: [3]: range: a.gt: want lt, lte, gt or gte behind a field, and a number
-processors[0]: drop_event: when: or: [4]: range: gt: want lt, lte, gt or gte behind a field, and a number
-processors[0]: drop_event: when: or: [5]: network: a: "home" is no network: want a range such as 10.0.0.0/8, or a name such as private
-processors[0]: drop_event: when: or: [6]: network: a: want a list of strings, at least one and none empty`},
 		{"two conditions", `[{"drop_event":{"when":{"equals":{"a":1},"has_fields":["a"]}}}]`, `processors[0]: drop_event: when: want an object that names one condition, got 2 names ["equals" "has_fields"]`},
 		{"empty conditions", `[{"drop_event":{"when":{"and":[{"equals":{}},{"equals":{"a":{}}},{"contains":{"a":[1],"":"x"}},{"has_fields":["a..b"]},{"or":[]}]}}}]`, `processors[0]: drop_event: when: and: [0]: equals: want an object of fields and values
 processors[0]: drop_event: when: and: [1]: equals: want an object of fields and values
@@ -230,6 +223,20 @@ processors[0]: drop_event: when: and: [4]: or: want a list of conditions`},
 				t.Error("processors beside an error")
 			}
 		})
+	}
+}
+
+func TestConditionFaults(t *testing.T) {
+	_, err := New(processorList(t, `[{"drop_event":{"when":{"or":[{"regexp":{"a":"("}},{"regexp":{"a":1}},{"range":{"a":5}},{"range":{"a.gt":"5"}},{"range":{"gt":5}},{"network":{"a":"home"}},{"network":{"a":[]}}]}}}]`))
+	const want = `processors[0]: drop_event: when: or: [0]: regexp: a: want a regular expression as Go and Beats have them (RE2)
+processors[0]: drop_event: when: or: [1]: regexp: a: want a regular expression as Go and Beats have them (RE2)
+processors[0]: drop_event: when: or: [2]: range: a: want lt, lte, gt or gte behind a field, and a number
+processors[0]: drop_event: when: or: [3]: range: a.gt: want lt, lte, gt or gte behind a field, and a number
+processors[0]: drop_event: when: or: [4]: range: gt: want lt, lte, gt or gte behind a field, and a number
+processors[0]: drop_event: when: or: [5]: network: a: "home" is no network: want a range such as 10.0.0.0/8, or a name such as private
+processors[0]: drop_event: when: or: [6]: network: a: want a list of strings, at least one and none empty`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
