@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -16,6 +17,11 @@ import (
 // acknowledge it for one of another type that works.
 func TestOutputChangeInFlight(t *testing.T) {
 	t.Parallel()
+	type change struct {
+		hanging func(*rig) (unit agenttest.Unit, met <-chan struct{})
+		working func(*rig) (unit agenttest.Unit, stored func() int)
+	}
+	changes := map[string]change{}
 	for name, hanging := range map[string]func(*rig) (unit agenttest.Unit, met <-chan struct{}){
 		"from Logstash": func(r *rig) (agenttest.Unit, <-chan struct{}) {
 			met := make(chan struct{}, 1)
@@ -43,12 +49,10 @@ func TestOutputChangeInFlight(t *testing.T) {
 				return unit, func() int { stats, _ := reader.Stats(); return stats.Stored }
 			},
 		} {
-			t.Run(name+" "+to, func(t *testing.T) {
-				t.Parallel()
-				swap(t, hanging, working)
-			})
+			changes[name+" "+to] = change{hanging, working}
 		}
 	}
+	sideBySide(t, maps.All(changes), func(t *testing.T, c change) { swap(t, c.hanging, c.working) })
 }
 
 // swap has documents in hand of the first output when the second comes.

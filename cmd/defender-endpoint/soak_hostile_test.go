@@ -288,8 +288,8 @@ func poisonRows() []row {
 		}}
 	}
 	return []row{
-		poison("500", defendertest.Rule{Status: http.StatusInternalServerError}),
 		poison("cut", defendertest.Rule{Damage: defendertest.CutInside}),
+		poison("500", defendertest.Rule{Status: http.StatusInternalServerError}),
 		poison("control character", defendertest.Rule{Damage: defendertest.ControlCharacter}),
 		poison("nesting", defendertest.Rule{Damage: defendertest.DeepNesting}),
 	}

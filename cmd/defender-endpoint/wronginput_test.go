@@ -122,6 +122,10 @@ func TestWrongInput(t *testing.T) {
 	tenant := defendertest.New(defendertest.Options{Seed: 3, Alerts: 2})
 	_, es := newElasticsearch(t)
 	good := policy(listen(t, tenant), es)
+	limit := "20s" // of what is tried again
+	if testing.Short() {
+		limit = "5s"
+	}
 	for name, c := range wrongInputs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +140,7 @@ func TestWrongInput(t *testing.T) {
 			if c.file != nil {
 				file = c.file(t, file)
 			}
-			for _, args := range [][]string{{"check", "-c", file}, {"run", "-c", file, "--once", "--limit", "20s", "-E", "path.data=" + filepath.Join(dir, "state")}} {
+			for _, args := range [][]string{{"check", "-c", file}, {"run", "-c", file, "--once", "--limit", limit, "-E", "path.data=" + filepath.Join(dir, "state")}} {
 				code, output := both(t, dir, args...)
 				want := 1
 				if c.works && (args[0] == "run" || !c.fails) {

@@ -162,6 +162,36 @@ func TestOwnTroubleIsNotHiddenByOthers(t *testing.T) {
 	})
 }
 
+// TestRefusedStreamShowsThoughOthersGetThrough: what in front refuses every request of
+// one stream stops it, however often others get through, and however many documents
+// might be the cause.
+func TestRefusedStreamShowsThoughOthersGetThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{request: func(ids []string) *output.Error {
+			if strings.HasPrefix(ids[0], "bad") {
+				return &output.Error{Op: "bulk", Reason: output.RequestRefused, Status: 403, Foreign: true}
+			}
+			return nil
+		}}
+		r := &recorder{}
+		l := output.NewLoop(e, output.Options{}, r)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Publish(ctx, batch("bad", 1600)) }()
+		for i := range 360 {
+			time.Sleep(10 * time.Second)
+			if err := l.Publish(t.Context(), batch("good", 1)); err != nil {
+				t.Fatal(err)
+			}
+			if i > 12 && r.reports[len(r.reports)-1] != "request refused" {
+				t.Fatalf("%v after %d s, although nothing of the stream gets through", r.reports, 10*i)
+			}
+		}
+		cancel()
+		<-done
+	})
+}
+
 // hanging answers nothing until it is released.
 type hanging struct {
 	timeout time.Duration

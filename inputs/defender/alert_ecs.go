@@ -180,6 +180,13 @@ func setMachine(e *mapping.Envelope, root *ecs.Object, id, name *mapping.Field, 
 	host.Set("name", ecs.Text(strings.ToLower(name.Text())))
 }
 
+// setGroup says which group of devices a machine is in.
+func setGroup(e *mapping.Envelope, root *ecs.Object, id, name *mapping.Field) {
+	group := root.Object("group")
+	group.Set("id", e.Text(id))
+	group.Set("name", e.Text(name))
+}
+
 // readRelatedUser decodes the user that the alert names; see setUser.
 func (m *alertMapper) readRelatedUser() {
 	m.hasUser = m.Object(m.users, m.alert.RelatedUser.Value)

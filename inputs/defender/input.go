@@ -71,7 +71,7 @@ func (in *Input) now() func() time.Time {
 func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 	list, ok := u.Source["streams"].([]any)
 	if !ok && u.Source["streams"] != nil {
-		return nil, errors.New("streams: want a list")
+		return nil, errors.New("streams: want a list, each entry beginning with a dash")
 	}
 	var streams []inputs.Stream
 	ids, reading := map[string]bool{}, map[string]string{}
@@ -79,7 +79,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		key := inputs.Key{Input: u.ID, Stream: fmt.Sprintf("%s.[%d]", u.ID, i)}
 		source, ok := entry.(map[string]any)
 		if !ok {
-			streams = append(streams, inputs.Stream{Key: key, Fault: fmt.Errorf("streams[%d]: want an object", i)})
+			streams = append(streams, inputs.Stream{Key: key, Fault: fmt.Errorf("streams[%d]: want settings, such as id and data_stream", i)})
 			continue
 		}
 		c, err := decodeConfig(withNamespace(u), source)
@@ -88,7 +88,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		}
 		key.Dataset = c.DataStream.Dataset
 		if id, _ := source["id"].(string); ids[id] {
-			err = errors.Join(fmt.Errorf("id: %s is used twice", id), err)
+			err = errors.Join(fmt.Errorf("id: %s is used twice; give each stream an id of its own", id), err)
 		} else if id != "" {
 			ids[id], key.Stream = true, id
 		}
@@ -109,7 +109,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 			continue
 		}
 		stream := in.stream(key, c)
-		stream.Notice = joined(stream.Notice, goneNotice(u.Source, source))
+		stream.Notice = joined(stream.Notice, joined(goneNotice(u.Source, source), c.plainNotice()))
 		streams = append(streams, stream)
 	}
 	return streams, nil

@@ -211,9 +211,7 @@ func (m *machineMapper) setIdentity(root *ecs.Object) {
 	a := &m.machine
 	setMachine(m.Envelope, root, &a.ID, &a.ComputerDNSName, m.Account())
 	root.Object("device").Set("id", m.Text(&a.AADDeviceID))
-	group := root.Object("group")
-	group.Set("id", m.Text(&a.RBACGroupID))
-	group.Set("name", m.Text(&a.RBACGroupName))
+	setGroup(m.Envelope, root, &a.RBACGroupID, &a.RBACGroupName)
 	for _, f := range []*mapping.Field{&a.AADDeviceID, &a.ComputerDNSName, &a.ID} {
 		m.related.host(f.Text())
 	}

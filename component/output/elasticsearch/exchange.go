@@ -30,6 +30,7 @@ const (
 	answerLimit = 16 << 20 // of a bulk answer: 10 KiB for each of 1600 documents
 	errorLimit  = 64 << 10 // of an error's body
 	answerKept  = 1 << 20  // a larger buffer is not kept for the next answer
+	bodyKept    = 16 << 20 // nor one for the next body; one of 4 MiB grows to no more
 )
 
 var (
@@ -38,6 +39,7 @@ var (
 	errCredentials = errors.New("check api_key, or username and password")
 	errAddress     = errors.New("check hosts, path and parameters")
 	errInFront     = errors.New("not Elasticsearch but something in front of it refuses")
+	errStranger    = errors.New("the answer is not that of Elasticsearch")
 )
 
 // exchange is one bulk request after the other: the body, which is written document
@@ -84,6 +86,9 @@ func newExchange(client elastictransport.Interface, c *config) *exchange {
 
 // begin empties the body.
 func (x *exchange) begin() {
+	if x.sent.Cap() > bodyKept {
+		x.sent = bytes.Buffer{}
+	}
 	x.sent.Reset()
 	x.documents, x.uncompressed = 0, 0
 	if x.zip != nil {
@@ -153,10 +158,27 @@ func (x *exchange) send(ctx context.Context) error {
 		}
 		return refusal(response.StatusCode, text)
 	}
-	if err := x.read(response.Body); err != nil {
+	err = x.read(response.Body)
+	switch {
+	case x.isStranger(err):
+		return &output.Error{Op: op, Reason: output.RequestRefused, Status: response.StatusCode, Foreign: true, Err: errStranger}
+	case err != nil:
 		return x.failure(err)
 	}
 	return nil
+}
+
+// isStranger reports whether what was read is whole and no bulk answer: a firewall's
+// page, or its JSON, comes with the status of a success.
+func (x *exchange) isStranger(err error) bool {
+	text := bytes.TrimLeft(x.answer.Bytes(), " \t\r\n")
+	switch {
+	case len(text) == 0:
+		return false
+	case err == nil:
+		return len(x.items) == 0
+	}
+	return errors.Is(err, errNotBulk) && text[0] != '{'
 }
 
 // read takes a bulk answer whole.
@@ -172,7 +194,7 @@ func (x *exchange) read(body io.Reader) error {
 		return errAnswerLong
 	}
 	var err error
-	x.items, err = appendItems(x.items[:0], x.answer.Bytes())
+	x.items, err = appendItems(x.items[:0], x.answer.Bytes(), x.documents)
 	return err
 }
 
@@ -237,16 +259,18 @@ func (x *exchange) failure(err error) error {
 		return &output.Error{Op: op, Reason: output.Server, Err: errNotBulk}
 	default:
 		e := network(op, fmt.Errorf("%s: %w", op, err)) // which takes off what wraps the cause
-		e.Foreign = e.Reason == output.Unreachable && x.begun.Load() && broken(err)
+		e.Foreign = e.Reason == output.Unreachable && x.begun.Load() && isBroken(err)
 		return e
 	}
 }
 
-// broken reports whether an established connection broke: so it ends where the
-// other side closes it before it has read all, as for a request that is too large.
-func broken(err error) bool {
+// isBroken reports whether an established connection broke: so it ends where the
+// other side closes it before it has read all, as for a request that is too large, or
+// closes it in place of an answer.
+func isBroken(err error) bool {
 	var e *net.OpError
-	return errors.As(err, &e) && (e.Op == "read" || e.Op == "write")
+	return errors.As(err, &e) && (e.Op == "read" || e.Op == "write") ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // network is a connection's error in words that stay the same from one attempt

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest/broker"
@@ -23,7 +25,7 @@ func TestEngineKafka(t *testing.T) {
 	t.Run("contract", func(t *testing.T) { testBrokerContract(t, b) })
 	t.Run("connections", func(t *testing.T) { testBrokerConnections(t, b) })
 	t.Run("refused", func(t *testing.T) { testBrokerRefuses(t, b) })
-	t.Run("kill", func(t *testing.T) { testBrokerKill(t, b) })
+	t.Run("restarts", func(t *testing.T) { testBrokerRestarts(t, b) })
 }
 
 // topics numbers the topics of a broker's tests.
@@ -164,54 +166,68 @@ func testBrokerRefuses(t *testing.T, b *broker.Broker) {
 	compare(t, "messages", 11, len(reader.Documents()))
 }
 
-// kills is how often testBrokerKill kills: each takes up to ten seconds.
-var kills = flag.Int("kills", 4, "SIGKILLs of the broker")
+// restarts is how often testBrokerRestarts restarts the broker in each way: each takes
+// some five seconds.
+var restarts = flag.Int("restarts", 2, "restarts of the broker, in each way")
 
-// testBrokerKill: SIGKILLs of the broker while documents are published; nothing is
-// lost, what stands there twice has one _id, and the unit is well at the end.
-func testBrokerKill(t *testing.T, b *broker.Broker) {
-	topic, r := newTopic(t, b, nil), newReporter()
-	reader := b.Reader(t, topic)
-	out := connect(t, b.Settings(topic), r, m{"bulk_max_size": 50.0, "timeout": "2m"}) // brokers are away for long here
-	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(*kills)*30*time.Second)
-	defer cancel()
-	stop, published := make(chan struct{}), make(chan int, 1)
-	go func() {
-		n := 0
-		defer func() { published <- n }()
-		for {
-			select {
-			case <-stop:
-				return
-			default:
+// testBrokerRestarts: the broker is killed, or stopped, while three streams publish.
+// Nothing is lost, nothing stands in the topic twice, and the unit is well at the end.
+func testBrokerRestarts(t *testing.T, b *broker.Broker) {
+	for _, tt := range []struct {
+		name string
+		end  func()
+	}{{"SIGKILL", b.Kill}, {"SIGTERM", b.Stop}} {
+		t.Run(tt.name, func(t *testing.T) {
+			topic, r := newTopic(t, b, nil), newReporter()
+			reader := b.Reader(t, topic)
+			out := connect(t, b.Settings(topic), r, m{"bulk_max_size": 50.0})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(*restarts+1)*30*time.Second)
+			defer cancel()
+			var next atomic.Int64
+			var publishing errgroup.Group
+			stop := make(chan struct{})
+			for range 3 {
+				publishing.Go(func() error { return publishUntil(ctx, stop, out, &next) })
 			}
-			if err := out.Publish(ctx, batch(n, 40)); err != nil {
-				t.Error(err)
-				return
+			for range *restarts {
+				before, changed := reader.Stats()
+				for now := before; now.Messages < before.Messages+200; now, changed = reader.Stats() {
+					select {
+					case <-changed:
+					case <-ctx.Done():
+						t.Fatal("nothing is published")
+					}
+				}
+				tt.end()
+				b.Restart(t)
 			}
-			n += 40
-		}
-	}()
-	for range *kills {
-		before, changed := reader.Stats()
-		for now := before; now.Messages == before.Messages; now, changed = reader.Stats() {
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				t.Fatal("nothing is published")
+			close(stop)
+			if err := publishing.Wait(); err != nil {
+				t.Fatal(err)
 			}
-		}
-		b.Kill()
-		b.Restart(t)
+			if err := reader.CatchUp(ctx, topic); err != nil {
+				t.Fatal(err)
+			}
+			stats, _ := reader.Stats()
+			n := int(next.Load())
+			t.Logf("published %d documents over %d restarts: %+v, last report %s", n, *restarts, stats, r.last)
+			compare(t, "messages", kafkatest.Stats{Messages: n, Stored: n}, stats)
+			compare(t, "last report", "<nil>", r.last)
+		})
 	}
-	close(stop)
-	n := <-published
-	if err := reader.CatchUp(ctx, topic); err != nil {
-		t.Fatal(err)
-	}
-	stats, _ := reader.Stats()
-	t.Logf("published %d documents over %d kills: %+v, last report %s", n, *kills, stats, r.last)
-	if stats.Stored != n || r.last != "<nil>" {
-		t.Errorf("published %d documents: %+v, last report %s", n, stats, r.last)
+}
+
+// publishUntil publishes batches with numbers of their own.
+func publishUntil(ctx context.Context, stop <-chan struct{}, out inputs.Publisher, next *atomic.Int64) error {
+	const size = 40
+	for {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		if err := out.Publish(ctx, batch(int(next.Add(size))-size, size)); err != nil {
+			return err
+		}
 	}
 }

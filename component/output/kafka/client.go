@@ -25,11 +25,6 @@ import (
 // those of one Send come at once.
 const linger = 5 * time.Millisecond
 
-// deliveryTimeouts is for how many times the time-out the client tries a delivery by
-// itself, under its sequence number: brokers that restart cost no message that stands
-// there twice. What is in the way is told before that (Waiting).
-const deliveryTimeouts = 4
-
 // connection are the client's options about connections.
 func (c *config) connection() []kgo.Opt {
 	return []kgo.Opt{
@@ -80,10 +75,8 @@ func (c *config) production(r *policy.Reader) []kgo.Opt {
 		kgo.ProducerBatchMaxBytes(int32(c.MaxBytes)), //nolint:gosec // checked
 		kgo.BrokerMaxWriteBytes(int32(min(max(2*c.MaxBytes, 100<<20), math.MaxInt32))),
 		kgo.ProduceRequestTimeout(c.BrokerWait),
-		kgo.RecordDeliveryTimeout(max(deliveryTimeouts*c.Timeout, time.Second)),
 		kgo.ProducerLinger(max(linger, c.Flush)),
 		kgo.MaxBufferedRecords(math.MaxInt), // a batch is bounded, and so are they
-		kgo.AllowIdempotentProduceCancellation(),
 		kgo.RecordPartitioner(c.partitioner(r)),
 	}
 	if c.Acks == -1 {
@@ -207,7 +200,9 @@ type dialer struct {
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	conn, err := d.Dial(ctx, address)
 	if err != nil {
-		return nil, err
+		// The client takes any other error for one that lasts, and gives up all that it has
+		// (TestAnswerLost).
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
 	}
 	d.answered.Store(false)
 	d.alert.Store(false)

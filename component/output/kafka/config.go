@@ -56,7 +56,7 @@ type options struct {
 	MaxBytes     int            `config:"max_message_bytes"` // of one event and of one request to a partition; 1000000
 	BulkMax      int            `config:"bulk_max_size"`     // events on their way at once for a batch; 2048
 	Flush        time.Duration  `config:"bulk_flush_frequency"`
-	Timeout      time.Duration  `config:"timeout"`        // to connect and to be answered; four times that for all tries of one delivery; 30s
+	Timeout      time.Duration  `config:"timeout"`        // to connect and to be answered; 30s
 	BrokerWait   time.Duration  `config:"broker_timeout"` // that the broker may wait for replicas; 10s
 	KeepAlive    time.Duration  `config:"keep_alive"`     // between probes of an idle connection; the system's
 	Refresh      time.Duration  `config:"metadata.refresh_frequency"`

@@ -100,7 +100,7 @@ func (d *dialer) failure(op string, err error) *output.Error {
 		return &output.Error{Op: op, Reason: output.Other, Err: errClosed}
 	case errors.As(err, &first), op == opAsk && errors.Is(err, io.EOF):
 		return d.closedAtOnce(op)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return &output.Error{Op: op, Reason: output.Silent, Err: output.ErrSilent}
 	}
 	return &output.Error{Op: op, Reason: output.Unreachable, Err: errUnreached}

@@ -2,6 +2,9 @@ package kafka
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,33 +22,49 @@ const idHeader = "_id"
 type flight struct {
 	*event.Encoder
 	memory   []byte
-	records  []kgo.Record
+	records  []kgo.Record // one for each document; without a topic where it is refused, or has a place
 	headers  []kgo.RecordHeader
 	promises []func(*kgo.Record, error)
-	errs     []error
+	places   []place // of the documents' records in former flights; empty where none is
 	left     atomic.Int64
 	done     chan struct{}
 	scratch  []byte
 	topics   map[string]string // the topics there are, so that each is one string
+
+	mu      sync.Mutex // guards results
+	results []result
 }
 
-// begin makes records of documents. A document without a topic is refused at once.
-func (f *flight) begin(c *config, target *inputs.Target, docs []inputs.Document, verdicts []output.Verdict) {
+// result is what became of a record, once it is settled.
+type result struct {
+	settled bool
+	err     error
+}
+
+// begin makes records of documents. A document without a topic is refused at once;
+// one whose record a former flight has gets none.
+func (f *flight) begin(c *config, h *held, target *inputs.Target, docs []inputs.Document, verdicts []output.Verdict) {
 	for i := len(f.promises); i < len(docs); i++ {
 		f.promises = append(f.promises, func(_ *kgo.Record, err error) {
-			f.errs[i] = err
+			f.mu.Lock()
+			f.results[i] = result{true, err}
+			f.mu.Unlock()
 			f.finish()
 		})
 	}
 	if cap(f.records) < len(docs) {
-		f.records, f.errs = make([]kgo.Record, len(docs)), make([]error, len(docs))
+		f.records, f.results = make([]kgo.Record, len(docs)), make([]result, len(docs))
 	}
-	f.records, f.errs = f.records[:len(docs)], f.errs[:len(docs)]
+	f.records, f.results = f.records[:len(docs)], f.results[:len(docs)]
 	clear(f.records)
-	clear(f.errs)
+	clear(f.results)
 	f.memory, f.headers, f.done = f.memory[:0], f.headers[:0], make(chan struct{})
+	f.places = h.find(f.places[:0], target, docs)
 	f.left.Store(1)
 	for i := range docs {
+		if f.of(i).flight != f {
+			continue
+		}
 		if missing := f.message(c, &f.records[i], target, &docs[i]); f.records[i].Topic == "" {
 			verdicts[i] = output.Verdict{Outcome: output.Refused, Refusal: &inputs.Refusal{Type: "no_topic", Field: missing}}
 			continue
@@ -142,18 +161,33 @@ func (f *flight) finish() {
 	}
 }
 
-// judge turns the records' errors into verdicts. The error is the first for which
+// of is where the record of a document is.
+func (f *flight) of(i int) place {
+	if len(f.places) > 0 && f.places[i].flight != nil {
+		return f.places[i]
+	}
+	return place{f, i}
+}
+
+// judge turns the records' results into verdicts. The error is the first for which
 // documents must be sent again.
 func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdict) (first *output.Error) {
+	alone := len(f.records) == 1 && len(f.places) == 0
 	for i := range f.records {
-		if f.records[i].Topic == "" {
+		at := f.of(i)
+		topic := at.topic()
+		if topic == "" {
 			continue // refused already
 		}
-		if f.errs[i] == nil {
+		r := at.result()
+		if r.settled && r.err == nil {
 			verdicts[i].Outcome = output.Stored
 			continue
 		}
-		refusal, err := d.verdictOf(f.errs[i], target, f.records[i].Topic, len(f.records) == 1)
+		refusal, err := (*inputs.Refusal)(nil), errLasts
+		if r.settled {
+			refusal, err = d.verdictOf(r.err, target, topic, alone)
+		}
 		if refusal != nil {
 			verdicts[i] = output.Verdict{Outcome: output.Refused, Refusal: refusal}
 		} else if first == nil {
@@ -161,4 +195,15 @@ func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdi
 		}
 	}
 	return first
+}
+
+// waitingFor are the topics of records that are not settled.
+func (f *flight) waitingFor() []string {
+	topics := map[string]struct{}{}
+	for i := range f.records {
+		if at := f.of(i); at.topic() != "" && !at.result().settled {
+			topics[at.topic()] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(topics))
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +23,7 @@ type sender struct {
 	client *kgo.Client
 	asked  atomic.Bool // brokers have answered since the last failure
 	spare  sync.Pool   // *flight, without it +900 B for each document
+	held   held
 }
 
 var (
@@ -32,8 +31,16 @@ var (
 	_ output.Waiter = (*sender)(nil)
 )
 
-// waitingLimit keeps the answer within the minute in which trouble is told.
-const waitingLimit = 10 * time.Second
+const (
+	// waitingLimit keeps the answer within the minute in which trouble is told.
+	waitingLimit = 10 * time.Second
+	// longestAnswer is for how long a Send waits at most, so that the second one in
+	// vain tells the trouble within the minute, too. The client tries on meanwhile.
+	longestAnswer = 20 * time.Second
+)
+
+// errLasts is the trouble of records that are on their way.
+var errLasts = &output.Error{Op: opPublish, Reason: output.Silent, Err: output.ErrSilent}
 
 func newSender(c *config, client *kgo.Client) *sender { return &sender{config: c, client: client} }
 
@@ -54,21 +61,51 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 	if !f.Fits(target) {
 		f.Encoder = event.NewEncoder(target, "defender-endpoint", docs[0])
 	}
-	f.begin(s.config, &target, docs, verdicts)
+	f.begin(s.config, &s.held, &target, docs, verdicts)
+	if f.left.Load() > 1 && s.held.isFull() {
+		defer s.spare.Put(f)
+		return s.explained(ctx, f.waitingFor(), &target, errLasts)
+	}
+	s.produce(f)
+	s.await(ctx, f)
+	trouble := f.judge(s.config.dialer, &target, verdicts)
+	topics := f.waitingFor()
+	if !s.held.update(f, docs) {
+		s.spare.Put(f)
+	}
+	return s.explained(ctx, topics, &target, trouble)
+}
+
+// produce gives the client the records of a flight. It has them for as long as it
+// takes, whatever becomes of the caller: a record that is cancelled takes those of
+// others with it that are on their way to the same partition.
+func (s *sender) produce(f *flight) {
 	for i := range f.records {
-		if len(f.records[i].Topic) > 0 {
-			s.client.Produce(ctx, &f.records[i], f.promises[i])
+		if f.records[i].Topic != "" {
+			s.client.Produce(context.Background(), &f.records[i], f.promises[i])
 		}
 	}
 	f.finish() // its own part of what is awaited
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return ctx.Err() // the client still has the flight's memory
+}
+
+// await waits until the records of a flight are settled, those too that are in former
+// ones, but no longer than a broker may take to answer.
+func (s *sender) await(ctx context.Context, f *flight) {
+	timer := time.NewTimer(min(s.config.Timeout, longestAnswer))
+	defer timer.Stop()
+	for i := -1; i < len(f.places); i++ {
+		of := f
+		if i >= 0 {
+			of = f.of(i).flight
+		}
+		select {
+		case <-of.done:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
-	err := s.explained(ctx, f, &target, f.judge(s.config.dialer, &target, verdicts))
-	s.spare.Put(f)
-	return err
 }
 
 // Waiting implements output.Waiter.
@@ -83,7 +120,10 @@ func (s *sender) ask(ctx context.Context) error {
 	timed, cancel := context.WithTimeout(ctx, s.config.Timeout+answersWithin)
 	defer cancel()
 	err := s.client.Ping(timed)
-	if err == nil || ctx.Err() != nil {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return s.config.dialer.failure(opAsk, err)
@@ -92,9 +132,12 @@ func (s *sender) ask(ctx context.Context) error {
 // explained is an error of records, or what the brokers say where it tells nothing
 // but that time is over: the client keeps the brokers' answers to itself while it
 // tries.
-func (s *sender) explained(ctx context.Context, f *flight, target *inputs.Target, err *output.Error) error {
+func (s *sender) explained(ctx context.Context, topics []string, target *inputs.Target, err *output.Error) error {
 	if err == nil {
 		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if err.Reason == output.Silent || err.Reason == output.Unreachable || err.Reason == output.Server {
 		s.asked.Store(false)
@@ -109,12 +152,12 @@ func (s *sender) explained(ctx context.Context, f *flight, target *inputs.Target
 	if errors.As(s.ask(ctx), &known) {
 		return known
 	}
-	return cmp.Or(s.leaderless(ctx, slices.Sorted(maps.Keys(f.topics)), target), err)
+	return cmp.Or(s.unwritable(ctx, topics, target), err)
 }
 
-// leaderless is what the brokers say of topics' partitions: without a leader, or
-// with fewer replicas in sync than there are, nothing may be written.
-func (s *sender) leaderless(ctx context.Context, topics []string, target *inputs.Target) *output.Error {
+// unwritable is what the brokers say of topics and their partitions: without a leader,
+// or with fewer replicas in sync than there are, nothing may be written.
+func (s *sender) unwritable(ctx context.Context, topics []string, target *inputs.Target) *output.Error {
 	timed, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	request := kmsg.NewPtrMetadataRequest()
@@ -126,11 +169,13 @@ func (s *sender) leaderless(ctx context.Context, topics []string, target *inputs
 		return nil
 	}
 	for _, t := range answer.Topics {
+		why := kerr.ErrorForCode(t.ErrorCode)
 		for i := range t.Partitions {
-			if why := unfit(&t.Partitions[i]); why != nil && t.Topic != nil {
-				_, e := s.config.dialer.verdictOf(why, target, *t.Topic, false)
-				return e
-			}
+			why = cmp.Or(why, unfit(&t.Partitions[i]))
+		}
+		if why != nil && t.Topic != nil {
+			_, e := s.config.dialer.verdictOf(why, target, *t.Topic, false)
+			return e
 		}
 	}
 	return nil

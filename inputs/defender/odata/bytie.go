@@ -38,6 +38,9 @@ func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
 	case page.Err != nil && (page.Records == 0 || page.LastID == p.id):
 		return nil, p.giveUp(page)
 	}
+	if p.pages++; p.pages == maxPages {
+		return nil, p.endless()
+	}
 	p.read += page.Records
 	if page.Err != nil || page.Records > 1 || p.id == "" && page.Records > 0 {
 		p.id = page.LastID

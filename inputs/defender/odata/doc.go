@@ -62,7 +62,9 @@
 // Calls are what a tenant has few of, so a page is as large as it may be. One that
 // does not come makes the next a quarter as large, and what came of one that
 // broke off counts. A size is taken for too large only when a smaller full page
-// came right after: for an hour where it was refused, for ten minutes else.
+// came right after: for an hour where it was refused, for ten minutes else. Where a page
+// failed in two polls and its records came when they were asked for in small pages, the
+// largest of those is asked for.
 //
 // # Why the order of a page is asked about
 //

@@ -69,6 +69,15 @@ func (s *pageSize) noteWhole(records int) {
 	}
 }
 
+// noteCame takes note of the largest page that came of a list of which a larger one
+// failed before. With failed one failed behind it, too: it is the limit.
+func (s *pageSize) noteCame(largest int, failed bool) {
+	s.top, s.failed, s.probing = min(max(largest, minTop), s.most), 0, false
+	if s.limit = 0; failed {
+		s.limit, s.until = s.top, s.now().Add(sizeTTL)
+	}
+}
+
 // grow asks for larger pages, up to the largest there may be.
 func (s *pageSize) grow() {
 	most := s.most

@@ -43,6 +43,7 @@ type Fault struct {
 	Code  int16 // answer with that error
 	Hang  bool  // no answer until Heal
 	Drop  bool  // the connection breaks before anything is written
+	Lose  bool  // everything is written, and all connections break in place of the answer
 	// Leaderless tells who asks for topics that their partitions have no leader.
 	Leaderless bool
 	Met        chan<- struct{}
@@ -59,6 +60,8 @@ type Cluster struct {
 	faults []*Fault
 	healed chan struct{}
 	conns  map[net.Conn]struct{}
+	losing bool // the next answer
+	away   bool
 }
 
 // New starts a Cluster.
@@ -107,40 +110,6 @@ func (c *Cluster) start() error {
 	return nil
 }
 
-// listen keeps the connections, so that they can be broken.
-func (c *Cluster) listen(network, address string) (net.Listener, error) {
-	l, err := net.Listen(network, address) //nolint:noctx // ends with the cluster
-	if err != nil {
-		return nil, err
-	}
-	return &listener{l, c}, nil
-}
-
-type listener struct {
-	net.Listener
-	cluster *Cluster
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err == nil {
-		l.cluster.mu.Lock()
-		defer l.cluster.mu.Unlock()
-		l.cluster.conns[conn] = struct{}{}
-	}
-	return conn, err
-}
-
-// Break breaks all connections.
-func (c *Cluster) Break() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.conns {
-		_ = conn.Close() // it is to end
-		delete(c.conns, conn)
-	}
-}
-
 // control answers a request in place of the broker, where a fault says so.
 func (c *Cluster) control(request kmsg.Request) (kmsg.Response, error, bool) {
 	c.fake.KeepControl()
@@ -160,6 +129,11 @@ func (c *Cluster) control(request kmsg.Request) (kmsg.Response, error, bool) {
 		return nil, nil, false
 	case f.Drop:
 		return nil, fmt.Errorf("dropped"), true
+	case f.Lose:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.losing = true
+		return nil, nil, false
 	case f.Leaderless && !isProduce:
 		return c.leaderless(request.(*kmsg.MetadataRequest)), nil, true
 	case isProduce && f.Code != 0:

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -179,7 +180,20 @@ func (b *Broker) Kill() {
 	_ = b.log.Close()
 }
 
-// Restart starts the broker again after Kill, with the same data and addresses.
+// Stop ends the broker with SIGTERM, as an administrator does. Its data stay.
+func (b *Broker) Stop() {
+	_ = b.cmd.Process.Signal(syscall.SIGTERM) // fails where it has ended already
+	timer := time.NewTimer(stopLimit)
+	defer timer.Stop()
+	select {
+	case <-b.exited:
+		_ = b.log.Close()
+	case <-timer.C:
+		b.Kill()
+	}
+}
+
+// Restart starts the broker again after Kill or Stop, with the same data and addresses.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
 	if err := b.launch(); err != nil {

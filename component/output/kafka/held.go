@@ -1,0 +1,123 @@
+package kafka
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
+)
+
+// maxHeld bounds the flights that are held. Streams that end while no broker answers
+// leave theirs behind, each with the events of a batch.
+const maxHeld = 2 * workers
+
+// held are flights whose Send ended before their last record was settled: its time was
+// over, or its caller gone. The client cannot take back a record that it has sent: a
+// broker may have written it. So that it is not written again under another number,
+// the next Send of its document waits for it here.
+type held struct {
+	mu      sync.Mutex
+	flights []heldFlight // the oldest first
+}
+
+// heldFlight is a flight with the documents for which nobody has its result.
+type heldFlight struct {
+	*flight
+	documents map[string]int // by id
+}
+
+// place is where a record is in a flight. The zero place is nowhere.
+type place struct {
+	flight *flight
+	index  int
+}
+
+func (p place) topic() string { return p.flight.records[p.index].Topic }
+
+func (p place) result() result {
+	p.flight.mu.Lock()
+	defer p.flight.mu.Unlock()
+	return p.flight.results[p.index]
+}
+
+// find appends the places of documents' records, nothing where no record is held. One
+// that was refused meanwhile is nowhere: it is sent again.
+func (h *held) find(places []place, target *inputs.Target, docs []inputs.Document) []place {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	found := false
+	for i := range docs {
+		if len(h.flights) == 0 {
+			break
+		}
+		var at place
+		for _, f := range h.flights {
+			index, ok := f.documents[docs[i].ID]
+			if !ok || !f.Fits(*target) {
+				continue
+			}
+			if r := (place{f.flight, index}).result(); !r.settled || r.err == nil {
+				at, found = place{f.flight, index}, true
+			}
+		}
+		places = append(places, at)
+	}
+	if !found {
+		return places[:0]
+	}
+	return places
+}
+
+// isFull reports whether no more records may be given to the client.
+func (h *held) isFull() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, f := range h.flights {
+		if f.left.Load() > 0 {
+			n++
+		}
+	}
+	return n >= maxHeld
+}
+
+// update notes what a Send of documents has the results of, and holds its flight where
+// records of its own are not settled. It reports whether it does.
+func (h *held) update(f *flight, docs []inputs.Document) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var rest map[string]int
+	for i := range docs {
+		at := f.of(i)
+		settled := at.topic() == "" || at.result().settled
+		switch {
+		case at.flight == f && !settled:
+			if rest == nil {
+				rest = map[string]int{}
+			}
+			rest[docs[i].ID] = i
+		case at.flight != f && settled:
+			h.forget(at, docs[i].ID)
+		}
+	}
+	h.flights = slices.DeleteFunc(h.flights, func(former heldFlight) bool { return len(former.documents) == 0 && former.left.Load() == 0 })
+	if rest == nil {
+		return false
+	}
+	if len(h.flights) >= maxHeld { // what nobody asked for
+		if i := slices.IndexFunc(h.flights, func(former heldFlight) bool { return former.left.Load() == 0 }); i >= 0 {
+			h.flights = slices.Delete(h.flights, i, i+1)
+		}
+	}
+	h.flights = append(h.flights, heldFlight{f, rest})
+	return true
+}
+
+// forget is called with mu held, where a result is known.
+func (h *held) forget(at place, id string) {
+	for _, f := range h.flights {
+		if f.flight == at.flight {
+			delete(f.documents, id)
+		}
+	}
+}
