@@ -145,14 +145,14 @@ func (s *sender) explained(ctx context.Context, topics []string, target *inputs.
 	if err.Reason != output.Silent || err.Type != "" {
 		return err
 	}
-	if refusal := s.config.dialer.answers.refusal(); refusal != nil {
-		return refusal
-	}
 	var known *output.Error
 	if errors.As(s.ask(ctx), &known) {
 		return known
 	}
-	return cmp.Or(s.unwritable(ctx, topics, target), err)
+	if unwritable := s.unwritable(ctx, topics, target); unwritable != nil {
+		return unwritable
+	}
+	return cmp.Or(s.config.dialer.answers.refusal(), error(err))
 }
 
 // unwritable is what the brokers say of topics and their partitions: without a leader,
