@@ -54,6 +54,7 @@ var fuzzTargets = []string{
 	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
 	"./component/output/shipper FuzzEvent", "./component/standalone FuzzExpand", "./inputs/records FuzzEach",
+	"./component/output/kafka FuzzAnswers",
 }
 
 // Fuzz runs every fuzz target for a minute.

@@ -41,6 +41,13 @@
 // leaders and replicas. What the dialer saw of the newest connection tells plain from
 // TLS and a login that is missing.
 //
+// # Why answers are read along
+//
+// What a broker says to a batch and may pass, such as NOT_ENOUGH_REPLICAS, the client
+// keeps to itself and tries again: no hook of it tells. So the connection looks at the
+// answers to produce requests as they come by (answers.go), and trouble has their
+// cause. Reading the client's log would hang on its words.
+//
 // # Why the client tries again as well
 //
 // Its own tries of a batch have a sequence number, so that a broker that has the batch
