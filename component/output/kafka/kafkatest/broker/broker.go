@@ -193,6 +193,20 @@ func (b *Broker) Stop() {
 	}
 }
 
+// Freeze stops the process where it is, until Thaw: its connections stay and nothing
+// is answered.
+func (b *Broker) Freeze(t testing.TB) { b.signal(t, syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (b *Broker) Thaw(t testing.TB) { b.signal(t, syscall.SIGCONT) }
+
+func (b *Broker) signal(t testing.TB, what syscall.Signal) {
+	t.Helper()
+	if err := b.cmd.Process.Signal(what); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Restart starts the broker again after Kill or Stop, with the same data and addresses.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
