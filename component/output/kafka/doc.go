@@ -56,6 +56,11 @@
 // it takes for lasting makes it give up all. A Send that cannot wait leaves its flight
 // behind, and the next one of a document waits for the record that there is.
 //
+// # Why a topic is purged
+//
+// The client knows a topic by its id, and refuses all documents of one that was deleted
+// and made again until it is told to forget the former.
+//
 // # Why required_acks is -1
 //
 // Beats have 1, with which an acknowledged event can be lost. 0 promises nothing and

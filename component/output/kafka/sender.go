@@ -63,12 +63,17 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 	}
 	f.begin(s.config, &s.held, &target, docs, verdicts)
 	if f.left.Load() > 1 && s.held.isFull() {
-		return s.explained(ctx, f.waitingFor(), &target, errLasts)
+		return s.explained(ctx, f.topicsOf(isWaiting), &target, errLasts)
 	}
 	s.produce(f)
 	s.await(ctx, f)
 	trouble := f.judge(s.config.dialer, &target, verdicts)
-	topics := f.waitingFor()
+	var topics []string
+	if trouble != nil {
+		topics = f.topicsOf(isWaiting)
+		// The client knows the former topic until it is told to forget it.
+		s.client.PurgeTopicsFromProducing(f.topicsOf(isMadeAgain)...)
+	}
 	if !s.held.update(f, docs, verdicts) {
 		s.giveBack(f)
 	}

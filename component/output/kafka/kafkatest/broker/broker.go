@@ -287,6 +287,23 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int32, settin
 	}
 }
 
+// DeleteTopic deletes a topic.
+func (b *Broker) DeleteTopic(t testing.TB, name string) {
+	t.Helper()
+	request := kmsg.NewPtrDeleteTopicsRequest()
+	request.TopicNames = []string{name}
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = kmsg.StringPtr(name)
+	request.Topics = append(request.Topics, topic)
+	answer, err := request.RequestWith(t.Context(), b.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kerr.ErrorForCode(answer.Topics[0].ErrorCode); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Settings are those of an output with TLS and a login.
 func (b *Broker) Settings(topic string) map[string]any {
 	return map[string]any{
