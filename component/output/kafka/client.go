@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
@@ -199,6 +201,9 @@ type dialer struct {
 
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	conn, err := d.Dial(ctx, address)
+	if errors.Is(err, dial.ErrNoHandshake) {
+		err = &output.Error{Op: opAsk, Reason: output.Silent, Err: output.ErrSilent} // one that speaks plain closes the connection
+	}
 	if err != nil {
 		// The client takes any other error for one that lasts, and gives up all that it has
 		// (TestAnswerLost).
