@@ -54,6 +54,7 @@ var fuzzTargets = []string{
 	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
 	"./component/output/shipper FuzzEvent", "./component/standalone FuzzExpand", "./inputs/records FuzzEach",
+	"./component/output/kafka FuzzAnswers",
 }
 
 // Fuzz runs every fuzz target for a minute.
@@ -73,6 +74,16 @@ func Fuzz() error {
 func Soak() error {
 	return sh.RunV("go", "test", source, "-run", "^TestSoak$", "-long", "-count", "1", "-timeout", "60m", "-v",
 		"-parallel", "8") // rows wait most of their time
+}
+
+// SoakKafka runs the kill table of Kafka in its long form with a real broker, which
+// needs Java 17 and Maven. It takes a quarter of an hour.
+func SoakKafka() error {
+	env := map[string]string{"DEFENDER_ENDPOINT_ENGINE": "required"}
+	if err := sh.RunWithV(env, "go", "test", "./component/output/kafka", "-run", "^TestEngineKafka$/^restarts$", "-restarts", "20", "-count", "1", "-timeout", "30m", "-v"); err != nil {
+		return err
+	}
+	return sh.RunWithV(env, "go", "test", source, "-run", "^TestEngineKafka$", "-long", "-count", "1", "-timeout", "60m", "-v")
 }
 
 // benchmarks are "package pattern iterations".

@@ -80,6 +80,8 @@ var kafkaCases = []faultCase{
 			f.kafka.Fault(kafkatest.Fault{Leaderless: true, Code: kafkatest.Code("NOT_LEADER_FOR_PARTITION")})
 		},
 	},
+	{row: "Kafka lacks in-sync replicas", says: "(NOT_ENOUGH_REPLICAS)", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("NOT_ENOUGH_REPLICAS")},
+	{row: "Kafka fails", says: "(KAFKA_STORAGE_ERROR)", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("KAFKA_STORAGE_ERROR")},
 	{row: "Kafka silent", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: func(f *faultRig) { f.kafka.Fault(kafkatest.Fault{Hang: true}) }},
 	{row: "Kafka refuses requests", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("POLICY_VIOLATION")},
 	{row: "Kafka takes no form", says: dataStream, output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("MESSAGE_TOO_LARGE")},

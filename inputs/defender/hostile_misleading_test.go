@@ -57,9 +57,10 @@ func misleading() []hostile {
 		}
 		// One page again and again is all that such a server shows: what is behind
 		// cannot be read, and an error must say so.
-		add("the same page again", tenant.Rule{Ignore: tenant.Filter | tenant.Skip}).unreadable = true
+		again := add("the same page again", tenant.Rule{Ignore: tenant.Filter | tenant.Skip})
+		again.unreadable, again.twin = true, list.resource != tenant.Alerts
 		add("$top clamped to 7", tenant.Rule{ClampTop: 7})
-		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60})
+		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60}).twin = list.resource != tenant.Alerts
 		add("pages that never end", tenant.Rule{Endless: true})
 		add("sorted within the page", tenant.Rule{SortPage: true})
 		add("sorted within the page, of a list in no order", tenant.Rule{SortPage: true, Sort: tenant.Shuffled})

@@ -171,7 +171,7 @@ func versioned() []hostile {
 			h.try(h.tenant.Revise(tenant.MachineActions, h.ids()[:20]...))
 		}},
 		{name: "a quiet hour of alerts", options: tenant.Options{Alerts: 60, EvidencePerAlert: 1}, length: time.Hour, healthy: true, calls: 72},
-		{name: "12,000 machines in pages of 10,000", resource: tenant.Machines, options: tenant.Options{Machines: 12_000}, settings: map[string]any{"interval": "3h"}, healthy: true, calls: 3 + orderProven},
+		{name: "12,000 machines in pages of 10,000", resource: tenant.Machines, options: tenant.Options{Machines: 12_000}, twin: true, settings: map[string]any{"interval": "3h"}, healthy: true, calls: 3 + orderProven},
 		{name: "429 of this list for an hour", options: recent, length: 70 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: 20 * time.Minute, Times: 2}}, healthy: true},
 		{name: "429 with a date, the server's clock behind", options: recent, ahead: -50 * time.Minute, length: 30 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: time.Minute, RetryDate: true, Times: 2}}, healthy: true},
 		{name: "429 with a date, the server's clock ahead", options: recent, ahead: 50 * time.Minute, length: 30 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: time.Minute, RetryDate: true, Times: 2}}, healthy: true},

@@ -55,8 +55,8 @@
 // Elasticsearch's own errors are JSON with a type. Anything else comes from what
 // is in front of it, which may dislike one document: that is split, but for
 // 502, 503 and 504, which say that nothing behind it answers. 400 is split
-// no matter who gave it. Firewalls also refuse with a page and the status 200, or close
-// the connection in place of an answer: both are split, too.
+// no matter who gave it. Firewalls also refuse with a page and the status 200, with a
+// redirect, or by closing the connection: all of them are split, too.
 //
 // # Why there is no go-docappender
 //

@@ -325,7 +325,7 @@ func refusal(status int, text []byte) error {
 	case status >= 500:
 		e.Reason = output.Server
 	case status < 400:
-		e.Reason, e.Foreign, e.Err = output.RequestRefused, false, errors.New("redirected: set hosts to the address of Elasticsearch itself")
+		e.Reason, e.Err = output.RequestRefused, errors.New("redirected: set hosts to the address of Elasticsearch itself")
 	case status == http.StatusBadRequest:
 		e.Reason, e.Foreign, e.Err = output.RequestRefused, true, errAddress // a line of one document may be the reason
 	default:

@@ -2,6 +2,7 @@ package elasticsearch_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -169,7 +170,7 @@ const page = "<html><body>Your request was blocked. Support ID 4711</body></html
 func TestFirewallThatDislikesWords(t *testing.T) {
 	for name, fault := range map[string]elasticsearchtest.Fault{
 		"400": {Status: 400, Body: page}, "403": {Status: 403, Body: page}, "406": {Status: 406, Body: page}, "500": {Status: 500, Body: page},
-		"page": {Status: 200, Body: page}, "JSON": {Status: 200, Body: `{"support_id":"4711"}`}, "closed": {Drop: true},
+		"page": {Status: 200, Body: page}, "JSON": {Status: 200, Body: `{"support_id":"4711"}`}, "closed": {Drop: true}, "redirected": {Status: 302, Body: page},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
@@ -194,10 +196,14 @@ type dialer struct {
 	login    bool        // credentials are given
 	alert    atomic.Bool // it began with an alert of TLS
 	answered atomic.Bool // a broker has answered on the newest connection
+	answers  answers
 }
 
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	conn, err := d.Dial(ctx, address)
+	if errors.Is(err, dial.ErrNoHandshake) {
+		err = &output.Error{Op: opAsk, Reason: output.Silent, Err: output.ErrSilent} // one that speaks plain closes the connection
+	}
 	if err != nil {
 		// The client takes any other error for one that lasts, and gives up all that it has
 		// (TestAnswerLost).
@@ -205,7 +211,7 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	}
 	d.answered.Store(false)
 	d.alert.Store(false)
-	return &heard{Conn: conn, dialer: d}, nil
+	return observe(&heard{Conn: conn, dialer: d}, &d.answers), nil
 }
 
 // How an alert of TLS begins, which stands in place of an answer's length where a

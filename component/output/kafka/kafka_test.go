@@ -203,7 +203,7 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 		"topic":     {code("TOPIC_AUTHORIZATION_FAILED"), "produce: privilege missing: TOPIC_AUTHORIZATION_FAILED: topic defender"},
 		"cluster":   {code("CLUSTER_AUTHORIZATION_FAILED"), "produce: privilege missing: CLUSTER_AUTHORIZATION_FAILED: topic defender"},
 		"no leader": {kafkatest.Fault{Leaderless: true, Code: kafkatest.Code("NOT_LEADER_FOR_PARTITION")}, "produce: server error: LEADER_NOT_AVAILABLE: topic defender"},
-		"replicas":  {code("NOT_ENOUGH_REPLICAS"), "produce: silent: no answer in time"}, // one broker has all of its replicas
+		"replicas":  {code("NOT_ENOUGH_REPLICAS"), "produce: server error: NOT_ENOUGH_REPLICAS"}, // one broker has all of its replicas
 		"policy":    {code("POLICY_VIOLATION"), "produce: request refused: POLICY_VIOLATION"},
 		"dropped":   {kafkatest.Fault{Drop: true}, "produce: silent: no answer in time"},
 		"hangs":     {kafkatest.Fault{Hang: true}, "produce: silent: no answer in time"},
@@ -222,6 +222,29 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 			compare(t, "after it healed", nil, <-r.changed)
 			compare(t, "messages", 3, len(s.documents(t)))
 			compare(t, "result", inputs.Result{Stored: 3}, b.Result)
+		})
+	}
+}
+
+// TestFrozenBroker: the system takes connections for a process that does nothing.
+func TestFrozenBroker(t *testing.T) {
+	for name, o := range map[string]kafkatest.Options{"plain": {}, "TLS": {TLS: true}, "TLS and login": {TLS: true, SASL: "SCRAM-SHA-512"}} {
+		t.Run(name, func(t *testing.T) {
+			s, r := start(t, o), newReporter()
+			settings := with(s.Settings(), m{"timeout": "500ms"})
+			s.Freeze()
+			if _, err := Check(deadline(t), settings, nil); output.ReasonOf(err) != output.Silent {
+				t.Errorf("check says %v", err)
+			}
+			done := publish(deadline(t), connect(t, settings, r, nil), batch(0, 3))
+			if err := <-r.changed; output.ReasonOf(err) != output.Silent {
+				t.Errorf("reported %v", err)
+			}
+			s.Heal()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			wantOnce(t, s, 3)
 		})
 	}
 }

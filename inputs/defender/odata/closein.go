@@ -71,8 +71,8 @@ func (s *sweep) noteFailure(page collect.PageStats, at string) (again bool) {
 	if !maybeTooLarge(page.Err) {
 		return false
 	}
-	s.failedAt = spot{at, s.skip}
-	again = s.caps.failedAt[at] && s.cameAt != s.failedAt
+	s.failedSpot = spot{at, s.skip}
+	again = s.caps.failedAt[at] && s.cameSpot != s.failedSpot
 	if len(s.caps.failedAt) == maxGaps {
 		clear(s.caps.failedAt)
 	}
@@ -87,7 +87,7 @@ func (c *closeIn) resume() {
 		c.caps.limit, c.caps.top = 0, c.caps.most
 		return
 	}
-	c.cameAt = c.failedAt
+	c.cameSpot = c.failedSpot
 	c.caps.noteCame(c.largest, c.found)
 }
 

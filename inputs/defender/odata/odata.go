@@ -142,8 +142,8 @@ type sweep struct {
 
 	refusals int // in a row
 
-	failedAt spot // where a page failed last
-	cameAt   spot // where all came in smaller pages, after one failed
+	failedSpot spot // where a page failed last
+	cameSpot   spot // where all came in smaller pages, after one failed
 }
 
 // spot is a place in a list.
