@@ -68,11 +68,7 @@ func misleading() []hostile {
 		add("ids not rising", tenant.Rule{Sort: tenant.Shuffled})
 		add("sorted down", tenant.Rule{Sort: versionTimes[list.resource] + " desc"})
 		add("sorted by another property", tenant.Rule{Sort: otherOrder[list.resource]})
-		// The second call asks about the order of the first page, the third one for the second page.
-		for call, where := range map[int]string{2: "asked about the order", 3: "behind the first page", 7: "in the second poll", 8: "behind the first page of the second poll"} {
-			add("one empty page "+where, tenant.Rule{EmptyPage: true, After: call - 1, Times: 1})
-			add("one 404 "+where, tenant.Rule{Status: 404, After: call - 1, Times: 1})
-		}
+		prematureEnds(add)
 		add("HTML once", tenant.Rule{NotJSON: true, After: 1, Times: 3})
 		add("404", tenant.Rule{Status: 404}).unreadable = list.resource != tenant.Machines
 		add("HTML", tenant.Rule{NotJSON: true}).unreadable = true
@@ -81,6 +77,15 @@ func misleading() []hostile {
 		add("whole seconds, times without zone", tenant.Rule{WholeSeconds: true, Writing: tenant.WithoutZone})
 	}
 	return append(dropImpossible(rows), misplaced()...)
+}
+
+// prematureEnds are answers that say, once, that there is nothing more. The second
+// call asks about the order of the first page, the third one for the second page.
+func prematureEnds(add func(string, ...tenant.Rule) *hostile) {
+	for call, where := range map[int]string{2: "asked about the order", 3: "behind the first page", 7: "in the second poll", 8: "behind the first page of the second poll"} {
+		add("one empty page "+where, tenant.Rule{EmptyPage: true, After: call - 1, Times: 1})
+		add("one 404 "+where, tenant.Rule{Status: 404, After: call - 1, Times: 1})
+	}
 }
 
 // misplaced are servers whose records or paths are not where they were asked for.
