@@ -99,7 +99,7 @@ func misplaced() []hostile {
 	}
 	return []hostile{
 		byNumber("404", tenant.Rule{Status: 404, With: tenant.Skip, After: 12}),
-		byNumber("empty page", tenant.Rule{EmptyPage: true, With: tenant.Skip, After: 12}),
+		byNumber("empty page", tenant.Rule{EmptyPage: true, With: tenant.Skip, After: 9}),
 		{name: "whole seconds, several alerts in each", options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
 		{name: "whole seconds, several actions in each", resource: tenant.MachineActions, options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
 		{name: "machines: 404 behind the first page, always", resource: tenant.Machines, options: tenant.Options{Machines: 350}, settings: map[string]any{"batch_size": 100}, unreadable: true,
