@@ -57,8 +57,10 @@ func (i Issuer) assertion(ctx context.Context) (inputs.Secret, error) {
 		if kind == Other || kind == Permission {
 			kind = Auth
 		}
-		return "", &Error{Op: opToken, Status: response.StatusCode, Kind: kind, reason: issuerReasons[kind],
+		e := &Error{Op: opToken, Status: response.StatusCode, Kind: kind, reason: issuerReasons[kind],
 			RetryAfter: retryAfter(response.Header, time.Now()), Message: "the issuer of assertions refuses", Hint: hintIssuer}
+		e.bound()
+		return "", e
 	}
 	var got struct {
 		Token string `json:"token"`

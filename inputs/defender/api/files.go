@@ -162,6 +162,7 @@ func (c *Client) storageRefusal(x *exchange, response *http.Response) error {
 		return redirected(x.op, response, hintFileHost, c.scrub)
 	}
 	e := &Error{Op: x.op, Status: response.StatusCode, Kind: statusKind(response.StatusCode), RetryAfter: retryAfter(response.Header, time.Now())}
+	e.bound()
 	if e.Kind == Auth || e.Kind == Permission { // of the link, not of ours
 		e.Kind = Other
 	}

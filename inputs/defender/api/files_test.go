@@ -227,6 +227,9 @@ func TestStorageRefuses(t *testing.T) {
 			if e == nil || e.Kind != want || e.Status != status || strings.Contains(fmt.Sprintf("%#v", e), signature) {
 				t.Errorf("status %d: %#v", status, err)
 			}
+			if e != nil && e.Kind != api.Throttled && e.RetryAfter > 5*time.Minute {
+				t.Errorf("status %d holds for %s", status, e.RetryAfter)
+			}
 			if tokens, _ := f.counts(); tokens > 0 {
 				t.Errorf("status %d: %d tokens were asked for", status, tokens)
 			}
