@@ -30,19 +30,21 @@ func recordAt(res tenant.Resource, id string, at time.Time) string {
 // otherOrder is a property that nobody asks to sort by.
 var otherOrder = map[tenant.Resource]string{tenant.Alerts: "severity", tenant.Machines: "riskScore", tenant.MachineActions: "status"}
 
+// misled are the lists of misleading servers.
+var misled = []struct {
+	resource tenant.Resource
+	path     string
+	options  tenant.Options
+}{
+	{tenant.Alerts, alertList, tenant.Options{Alerts: 350, EvidencePerAlert: 1}},
+	{tenant.Machines, machineList, tenant.Options{Machines: 350}},
+	{tenant.MachineActions, actionList, tenant.Options{Actions: 350}},
+}
+
 // misleading are servers that answer, and not what was asked.
 func misleading() []hostile {
-	lists := []struct {
-		resource tenant.Resource
-		path     string
-		options  tenant.Options
-	}{
-		{tenant.Alerts, alertList, tenant.Options{Alerts: 350, EvidencePerAlert: 1}},
-		{tenant.Machines, machineList, tenant.Options{Machines: 350}},
-		{tenant.MachineActions, actionList, tenant.Options{Actions: 350}},
-	}
 	var rows []hostile
-	for _, list := range lists {
+	for _, list := range misled {
 		add := func(name string, rules ...tenant.Rule) *hostile {
 			for i := range rules {
 				rules[i].Path = list.path
