@@ -135,7 +135,7 @@ func testBrokerConnections(t *testing.T, b *broker.Broker) {
 			}
 			ctx, cancel := context.WithCancel(deadline(t))
 			done := publish(ctx, connect(t, settings, r, nil), batch(0, 3))
-			if err = <-r.changed; err != nil && (output.ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.says)) || (err == nil) != (tt.reason == output.Other) {
+			if err = <-r.Changed; err != nil && (output.ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.says)) || (err == nil) != (tt.reason == output.Other) {
 				t.Errorf("reported %v, want %s", err, tt.reason)
 			}
 			if strings.Contains(fmt.Sprint(err), "planted") {
@@ -158,8 +158,8 @@ func testBrokerRefuses(t *testing.T, b *broker.Broker) {
 	big.Add(d, []byte("{}"))
 	mustPublish(t, connect(t, b.Settings(topic), r, m{"compression": "none"}), big)
 	compare(t, "result", inputs.Result{Stored: 10, Minimal: 1}, big.Result)
-	compare(t, "refused", []string{"id-big"}, r.refused())
-	compare(t, "why", "MESSAGE_TOO_LARGE", r.refusals[0].Type)
+	compare(t, "refused", []string{"id-big"}, r.RefusedIDs())
+	compare(t, "why", "MESSAGE_TOO_LARGE", r.Refusals()[0].Type)
 	if err := reader.CatchUp(deadline(t), topic); err != nil {
 		t.Fatal(err)
 	}
@@ -210,9 +210,9 @@ func testBrokerRestarts(t *testing.T, b *broker.Broker) {
 			}
 			stats, _ := reader.Stats()
 			n := int(next.Load())
-			t.Logf("published %d documents over %d restarts: %+v, last report %s", n, *restarts, stats, r.last)
+			t.Logf("published %d documents over %d restarts: %+v, last report %s", n, *restarts, stats, r.Last())
 			compare(t, "messages", kafkatest.Stats{Messages: n, Stored: n}, stats)
-			compare(t, "last report", "<nil>", r.last)
+			compare(t, "last report", "<nil>", r.Last())
 		})
 	}
 }

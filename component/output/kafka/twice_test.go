@@ -39,14 +39,14 @@ func TestAnswerLost(t *testing.T) {
 				s, r := start(t, options), newReporter()
 				out := connect(t, s.Settings(), r, m{"timeout": "300ms", "broker_timeout": "100ms"})
 				mustPublish(t, out, batch(0, 30)) // the client knows brokers and topic
-				compare(t, "report", nil, <-r.changed)
+				compare(t, "report", nil, <-r.Changed)
 				met := make(chan struct{}, 1)
 				s.Fault(kafkatest.Fault{Lose: true, Times: 1, Met: met})
 				end := trouble(s)
 				b := batch(30, 30)
 				done := publish(deadline(t), out, b)
 				<-met
-				if err := <-r.changed; err == nil {
+				if err := <-r.Changed; err == nil {
 					t.Error("the trouble is not reported")
 				}
 				end()
