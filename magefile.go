@@ -76,6 +76,16 @@ func Soak() error {
 		"-parallel", "8") // rows wait most of their time
 }
 
+// SoakKafka runs the kill table of Kafka in its long form with a real broker, which
+// needs Java 17 and Maven. It takes a quarter of an hour.
+func SoakKafka() error {
+	env := map[string]string{"DEFENDER_ENDPOINT_ENGINE": "required"}
+	if err := sh.RunWithV(env, "go", "test", "./component/output/kafka", "-run", "^TestEngineKafka$/^restarts$", "-restarts", "20", "-count", "1", "-timeout", "30m", "-v"); err != nil {
+		return err
+	}
+	return sh.RunWithV(env, "go", "test", source, "-run", "^TestEngineKafka$", "-long", "-count", "1", "-timeout", "60m", "-v")
+}
+
 // benchmarks are "package pattern iterations".
 var benchmarks = []string{
 	"./ecs . 1s", "./inputs/defender Decode|Content|Map|Encode|Poll 1s", "./inputs/collect Seen 1s",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -257,6 +258,9 @@ func (c *Component) Wait() []error {
 		}
 	})
 	var errs []error
+	if len(running) == 0 {
+		errs = append(errs, errors.New("no stream is enabled; enable one in the policy"))
+	}
 	for _, r := range running {
 		<-r.done
 		if r.err != nil {

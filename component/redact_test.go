@@ -69,6 +69,11 @@ func TestRedactHidesWhatPeopleWriteIntoAddresses(t *testing.T) {
 			t.Errorf("%s: %s, %v", name, b, err)
 		}
 	}
+	for _, text := range []string{"see bob:canary@es.example", "see https://bob:canary@es.example"} { // of no setting of this policy
+		if b, err := json.Marshal(redact(map[string]any{"note": text})); err != nil || strings.Contains(string(b), "canary") {
+			t.Errorf("%s: %s, %v", text, b, err)
+		}
+	}
 }
 
 // TestRedactHidesTextInPlaceOfABlock: a key that was pasted one line too high.

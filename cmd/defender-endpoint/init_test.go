@@ -48,7 +48,7 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	few, _, _ := strings.Cut(string(text), "      - id: defender-1-vulnerability")                            // the others take their time
+	few, _, _ := strings.Cut(string(text), "      - id: defender-1-vulnerability")                                                          // the others take their time
 	here := strings.Replace(few, "    streams:", "    url: "+api+"\n    login_url: "+api+"\n    calls_per_minute: 100000\n    streams:", 1) // not the real service
 	if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
 		t.Fatal(err)

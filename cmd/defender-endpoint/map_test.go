@@ -57,9 +57,9 @@ not json
 
 func TestMapTellsWhatIsWrong(t *testing.T) {
 	for says, args := range map[string][]string{
-		`resource "host": want one of alert`: {"--resource", "host"},
-		"evidence: want split or whole":      {"--resource", "alert", "--option", "evidence=some"},
-		"want name=value":                    {"--resource", "alert", "--option", "evidence"},
+		`--resource: want one of alert`: {"--resource", "host"},
+		"evidence: want split or whole": {"--resource", "alert", "--option", "evidence=some"},
+		"want name=value":               {"--resource", "alert", "--option", "evidence"},
 	} {
 		if code, _, stderr := mapped(t, "", args...); code != 2 || !strings.Contains(stderr, says) {
 			t.Errorf("%v: exit code %d, %s", args, code, stderr)

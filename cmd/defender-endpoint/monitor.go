@@ -37,7 +37,7 @@ func (w watching) start(ctx context.Context) (stop func()) {
 	if w.address != "" {
 		l, err := monitor.Listen(ctx, w.address)
 		if err != nil {
-			w.log.Error("metrics are not served", "error", err.Error())
+			w.log.Error("metrics are not served", "error", err.Error()+"; name another address in --metrics or $"+metricsVariable)
 		} else {
 			running.Go(func() { monitor.Serve(ctx, l, source, w.log) })
 		}

@@ -135,6 +135,35 @@ func TestOneSuccessWakesAllThatWait(t *testing.T) {
 	})
 }
 
+// TestTroubleEndsWithTheFirstDocuments of a batch, and not with its last ones.
+func TestTroubleEndsWithTheFirstDocuments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, r := &engine{request: func([]string) *output.Error { return &output.Error{Op: "bulk", Reason: output.Unreachable} }}, &recorder{}
+		l, done := output.NewLoop(e, output.Options{}, r), make(chan error, 1)
+		go func() { done <- l.Publish(t.Context(), batch("s", 2)) }()
+		time.Sleep(time.Hour)
+		e.change(nil, exactly(output.Retry, "s-1"))
+		time.Sleep(time.Hour)
+		compare(t, "reports while the last document is not taken", []string{"unreachable", "ok", "busy"}, r.reports)
+		e.change(nil, nil)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestCauseOfASlowFailureShows at once: it has failed for long.
+func TestCauseOfASlowFailureShows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		l := output.NewLoop(&script{latency: 50 * time.Second, attempts: repeat(fail(output.Forbidden), 1)}, output.Options{}, r)
+		if err := l.Publish(t.Context(), batch("s", 1)); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "reports", []string{"silent", "privilege missing", "silent", "ok"}, r.reports)
+	})
+}
+
 // TestOwnTroubleIsNotHiddenByOthers: what does not end when others get through
 // shows until it ends.
 func TestOwnTroubleIsNotHiddenByOthers(t *testing.T) {

@@ -317,6 +317,7 @@ func (c *Config) check(r *policy.Reader) {
 	r.Check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
 	r.Check(c.TimestampSource == "creation" || c.TimestampSource == "update", "timestamp_source", "want creation or update")
 	r.Check(c.Evidence == "split" || c.Evidence == "whole", "evidence", "want split or whole")
+	r.Check(c.Index == "" || indexName(c.Index), "index", "want the name of one index or data stream: lower-case, without spaces, wildcards and %{...}")
 	r.Check(c.DataStream.Type == "logs", "data_stream.type", "want logs")
 	r.Check(namePart(c.DataStream.Namespace), "data_stream.namespace", "not a valid part of a data stream's name: want at most 100 lower-case letters, digits, _ and .")
 }
@@ -332,6 +333,12 @@ func hostName(s string) bool {
 	}
 	u, err := url.Parse("https://" + s)
 	return err == nil && s != "" && u.Host == s && u.Port() == "" && !strings.Contains(s, "*")
+}
+
+// indexName checks the name of an index (Elasticsearch, create index API). Formats, which
+// Beats put the time and fields into, are not filled in here.
+func indexName(s string) bool {
+	return len(s) <= 255 && s == strings.ToLower(s) && !strings.ContainsAny(s, "\\/*?\"<>|,#: ") && !strings.ContainsAny(s[:1], "-_+") && !strings.Contains(s, "%{")
 }
 
 // namePart checks a part of a data stream's name (AGENT.md 4.2).

@@ -181,7 +181,7 @@ func TestProcessorFaults(t *testing.T) {
 		{"all of them", `[{"script":{}},{"add_tags":{"x":1,"target":2}}]`, `processors[0]: "script" is not supported; supported are add_fields, add_tags, drop_event, drop_fields, rename
 processors[1]: add_tags: target: want a string
 processors[1]: add_tags: tags: want a list of strings, at least one and none empty
-processors[1]: add_tags: x: unknown setting`},
+processors[1]: add_tags: x: unknown setting, there are when, target, tags`},
 		{"no object", `["drop_event"]`, `processors[0]: want an object that names one processor, got 0 names []`},
 		{"two names", `[{"if":{},"then":[]}]`, `processors[0]: want an object that names one processor, got 2 names ["if" "then"]`},
 		{"settings", `[{"drop_event":1}]`, `processors[0]: drop_event: want an object of settings`},
@@ -201,7 +201,7 @@ processors[0]: drop_fields: fields: want a list of strings, at least one and non
 		{"rename", `[{"rename":{"fields":[{"from":"a"},{"from":"a","to":"a"},{"from":"a","to":"@timestamp"},{"from":"data_stream.type","to":"b","x":1},7]}}]`, `processors[0]: rename: fields[0]: from and to: both are required
 processors[0]: rename: fields[1]: from and to are the same
 processors[0]: rename: fields[2]: @timestamp must not be changed
-processors[0]: rename: fields[3]: x: unknown setting
+processors[0]: rename: fields[3]: x: unknown setting, there are from, to
 processors[0]: rename: fields[3]: data_stream.type must not be changed
 processors[0]: rename: fields[4]: from and to: both are required`},
 		{"condition", `[{"drop_event":{"when":{"not":{"or":[{"has_fields":["a"]},{"script":{"a":"b"}}]}}}}]`, `processors[0]: drop_event: when: not: or: [1]: "script" is not supported; supported are and, contains, equals, has_fields, network, not, or, range, regexp`},

@@ -41,7 +41,7 @@ func unpacked(in io.Reader) (*bufio.Reader, error) {
 	if begin, _ := plain.Peek(2); bytes.Equal(begin, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(plain)
 		if err != nil {
-			return nil, fmt.Errorf("it begins as gzip and is none: %w", err)
+			return nil, fmt.Errorf("it begins as gzip and is none: %w; fetch it again, or unpack it", err)
 		}
 		plain = bufio.NewReaderSize(z, size)
 	}

@@ -22,6 +22,10 @@ import (
 
 const op = "connect"
 
+// ErrNoHandshake is the cause where a peer takes the connection and answers nothing to
+// the handshake: it is silent, or waits for another protocol.
+var ErrNoHandshake = errors.New("it does not answer the handshake; if it speaks plain, set ssl.enabled: false")
+
 // Options are the settings of connections.
 type Options struct {
 	SSL      *tlscommon.Config // nil, or not enabled: plain
@@ -125,7 +129,7 @@ func noTLS(err error) *output.Error {
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		e.Err = errors.New("it closes the connection during the handshake; if it speaks plain, set ssl.enabled: false")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		e.Err = errors.New("it does not answer the handshake; if it speaks plain, set ssl.enabled: false")
+		e.Err = ErrNoHandshake
 	}
 	return e
 }
@@ -148,8 +152,8 @@ func Alert(err error) *output.Error {
 // How an alert of TLS begins (RFC 8446 5.1).
 const alertRecord, tlsMajor = 21, 3
 
-// IsAlert reports whether what a listener sent first, in place of an answer, is an
-// alert of TLS: it was spoken to in plain.
+// IsAlert reports whether what a listener for TLS sent first, in place of an answer, is
+// an alert of TLS: it was spoken to in plain.
 func IsAlert(first []byte) bool {
 	return len(first) > 1 && first[0] == alertRecord && first[1] == tlsMajor
 }

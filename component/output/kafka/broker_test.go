@@ -25,6 +25,7 @@ func TestEngineKafka(t *testing.T) {
 	t.Run("contract", func(t *testing.T) { testBrokerContract(t, b) })
 	t.Run("connections", func(t *testing.T) { testBrokerConnections(t, b) })
 	t.Run("refused", func(t *testing.T) { testBrokerRefuses(t, b) })
+	t.Run("topic made again", func(t *testing.T) { testBrokerMakesTopicAgain(t, b) })
 	t.Run("restarts", func(t *testing.T) { testBrokerRestarts(t, b) })
 }
 
@@ -166,9 +167,33 @@ func testBrokerRefuses(t *testing.T, b *broker.Broker) {
 	compare(t, "messages", 11, len(reader.Documents()))
 }
 
+// testBrokerMakesTopicAgain: a topic that is deleted under a running output is told,
+// and once it is there again documents get through.
+func testBrokerMakesTopicAgain(t *testing.T, b *broker.Broker) {
+	topic, r := newTopic(t, b, nil), newReporter()
+	out := connect(t, b.Settings(topic), r, m{"timeout": "3s"})
+	mustPublish(t, out, batch(0, 10))
+	compare(t, "report", nil, <-r.Changed)
+	b.DeleteTopic(t, topic)
+	done := publish(deadline(t), out, batch(10, 10))
+	if err := <-r.Changed; output.ReasonOf(err) != output.IndexMissing {
+		t.Errorf("reported %v", err)
+	}
+	b.CreateTopic(t, topic, 3, nil)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	reader := b.Reader(t, topic)
+	if err := reader.CatchUp(deadline(t), topic); err != nil {
+		t.Fatal(err)
+	}
+	stats, _ := reader.Stats()
+	compare(t, "messages", kafkatest.Stats{Messages: 10, Stored: 10}, stats)
+}
+
 // restarts is how often testBrokerRestarts restarts the broker in each way: each takes
 // some five seconds.
-var restarts = flag.Int("restarts", 2, "restarts of the broker, in each way")
+var restarts = flag.Int("restarts", 1, "restarts of the broker, in each way")
 
 // testBrokerRestarts: the broker is killed, or stopped, while three streams publish.
 // Nothing is lost, nothing stands in the topic twice, and the unit is well at the end.

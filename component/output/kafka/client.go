@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
@@ -199,6 +201,9 @@ type dialer struct {
 
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	conn, err := d.Dial(ctx, address)
+	if errors.Is(err, dial.ErrNoHandshake) {
+		err = &output.Error{Op: opAsk, Reason: output.Silent, Err: output.ErrSilent} // one that speaks plain closes the connection
+	}
 	if err != nil {
 		// The client takes any other error for one that lasts, and gives up all that it has
 		// (TestAnswerLost).
@@ -209,10 +214,6 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	return observe(&heard{Conn: conn, dialer: d}, &d.answers), nil
 }
 
-// How an alert of TLS begins, which stands in place of an answer's length where a
-// listener for TLS is spoken to in plain (RFC 8446 5.1).
-const alertRecord, tlsMajor = 21, 3
-
 // heard notes answers.
 type heard struct {
 	net.Conn
@@ -222,7 +223,7 @@ type heard struct {
 func (h *heard) Read(b []byte) (int, error) {
 	n, err := h.Conn.Read(b)
 	if n > 1 && !h.dialer.answered.Load() {
-		h.dialer.alert.Store(b[0] == alertRecord && b[1] == tlsMajor)
+		h.dialer.alert.Store(dial.IsAlert(b[:n]))
 	}
 	if n > 0 {
 		h.dialer.answered.Store(true)

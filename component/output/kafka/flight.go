@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
@@ -197,13 +199,19 @@ func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdi
 	return first
 }
 
-// waitingFor are the topics of records that are not settled.
-func (f *flight) waitingFor() []string {
+// topicsOf are the topics of records with such a result.
+func (f *flight) topicsOf(such func(result) bool) []string {
 	topics := map[string]struct{}{}
 	for i := range f.records {
-		if at := f.of(i); at.topic() != "" && !at.result().settled {
+		if at := f.of(i); at.topic() != "" && such(at.result()) {
 			topics[at.topic()] = struct{}{}
 		}
 	}
 	return slices.Sorted(maps.Keys(topics))
 }
+
+func isWaiting(r result) bool { return !r.settled }
+
+// isMadeAgain reports whether a record failed since its topic was deleted and made
+// again.
+func isMadeAgain(r result) bool { return errors.Is(r.err, kerr.UnknownTopicID) }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -82,21 +83,22 @@ func (h *held) isFull() bool {
 }
 
 // update notes what a Send of documents has the results of, and holds its flight where
-// records of its own are not settled. It reports whether it does.
-func (h *held) update(f *flight, docs []inputs.Document) bool {
+// records of its own have no verdict and may be written. It reports whether it does.
+func (h *held) update(f *flight, docs []inputs.Document, verdicts []output.Verdict) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var rest map[string]int
 	for i := range docs {
 		at := f.of(i)
-		settled := at.topic() == "" || at.result().settled
+		r := at.result() // may be newer than the verdict
+		known := verdicts[i].Outcome != output.Retry || r.settled && r.err != nil
 		switch {
-		case at.flight == f && !settled:
+		case at.flight == f && !known:
 			if rest == nil {
 				rest = map[string]int{}
 			}
 			rest[docs[i].ID] = i
-		case at.flight != f && settled:
+		case at.flight != f && known:
 			h.forget(at, docs[i].ID)
 		}
 	}

@@ -226,6 +226,29 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 	}
 }
 
+// TestFrozenBroker: the system takes connections for a process that does nothing.
+func TestFrozenBroker(t *testing.T) {
+	for name, o := range map[string]kafkatest.Options{"plain": {}, "TLS": {TLS: true}, "TLS and login": {TLS: true, SASL: "SCRAM-SHA-512"}} {
+		t.Run(name, func(t *testing.T) {
+			s, r := start(t, o), newReporter()
+			settings := with(s.Settings(), m{"timeout": "500ms"})
+			s.Freeze()
+			if _, err := Check(deadline(t), settings, nil); output.ReasonOf(err) != output.Silent {
+				t.Errorf("check says %v", err)
+			}
+			done := publish(deadline(t), connect(t, settings, r, nil), batch(0, 3))
+			if err := <-r.Changed; output.ReasonOf(err) != output.Silent {
+				t.Errorf("reported %v", err)
+			}
+			s.Heal()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			wantOnce(t, s, 3)
+		})
+	}
+}
+
 func TestPublishObeysItsContext(t *testing.T) {
 	s := start(t, kafkatest.Options{})
 	out := connect(t, s.Settings(), newReporter(), nil)

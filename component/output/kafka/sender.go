@@ -63,17 +63,31 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 	}
 	f.begin(s.config, &s.held, &target, docs, verdicts)
 	if f.left.Load() > 1 && s.held.isFull() {
-		defer s.spare.Put(f)
-		return s.explained(ctx, f.waitingFor(), &target, errLasts)
+		return s.explained(ctx, f.topicsOf(isWaiting), &target, errLasts)
 	}
 	s.produce(f)
 	s.await(ctx, f)
 	trouble := f.judge(s.config.dialer, &target, verdicts)
-	topics := f.waitingFor()
-	if !s.held.update(f, docs) {
-		s.spare.Put(f)
+	var topics []string
+	if trouble != nil {
+		topics = f.topicsOf(isWaiting)
+		// The client knows the former topic until it is told to forget it.
+		s.client.PurgeTopicsFromProducing(f.topicsOf(isMadeAgain)...)
+	}
+	if !s.held.update(f, docs, verdicts) {
+		s.giveBack(f)
 	}
 	return s.explained(ctx, topics, &target, trouble)
+}
+
+// giveBack makes a flight one for another Send, unless a promise still runs.
+func (s *sender) giveBack(f *flight) {
+	select {
+	case <-f.done:
+		f.places = nil
+		s.spare.Put(f)
+	default:
+	}
 }
 
 // produce gives the client the records of a flight. It has them for as long as it
@@ -120,10 +134,7 @@ func (s *sender) ask(ctx context.Context) error {
 	timed, cancel := context.WithTimeout(ctx, s.config.Timeout+answersWithin)
 	defer cancel()
 	err := s.client.Ping(timed)
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return s.config.dialer.failure(opAsk, err)

@@ -103,7 +103,14 @@ func (s *pageSize) enlarge() bool {
 // noteFollowed takes note of a page of so many records, of so many that were asked
 // for, behind which another one brought new ones.
 func (s *pageSize) noteFollowed(records, asked, fresh int) {
-	if records > 1 && records < asked && fresh >= records/2 && (s.cut == 0 || records < s.cut) {
+	if records > 1 && records < asked && fresh >= records/2 {
+		s.noteCut(records)
+	}
+}
+
+// noteCut takes note that the server may cut a page behind so many records.
+func (s *pageSize) noteCut(records int) {
+	if s.cut == 0 || records < s.cut {
 		s.cut = records
 	}
 }

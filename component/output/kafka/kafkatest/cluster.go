@@ -62,6 +62,7 @@ type Cluster struct {
 	conns  map[net.Conn]struct{}
 	losing bool // the next answer
 	away   bool
+	frozen chan struct{} // closed when that ends; nil: it is not
 }
 
 // New starts a Cluster.
@@ -219,6 +220,10 @@ func (c *Cluster) Heal() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = nil
+	if c.frozen != nil {
+		close(c.frozen)
+		c.frozen = nil
+	}
 	close(c.healed)
 	c.healed = make(chan struct{})
 }

@@ -2,7 +2,8 @@
 // with what a test needs of it. Its package broker starts a real broker.
 //
 // A Cluster (cluster.go) is one broker, plain or with TLS, a login and rights, and can
-// refuse: any error for any request, silence, connections that break. A Reader
+// refuse: any error for any request, silence, connections that break, before or behind
+// what they asked for (conns.go). A Reader
 // (reader.go) reads what stands in topics, of this broker or a real one.
 //
 // # Invariants

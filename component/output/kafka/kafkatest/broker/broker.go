@@ -193,6 +193,20 @@ func (b *Broker) Stop() {
 	}
 }
 
+// Freeze stops the process where it is, until Thaw: its connections stay and nothing
+// is answered.
+func (b *Broker) Freeze(t testing.TB) { b.signal(t, syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (b *Broker) Thaw(t testing.TB) { b.signal(t, syscall.SIGCONT) }
+
+func (b *Broker) signal(t testing.TB, what syscall.Signal) {
+	t.Helper()
+	if err := b.cmd.Process.Signal(what); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Restart starts the broker again after Kill or Stop, with the same data and addresses.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
@@ -270,6 +284,23 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int32, settin
 			return
 		}
 		<-tick.C
+	}
+}
+
+// DeleteTopic deletes a topic.
+func (b *Broker) DeleteTopic(t testing.TB, name string) {
+	t.Helper()
+	request := kmsg.NewPtrDeleteTopicsRequest()
+	request.TopicNames = []string{name}
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = kmsg.StringPtr(name)
+	request.Topics = append(request.Topics, topic)
+	answer, err := request.RequestWith(t.Context(), b.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kerr.ErrorForCode(answer.Topics[0].ErrorCode); err != nil {
+		t.Fatal(err)
 	}
 }
 
