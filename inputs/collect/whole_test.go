@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,7 +38,7 @@ func (c *census) Begin() collect.Pager {
 
 func (c *census) Place() collect.Place {
 	p := c.book.Place()
-	p.JSON = []byte(strings.Replace(string(p.JSON), "{", `{"sweep":`+string(rune('0'+c.sweeps.Load()))+`,`, 1))
+	p.JSON = []byte(strings.Replace(string(p.JSON), "{", `{"sweep":`+strconv.Itoa(int(c.sweeps.Load()))+`,`, 1))
 	if c.due > 0 {
 		p.Due = c.began.Add(c.due)
 	}

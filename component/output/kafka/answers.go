@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -136,7 +137,7 @@ func (o *observed) judge() {
 	}
 	for i := range answer.Topics {
 		for _, p := range answer.Topics[i].Partitions {
-			if refusal, ok := kerr.ErrorForCode(p.ErrorCode).(*kerr.Error); ok {
+			if refusal, ok := errors.AsType[*kerr.Error](kerr.ErrorForCode(p.ErrorCode)); ok {
 				o.answers.note(o, refusal)
 				return
 			}

@@ -65,7 +65,7 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 	if f.left.Load() > 1 && s.held.isFull() {
 		return s.explained(ctx, f.topicsOf(isWaiting), &target, errLasts)
 	}
-	s.produce(f)
+	s.produce(context.WithoutCancel(ctx), f)
 	s.await(ctx, f)
 	trouble := f.judge(s.config.dialer, &target, verdicts)
 	var topics []string
@@ -93,10 +93,10 @@ func (s *sender) giveBack(f *flight) {
 // produce gives the client the records of a flight. It has them for as long as it
 // takes, whatever becomes of the caller: a record that is cancelled takes those of
 // others with it that are on their way to the same partition.
-func (s *sender) produce(f *flight) {
+func (s *sender) produce(ctx context.Context, f *flight) {
 	for i := range f.records {
 		if f.records[i].Topic != "" {
-			s.client.Produce(context.Background(), &f.records[i], f.promises[i])
+			s.client.Produce(ctx, &f.records[i], f.promises[i])
 		}
 	}
 	f.finish() // its own part of what is awaited
