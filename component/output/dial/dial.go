@@ -152,8 +152,8 @@ func Alert(err error) *output.Error {
 // How an alert of TLS begins (RFC 8446 5.1).
 const alertRecord, tlsMajor = 21, 3
 
-// IsAlert reports whether what a listener sent first, in place of an answer, is an
-// alert of TLS: it was spoken to in plain.
+// IsAlert reports whether what a listener for TLS sent first, in place of an answer, is
+// an alert of TLS: it was spoken to in plain.
 func IsAlert(first []byte) bool {
 	return len(first) > 1 && first[0] == alertRecord && first[1] == tlsMajor
 }

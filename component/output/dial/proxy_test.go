@@ -14,6 +14,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial/dialtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -42,16 +43,6 @@ func greeter(t *testing.T) (address string) {
 	return l.Addr().String()
 }
 
-func startProxy(t *testing.T, o dialtest.Options) *dialtest.Proxy {
-	t.Helper()
-	p, err := dialtest.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
 // TestThroughAProxy: names are the proxy's to resolve, unless it is told otherwise.
 func TestThroughAProxy(t *testing.T) {
 	port := func(address string) string { _, p, _ := net.SplitHostPort(address); return p }
@@ -70,7 +61,7 @@ func TestThroughAProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := greeter(t)
 			tt.proxy.Hosts = map[string]string{hidden: address}
-			p := startProxy(t, tt.proxy)
+			p := outputtest.StartProxy(t, tt.proxy)
 			d, err := dial.New(dial.Options{ProxyURL: inputs.Secret("socks5://" + tt.login + p.Address()), ProxyLocal: tt.local, Timeout: 5 * time.Second})
 			if err != nil {
 				t.Fatal(err)
@@ -108,16 +99,16 @@ func TestProxyIsTheCause(t *testing.T) {
 		"speaks HTTP":       {dialtest.Options{Speak: "HTTP/1.1 400 Bad Request\r\n\r\n"}, "the proxy PROXY does not connect to " + hidden + ":5044: unexpected protocol version 72; check proxy_url"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := startProxy(t, tt.proxy)
+			p := outputtest.StartProxy(t, tt.proxy)
 			expectFailure(t, "socks5://"+login+p.Address(), strings.ReplaceAll(tt.want, "PROXY", p.Address()))
 		})
 	}
 	t.Run("wants a login", func(t *testing.T) {
-		p := startProxy(t, dialtest.Options{User: "u", Password: "right"})
+		p := outputtest.StartProxy(t, dialtest.Options{User: "u", Password: "right"})
 		expectFailure(t, "socks5://"+p.Address(), "the proxy "+p.Address()+" does not connect to "+hidden+":5044: no acceptable authentication methods; check proxy_url")
 	})
 	t.Run("nothing listens", func(t *testing.T) {
-		p := startProxy(t, dialtest.Options{})
+		p := outputtest.StartProxy(t, dialtest.Options{})
 		p.Close()
 		expectFailure(t, "socks5://"+login+p.Address(), "no connection to the proxy "+p.Address()+": connect: connection refused; check proxy_url")
 	})
@@ -143,7 +134,7 @@ func expectFailure(t *testing.T, url, want string) {
 
 // TestNameIsNotKnownHere: with proxy_use_local_resolver it is no fault of the proxy.
 func TestNameIsNotKnownHere(t *testing.T) {
-	p := startProxy(t, dialtest.Options{})
+	p := outputtest.StartProxy(t, dialtest.Options{})
 	d, err := dial.New(dial.Options{ProxyURL: inputs.Secret("socks5://" + p.Address()), ProxyLocal: true, Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)

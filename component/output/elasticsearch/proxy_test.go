@@ -9,26 +9,17 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial/dialtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 const hidden = "elasticsearch.only-the-proxy-knows.invalid" // RFC 6761: no resolver has it
 
-func startProxy(t *testing.T, o dialtest.Options) *dialtest.Proxy {
-	t.Helper()
-	p, err := dialtest.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
 // TestThroughASocksProxy: both schemes leave names to the proxy.
 func TestThroughASocksProxy(t *testing.T) {
 	for _, scheme := range []string{"socks5", "socks5h"} {
 		s := newSink(t, elasticsearchtest.Options{})
-		p := startProxy(t, dialtest.Options{User: "u", Password: "p@ss", Hosts: map[string]string{hidden: strings.TrimPrefix(s.url, "http://")}})
+		p := outputtest.StartProxy(t, dialtest.Options{User: "u", Password: "p@ss", Hosts: map[string]string{hidden: strings.TrimPrefix(s.url, "http://")}})
 		settings := map[string]any{"hosts": "http://" + hidden + ":9200", "proxy_url": scheme + "://u:p%40ss@" + p.Address()}
 		if _, err := elasticsearch.Check(t.Context(), settings, []string{dataStream}); err != nil {
 			t.Errorf("%s: check says %v", scheme, err)
@@ -54,7 +45,7 @@ func TestSocksProxyIsTheCause(t *testing.T) {
 		"ends":           {dialtest.Options{End: true}, "the proxy PROXY closes the connection; check that proxy_url leads to a SOCKS5 proxy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, r := startProxy(t, tt.proxy), newReporter()
+			p, r := outputtest.StartProxy(t, tt.proxy), newReporter()
 			settings := map[string]any{"hosts": "http://" + hidden + ":9200", "proxy_url": "socks5://u:" + canary + "@" + p.Address()}
 			want := strings.ReplaceAll(tt.want, "PROXY", p.Address())
 			_, err := elasticsearch.Check(t.Context(), settings, nil)

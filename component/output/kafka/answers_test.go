@@ -56,7 +56,7 @@ func expectRow(t *testing.T, said *kerr.Error, row *inputs.Condition) {
 	var e *output.Error
 	for e == nil || e.Type != said.Message { // the first try may have ended before its answer
 		select {
-		case err := <-r.changed:
+		case err := <-r.Changed:
 			if !errors.As(err, &e) || e.Type == "" && e.Reason != output.Silent {
 				t.Fatalf("told %v", err)
 			}
@@ -78,11 +78,11 @@ func TestRefusalEnds(t *testing.T) {
 	out := connect(t, s.Settings(), r, m{"timeout": "300ms", "broker_timeout": "200ms"})
 	s.Fault(kafkatest.Fault{Code: kafkatest.Code("NOT_ENOUGH_REPLICAS")})
 	done := publish(deadline(t), out, batch(0, 3))
-	compare(t, "told", "produce: server error: NOT_ENOUGH_REPLICAS", fmt.Sprint(<-r.changed))
+	compare(t, "told", "produce: server error: NOT_ENOUGH_REPLICAS", fmt.Sprint(<-r.Changed))
 	compare(t, "waits for", "produce: server error: NOT_ENOUGH_REPLICAS", fmt.Sprint(out.sender.Waiting()))
 	s.Heal()
 	compare(t, "published", nil, <-done)
-	compare(t, "told in the end", nil, <-r.changed)
+	compare(t, "told in the end", nil, <-r.Changed)
 	compare(t, "waits for nothing", nil, out.sender.Waiting())
 }
 

@@ -136,7 +136,7 @@ func testBrokerConnections(t *testing.T, b *broker.Broker) {
 			}
 			ctx, cancel := context.WithCancel(deadline(t))
 			done := publish(ctx, connect(t, settings, r, nil), batch(0, 3))
-			if err = <-r.changed; err != nil && (output.ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.says)) || (err == nil) != (tt.reason == output.Other) {
+			if err = <-r.Changed; err != nil && (output.ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.says)) || (err == nil) != (tt.reason == output.Other) {
 				t.Errorf("reported %v, want %s", err, tt.reason)
 			}
 			if strings.Contains(fmt.Sprint(err), "planted") {
@@ -159,8 +159,8 @@ func testBrokerRefuses(t *testing.T, b *broker.Broker) {
 	big.Add(d, []byte("{}"))
 	mustPublish(t, connect(t, b.Settings(topic), r, m{"compression": "none"}), big)
 	compare(t, "result", inputs.Result{Stored: 10, Minimal: 1}, big.Result)
-	compare(t, "refused", []string{"id-big"}, r.refused())
-	compare(t, "why", "MESSAGE_TOO_LARGE", r.refusals[0].Type)
+	compare(t, "refused", []string{"id-big"}, r.RefusedIDs())
+	compare(t, "why", "MESSAGE_TOO_LARGE", r.Refusals()[0].Type)
 	if err := reader.CatchUp(deadline(t), topic); err != nil {
 		t.Fatal(err)
 	}
@@ -173,10 +173,10 @@ func testBrokerMakesTopicAgain(t *testing.T, b *broker.Broker) {
 	topic, r := newTopic(t, b, nil), newReporter()
 	out := connect(t, b.Settings(topic), r, m{"timeout": "3s"})
 	mustPublish(t, out, batch(0, 10))
-	compare(t, "report", nil, <-r.changed)
+	compare(t, "report", nil, <-r.Changed)
 	b.DeleteTopic(t, topic)
 	done := publish(deadline(t), out, batch(10, 10))
-	if err := <-r.changed; output.ReasonOf(err) != output.IndexMissing {
+	if err := <-r.Changed; output.ReasonOf(err) != output.IndexMissing {
 		t.Errorf("reported %v", err)
 	}
 	b.CreateTopic(t, topic, 3, nil)
@@ -235,9 +235,9 @@ func testBrokerRestarts(t *testing.T, b *broker.Broker) {
 			}
 			stats, _ := reader.Stats()
 			n := int(next.Load())
-			t.Logf("published %d documents over %d restarts: %+v, last report %s", n, *restarts, stats, r.last)
+			t.Logf("published %d documents over %d restarts: %+v, last report %s", n, *restarts, stats, r.Last())
 			compare(t, "messages", kafkatest.Stats{Messages: n, Stored: n}, stats)
-			compare(t, "last report", "<nil>", r.last)
+			compare(t, "last report", "<nil>", r.Last())
 		})
 	}
 }

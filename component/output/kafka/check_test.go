@@ -59,7 +59,7 @@ func TestConnections(t *testing.T) {
 			}
 			ctx := deadline(t)
 			done := publish(ctx, connect(t, settings, r, m{"timeout": "2s"}), batch(0, 3))
-			if err = <-r.changed; (err == nil) != (tt.reason == output.Other) || err != nil && output.ReasonOf(err) != tt.reason || err != nil && !strings.Contains(err.Error(), tt.says) {
+			if err = <-r.Changed; (err == nil) != (tt.reason == output.Other) || err != nil && output.ReasonOf(err) != tt.reason || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("reported %v, want %s", err, tt.reason)
 			}
 			if strings.Contains(fmt.Sprint(err), "planted") {
@@ -84,7 +84,7 @@ func TestNothingListens(t *testing.T) {
 	}
 	out := connect(t, settings, r, nil)
 	publish(deadline(t), out, batch(0, 1))
-	if err := <-r.changed; output.ReasonOf(err) != output.Unreachable || !strings.Contains(err.Error(), "connection refused") {
+	if err := <-r.Changed; output.ReasonOf(err) != output.Unreachable || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("reported %v", err)
 	}
 }

@@ -214,10 +214,6 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	return observe(&heard{Conn: conn, dialer: d}, &d.answers), nil
 }
 
-// How an alert of TLS begins, which stands in place of an answer's length where a
-// listener for TLS is spoken to in plain (RFC 8446 5.1).
-const alertRecord, tlsMajor = 21, 3
-
 // heard notes answers.
 type heard struct {
 	net.Conn
@@ -227,7 +223,7 @@ type heard struct {
 func (h *heard) Read(b []byte) (int, error) {
 	n, err := h.Conn.Read(b)
 	if n > 1 && !h.dialer.answered.Load() {
-		h.dialer.alert.Store(b[0] == alertRecord && b[1] == tlsMajor)
+		h.dialer.alert.Store(dial.IsAlert(b[:n]))
 	}
 	if n > 0 {
 		h.dialer.answered.Store(true)

@@ -76,8 +76,8 @@ func TestRefusedDocuments(t *testing.T) {
 			}
 			mustPublish(t, connect(t, s.Settings(), r, tt.settings), b)
 			compare(t, "result", inputs.Result{Stored: 19, Minimal: 1}, b.Result)
-			compare(t, "refused", []string{"id-7"}, r.refused())
-			compare(t, "why", tt.why, r.refusals[0].Type)
+			compare(t, "refused", []string{"id-7"}, r.RefusedIDs())
+			compare(t, "why", tt.why, r.Refusals()[0].Type)
 			compare(t, "messages", 20, len(s.documents(t)))
 		})
 	}
@@ -214,12 +214,12 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 			s.Fault(tt.fault)
 			b := batch(0, 3)
 			done := publish(deadline(t), out, b)
-			compare(t, "report", tt.want, fmt.Sprint(<-r.changed))
+			compare(t, "report", tt.want, fmt.Sprint(<-r.Changed))
 			s.Heal()
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			compare(t, "after it healed", nil, <-r.changed)
+			compare(t, "after it healed", nil, <-r.Changed)
 			compare(t, "messages", 3, len(s.documents(t)))
 			compare(t, "result", inputs.Result{Stored: 3}, b.Result)
 		})
@@ -237,7 +237,7 @@ func TestFrozenBroker(t *testing.T) {
 				t.Errorf("check says %v", err)
 			}
 			done := publish(deadline(t), connect(t, settings, r, nil), batch(0, 3))
-			if err := <-r.changed; output.ReasonOf(err) != output.Silent {
+			if err := <-r.Changed; output.ReasonOf(err) != output.Silent {
 				t.Errorf("reported %v", err)
 			}
 			s.Heal()

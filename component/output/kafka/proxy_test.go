@@ -1,12 +1,11 @@
 package kafka
 
 import (
-	"strings"
 	"testing"
 
-	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial/dialtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 )
 
 const hidden = "kafka.only-the-proxy-knows.invalid" // RFC 6761: no resolver has it
@@ -24,7 +23,7 @@ func TestThroughAProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, tt.cluster)
 			tt.proxy.Hosts = map[string]string{hidden: s.Address()}
-			p := startProxy(t, tt.proxy)
+			p := outputtest.StartProxy(t, tt.proxy)
 			settings := with(s.Settings(), m{"hosts": hidden, "proxy_url": "socks5://" + tt.login + p.Address()})
 			if _, err := Check(deadline(t), settings, []string{target.Name()}); err != nil {
 				t.Errorf("check says %v", err)
@@ -53,33 +52,12 @@ func TestProxyIsTheCause(t *testing.T) {
 		"hangs":          {dialtest.Options{Hang: true}, "in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, r := startProxy(t, tt.proxy), newReporter()
+			p, r := outputtest.StartProxy(t, tt.proxy), newReporter()
 			settings := m{"hosts": hidden, "topic": "t", "timeout": "300ms", "proxy_url": "socks5://u:planted@" + p.Address()}
 			_, err := Check(deadline(t), settings, nil)
-			expectProxy(t, err, p, tt.says)
+			outputtest.ExpectProxy(t, err, p, tt.says)
 			publish(deadline(t), connect(t, settings, r, nil), batch(0, 1))
-			expectProxy(t, <-r.changed, p, tt.says)
+			outputtest.ExpectProxy(t, <-r.Changed, p, tt.says)
 		})
-	}
-}
-
-func startProxy(t *testing.T, o dialtest.Options) *dialtest.Proxy {
-	t.Helper()
-	p, err := dialtest.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
-func expectProxy(t *testing.T, err error, p *dialtest.Proxy, says string) {
-	t.Helper()
-	if err == nil || output.ReasonOf(err) != output.Unreachable {
-		t.Fatalf("got %v, want that it is unreachable", err)
-	}
-	text := err.Error()
-	if !strings.Contains(text, "the proxy "+p.Address()) || !strings.Contains(text, says) || strings.Contains(text, "planted") {
-		t.Errorf("got %s, want the proxy and %q", text, says)
 	}
 }

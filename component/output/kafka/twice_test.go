@@ -39,7 +39,7 @@ func TestAnswerLost(t *testing.T) {
 				s, r := start(t, options), newReporter()
 				out := connect(t, s.Settings(), r, m{"timeout": "300ms", "broker_timeout": "100ms"})
 				mustPublish(t, out, batch(0, 30)) // the client knows brokers and topic
-				for err := <-r.changed; err != nil; err = <-r.changed {
+				for err := <-r.Changed; err != nil; err = <-r.Changed {
 					continue // it may have taken longer than the time-out
 				}
 				met := make(chan struct{}, 1)
@@ -48,7 +48,7 @@ func TestAnswerLost(t *testing.T) {
 				b := batch(30, 30)
 				done := publish(deadline(t), out, b)
 				<-met
-				if err := <-r.changed; err == nil {
+				if err := <-r.Changed; err == nil {
 					t.Error("the trouble is not reported")
 				}
 				end()

@@ -59,7 +59,8 @@
 // # Why check sends an empty window
 //
 // It is all of the protocol that stores nothing. The beats input answers one with the
-// acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler); before that, as
+// acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler; seen with the
+// classes of 7.0.9, which take the window behind it as ever); before that, as
 // with go-lumber's server (server/v2/reader.go), it has no effect, and the next window
 // is read as ever. So an answer proves a Logstash, anything else is told as an error,
 // and silence, which a web server has as well, as a warning.

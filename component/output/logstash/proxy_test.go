@@ -1,12 +1,11 @@
 package logstash
 
 import (
-	"strings"
 	"testing"
 
-	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial/dialtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 )
 
 const hidden = "logstash.only-the-proxy-knows.invalid" // RFC 6761: no resolver has it
@@ -17,11 +16,7 @@ func behind(t *testing.T, s *logstashtest.Server, o dialtest.Options, login stri
 	t.Helper()
 	settings := settingsOf(t, s)
 	o.Hosts = map[string]string{hidden: settings["hosts"].([]any)[0].(string)}
-	p, err := dialtest.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
+	p := outputtest.StartProxy(t, o)
 	extra := map[string]any{"hosts": hidden, "proxy_url": "socks5://" + login + p.Address()}
 	if ssl, ok := settings["ssl"].(map[string]any); ok {
 		ssl["verification_mode"] = "certificate" // it is another name's
@@ -71,20 +66,9 @@ func TestProxyIsTheCause(t *testing.T) {
 			p, extra := behind(t, s, tt.proxy, "u:planted@")
 			extra["timeout"] = "300ms"
 			_, err := Check(deadline(t), extra, nil)
-			expectProxy(t, err, p, tt.says)
+			outputtest.ExpectProxy(t, err, p, tt.says)
 			publish(deadline(t), connect(t, s, r, extra), batch(0, 1))
-			expectProxy(t, <-r.changed, p, tt.says)
+			outputtest.ExpectProxy(t, <-r.Changed, p, tt.says)
 		})
-	}
-}
-
-func expectProxy(t *testing.T, err error, p *dialtest.Proxy, says string) {
-	t.Helper()
-	if err == nil || output.ReasonOf(err) != output.Unreachable {
-		t.Fatalf("got %v, want that it is unreachable", err)
-	}
-	text := err.Error()
-	if !strings.Contains(text, "the proxy "+p.Address()) || !strings.Contains(text, says) || strings.Contains(text, "planted") {
-		t.Errorf("got %s, want the proxy and %q", text, says)
 	}
 }

@@ -71,7 +71,7 @@ func TestTLS(t *testing.T) {
 			}
 			extra := map[string]any{"hosts": settings["hosts"], "ssl": settings["ssl"]}
 			done := publish(ctx, connect(t, s, r, extra), batch(0, 3))
-			err := <-r.changed
+			err := <-r.Changed
 			if (err == nil) != tt.works {
 				t.Fatalf("reported %v", err)
 			}
