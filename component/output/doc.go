@@ -58,7 +58,8 @@
 // A firewall in front of Elasticsearch refuses a request for an attack's words in
 // one document. Halves are tried until one document is alone. It is the cause
 // when it was refused three times, which is asked at once where others got through
-// meanwhile: in turn with all others of its kind it takes hours; one that is
+// meanwhile (in turn with all others of its kind it takes hours) and an answer came: a
+// connection that breaks may be a peer that starts again. One that is
 // left alone, with nothing else to show the difference, is tried in its lesser
 // forms, at once and one behind the other, and where one of them gets through, in
 // full once more: what an outage that ends in between costs is a pipeline_error
