@@ -54,6 +54,7 @@ var fuzzTargets = []string{
 	"./ecs FuzzScanner", "./inputs/defender FuzzRecord", "./inputs/defender FuzzProcessors",
 	"./inputs/defender/api FuzzPage", "./inputs/defender/api FuzzErrorBody",
 	"./component/output/shipper FuzzEvent", "./component/standalone FuzzExpand", "./inputs/records FuzzEach",
+	"./component/output/kafka FuzzAnswers",
 }
 
 // Fuzz runs every fuzz target for a minute.
@@ -271,7 +272,7 @@ func VetPlatforms() error {
 }
 
 // Package makes the two zips of the Fleet package in build, whose derived files
-// are made anew.
+// are made again.
 func Package() error {
 	return sh.RunV("go", "run", "-C", "spec/fleetpackage", ".", "-o", "../../build")
 }
@@ -283,7 +284,7 @@ func Release(ctx context.Context) error {
 	return release.Make(ctx, release.Options{Root: ".", Out: "build/release", Version: os.Getenv("VERSION"), Key: os.Getenv("SIGNING_KEY")})
 }
 
-// Notices writes spec/release/licences.csv anew: the modules that the binaries
+// Notices writes spec/release/licences.csv again: the modules that the binaries
 // link, with their licences.
 func Notices(ctx context.Context) error { return release.Notices(ctx, ".") }
 

@@ -21,7 +21,7 @@ func Explain(input inputs.Input, err error) string {
 	return once(health.Diagnose(input.Diagnose).Explain(err))
 }
 
-// once is a text of the health table for whoever tries once.
+// once is a text of the health table for anyone who tries once.
 func once(text string) string {
 	for _, again := range []string{"; trying again slower", "; trying again"} {
 		text = strings.Replace(text, again, "", 1)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -19,7 +20,7 @@ import (
 
 // Grace is how long a stopping stream may take for the batch in hand. Agents up
 // to 9.2.8 kill everything 5 s after they were told to stop, so the process is to
-// be gone after 3.5 s, whatever the output does.
+// be gone after 3.5 s, no matter what the output does.
 const Grace = 2 * time.Second
 
 // Options are what a Component needs from its process.
@@ -257,6 +258,9 @@ func (c *Component) Wait() []error {
 		}
 	})
 	var errs []error
+	if len(running) == 0 {
+		errs = append(errs, errors.New("no stream is enabled; enable one in the policy"))
+	}
 	for _, r := range running {
 		<-r.done
 		if r.err != nil {

@@ -131,7 +131,7 @@ func (r *record) report(s client.UnitState, message string, _ map[string]any) {
 	r.last = message
 	select {
 	case r.told <- struct{}{}:
-	default: // whoever waits has been woken
+	default: // anyone who waits has been woken
 	}
 }
 

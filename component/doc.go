@@ -20,7 +20,7 @@
 //   - A bad configuration makes its stream FAILED, and the unit shows it; the
 //     unit's other streams collect. A unit of which no streams can be told is
 //     FAILED as a whole.
-//   - The process is gone 3.5 s after it was told to stop, whatever the output
+//   - The process is gone 3.5 s after it was told to stop, no matter what the output
 //     does. A unit that stops says STOPPING and STOPPED and nothing else.
 //   - Only the streams that a change touches are restarted. An output is swapped
 //     under the streams: a batch in flight is sent again to the new one.
@@ -50,7 +50,7 @@
 //
 // Agents before 9 redact YAML only, none redacts client_secret, and none knows
 // that a secret was also pasted into a field. Values named or marked as secret
-// are replaced, and the same text wherever else it stands. They read only what
+// are replaced, and the same text wherever else it is. They read only what
 // is in memory, the beginning of the newest checkpoint included: a hook that
 // waited for a disk or for Elasticsearch would be cut off with all others.
 //

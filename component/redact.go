@@ -19,16 +19,20 @@ var secretWords = []string{
 // openNames hold one of these words and no secret.
 var openNames = map[string]bool{"token_scopes": true}
 
+// blockNames are settings that hold others, some of them secret: what is there in
+// place of a block may be one of those.
+var blockNames = []string{"ssl", "sasl", "kerberos"}
+
 // markPrefix is before the name of a setting that Fleet knows to be secret
 // (AGENT.md 3.1).
 const markPrefix = "__mark_redact_"
 
-// addressWords mark settings that hold addresses. What stands before the last @
-// in one is user and password, whatever characters people left unescaped.
+// addressWords mark settings that hold addresses. What is before the last @
+// in one is user and password, no matter what characters people left unescaped.
 var addressWords = []string{"host", "url", "server", "proxy", "path"}
 
 // userInfo, bareUserInfo (without a scheme) and query are the parts of an
-// address, wherever it stands, that may hold a secret.
+// address, wherever it is, that may hold a secret.
 var (
 	userInfo     = regexp.MustCompile(`://[^\s"]*@`)
 	bareUserInfo = regexp.MustCompile(`[^\s"/:@]+:[^\s"/][^\s"]*@`)
@@ -36,7 +40,7 @@ var (
 )
 
 // redact copies a configuration without its secrets: values of settings that are
-// named like one or marked as one, the same text wherever else it stands, and
+// named like one or marked as one, the same text wherever else it is, and
 // parts of URLs.
 func redact(source map[string]any) map[string]any {
 	r := &redaction{}
@@ -59,7 +63,7 @@ func (r *redaction) names(source map[string]any) map[string]any {
 		if strings.HasPrefix(name, markPrefix) {
 			continue
 		}
-		if isSecret(name) || source[markPrefix+name] != nil {
+		if isSecret(name) || source[markPrefix+name] != nil || isMisplaced(name, v) {
 			out[name] = r.hide(v)
 			continue
 		}
@@ -106,7 +110,7 @@ func (r *redaction) addresses(v any) any {
 	}
 }
 
-// remember notes a secret, to find it wherever else it stands. A short one would
+// remember notes a secret, to find it wherever else it is. A short one would
 // make every other text unreadable.
 func (r *redaction) remember(secret string) {
 	if len(secret) >= 4 {
@@ -173,6 +177,13 @@ func (r *redaction) hide(v any) any {
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	return !openNames[name] && has(name, secretWords)
+}
+
+// isMisplaced reports whether a value stands where a block of settings belongs.
+func isMisplaced(name string, v any) bool {
+	_, isBlock := v.(map[string]any)
+	name = strings.ToLower(name[strings.LastIndex(name, ".")+1:])
+	return !isBlock && slices.Contains(blockNames, name)
 }
 
 func has(name string, words []string) bool {

@@ -42,7 +42,7 @@ func TestRedactHidesEverySecret(t *testing.T) {
 }
 
 // TestRedactHidesWhatPeopleWriteIntoAddresses: without a scheme, unescaped, and
-// the same password where else it stands.
+// the same password where else it is.
 func TestRedactHidesWhatPeopleWriteIntoAddresses(t *testing.T) {
 	for _, password := range []string{"pw-canary", "a@pw-canary", "a/pw-canary", "a pw-canary", "%pw-canary", "[pw-canary", "a?pw-canary", "a:pw-canary"} {
 		for _, scheme := range []string{"", "http://", "https://"} {
@@ -68,6 +68,27 @@ func TestRedactHidesWhatPeopleWriteIntoAddresses(t *testing.T) {
 		if err != nil || strings.Contains(string(b), "canary") || strings.Contains(string(b), "a2V5LWlk") {
 			t.Errorf("%s: %s, %v", name, b, err)
 		}
+	}
+	for _, text := range []string{"see bob:canary@es.example", "see https://bob:canary@es.example"} { // of no setting of this policy
+		if b, err := json.Marshal(redact(map[string]any{"note": text})); err != nil || strings.Contains(string(b), "canary") {
+			t.Errorf("%s: %s, %v", text, b, err)
+		}
+	}
+}
+
+// TestRedactHidesTextInPlaceOfABlock: a key that was pasted one line too high.
+func TestRedactHidesTextInPlaceOfABlock(t *testing.T) {
+	for _, name := range []string{"ssl", "SSL", "outputs.ssl", "sasl", "kerberos"} {
+		for _, value := range []any{"key: canary", []any{"canary"}} {
+			b, err := json.Marshal(redact(map[string]any{name: value}))
+			if err != nil || strings.Contains(string(b), "canary") {
+				t.Errorf("%s: %s, %v", name, b, err)
+			}
+		}
+	}
+	b, err := json.Marshal(redact(map[string]any{"ssl": map[string]any{"enabled": true, "verification_mode": "full"}, "sasl": map[string]any{"mechanism": "PLAIN"}}))
+	if err != nil || !strings.Contains(string(b), "full") || !strings.Contains(string(b), "PLAIN") {
+		t.Errorf("%s, %v", b, err)
 	}
 }
 

@@ -6,7 +6,7 @@ import "time"
 // alert with three evidence items have some 40 fields and 1.2 KB in common.
 // Keep and Rewind let them be mapped and encoded once.
 //
-// A kept object is never changed. Whoever asks for one in order to change it
+// A kept object is never changed. Anyone who asks for one in order to change it
 // gets a copy, and so do the objects around it, since the way to an object goes
 // through them. So a kept object's JSON holds for ever and is made once; a copy
 // takes it over for the members that it has from the kept object, until one of
@@ -90,7 +90,7 @@ func (o *Object) replace(i int, v Value) {
 	o.members[i].value = v
 }
 
-// mustOwn finds a mapper that goes on with an object it took before Keep.
+// mustOwn finds a mapper that continues with an object it took before Keep.
 func (o *Object) mustOwn() {
 	if o.kept {
 		panic("ecs: an object that was kept is changed")

@@ -12,7 +12,7 @@ import (
 )
 
 // TestRewind: documents made on kept ground are what they would be if each was
-// made from nothing, whatever is done to what they share.
+// made from nothing, no matter what is done to what they share.
 func TestRewind(t *testing.T) {
 	shared := func(d *ecs.Document) {
 		d.Set("event.kind", ecs.Text("alert"))

@@ -2,7 +2,7 @@ package ecs
 
 import "encoding/binary"
 
-// IsPlain reports whether every byte of s stands for itself in a JSON string:
+// IsPlain reports whether every byte of s means itself in a JSON string:
 // ASCII but control characters, the quote and the backslash. It looks at eight
 // bytes at a time, since every name and text of a document goes through here: 8%
 // of the time of a job byte by byte, 3% this way.

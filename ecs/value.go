@@ -235,7 +235,7 @@ func appendText(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// Unquote is the text of a JSON string, and any other JSON value as it stands.
+// Unquote is the text of a JSON string, and any other JSON value as it is.
 // It aliases raw where nothing is escaped: clone what is to outlive raw.
 func Unquote(raw jsontext.Value) string { return unquote(Alias(raw)) }
 

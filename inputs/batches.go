@@ -78,7 +78,7 @@ func (p *Batches) Take(ctx context.Context, priority int) (*Batch, error) {
 	return nil, context.Cause(ctx)
 }
 
-// Give returns a batch, which goes to whoever waits.
+// Give returns a batch, which goes to the one who waits.
 func (p *Batches) Give(b *Batch) {
 	b.Reset()
 	b.Target, b.Fallback = Target{}, nil

@@ -8,7 +8,7 @@ type Condition struct {
 	// Failed makes the state FAILED: nothing is collected or published until
 	// somebody acts. Otherwise it is DEGRADED: trying continues.
 	Failed bool
-	// Message is the text. What stands in braces is filled in from a Diagnosis:
+	// Message is the text. What is in braces is filled in from a Diagnosis:
 	// {call}, {code}, {cause}, {remedy} and {target}. None of them changes while
 	// the cause stays, and none holds a secret or what a tenant owns.
 	Message string

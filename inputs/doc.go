@@ -10,7 +10,7 @@
 // table.
 //
 // Whether and when something is collected, mapped or sent again is not decided
-// here. What both sides need as code stands here too: the pool of batches
+// here. What both sides need as code is here too: the pool of batches
 // (batches.go), and what keeps secrets out of texts (secret.go, hidden.go). The
 // package must not know the agent's protocol, an output or a vendor.
 //

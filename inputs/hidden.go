@@ -56,6 +56,11 @@ func missingFiles(t *tlscommon.Config) error {
 			faults = append(faults, fmt.Sprintf("%s: %v", f.setting, err))
 		}
 	}
+	if key := t.Certificate.Key; isPath(key) { // or a key with a typing error: not told
+		if _, err := os.ReadFile(key); err != nil {
+			faults = append(faults, fmt.Sprintf("key: %v", errors.Unwrap(err)))
+		}
+	}
 	if len(faults) == 0 {
 		return nil
 	}
@@ -68,7 +73,7 @@ func missingFiles(t *tlscommon.Config) error {
 func SSLFault(t *tlscommon.Config, err error) error {
 	text := err.Error()
 	if t == nil {
-		return fmt.Errorf("ssl: %s", oneLine(text))
+		return sslFault(text)
 	}
 	type value struct{ text, name string }
 	values := []value{{t.Certificate.Key, "ssl.key"}, {t.Certificate.Passphrase, "ssl.key_passphrase"}}
@@ -89,6 +94,27 @@ func SSLFault(t *tlscommon.Config, err error) error {
 	for _, v := range values {
 		if len(v.text) >= 4 { // a shorter one would make the rest unreadable
 			text = strings.ReplaceAll(text, v.text, v.name)
+		}
+	}
+	return sslFault(text)
+}
+
+// sslRemedies are what to do about the library's faults, by words of theirs.
+var sslRemedies = []struct{ words, remedy string }{
+	{"CA load failed", "certificate_authorities wants PEM files with certificates, by absolute path, or their text"},
+	{"certificate load failed", "certificate and key want the PEM files of one pair, by absolute path, or their text; key_passphrase opens the key"},
+	{"no pem file", "certificate and key want the PEM files of one pair, by absolute path, or their text"},
+	{"verification mode", "verification_mode wants full, strict, certificate or none"},
+	{"tls version", "supported_protocols wants TLSv1.2 or TLSv1.3"},
+	{"cipher suite", "cipher_suites wants names such as ECDHE-RSA-AES-256-GCM-SHA384"},
+	{"curve type", "curve_types wants P-256, P-384, P-521 or X25519"},
+	{"renegotiation", "renegotiation wants never, once or freely"},
+}
+
+func sslFault(text string) error {
+	for _, r := range sslRemedies {
+		if strings.Contains(text, r.words) {
+			return fmt.Errorf("ssl: %s; %s", oneLine(text), r.remedy)
 		}
 	}
 	return fmt.Errorf("ssl: %s", oneLine(text))

@@ -1,6 +1,7 @@
 package inputs_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,5 +53,41 @@ func TestSSLIsNotQuoted(t *testing.T) {
 	}
 	if err := inputs.CheckSSL(nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSSLFaultsSayTheRemedy for each way to get a file or a word wrong.
+func TestSSLFaultsSayTheRemedy(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "text.pem")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pair := func(certificate, key string) *tlscommon.Config {
+		return &tlscommon.Config{Certificate: tlscommon.CertificateConfig{Certificate: certificate, Key: key}}
+	}
+	for name, c := range map[string]struct {
+		config *tlscommon.Config
+		says   []string
+	}{
+		"key is missing":      {pair(file, "/no/secret.key"), []string{"ssl: key: no such file or directory", "name a PEM file"}},
+		"both are missing":    {pair("/no/such.pem", "/no/secret.key"), []string{"certificate: open /no/such.pem: ", "key: no such", "name a PEM file"}},
+		"not PEM":             {pair(file, file), []string{"certificate and key want"}},
+		"authority is no PEM": {&tlscommon.Config{CAs: []string{file}}, []string{"certificate_authorities wants"}},
+		"authority's path":    {&tlscommon.Config{CAs: []string{"ca.pem"}}, []string{"certificate_authorities wants", "by absolute path"}},
+	} {
+		err := inputs.CheckSSL(c.config)
+		for _, says := range c.says {
+			if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: got %v, want %q", name, err, says)
+			}
+		}
+	}
+	for words, want := range map[string]string{
+		"unknown verification mode 'off'": "want", "invalid tls version 'x'": "want", "invalid tls cipher suite 'x'": "want",
+		"invalid tls curve type 'x'": "want", "invalid tls renegotiation type 'x'": "want", "anything else": "anything else",
+	} {
+		if err := inputs.SSLFault(nil, errors.New(words)); !strings.HasPrefix(err.Error(), "ssl: "+words) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", words, err)
+		}
 	}
 }

@@ -64,7 +64,7 @@ type Cursors interface {
 	// the machine does not bring back the former value.
 	Save(ctx context.Context, key Key, value []byte) error
 	// Delete forgets the streams of an input whose keys are ids. Those with a
-	// source stay: the same may be read under another id already, and whoever
+	// source stay: the same may be read under another id already, and anyone who
 	// comes back continues. That there are none is no error.
 	Delete(ctx context.Context, input string) error
 }
@@ -104,7 +104,7 @@ type Quota struct {
 	HeldUntil            time.Time // nothing is sent before; zero when free
 }
 
-// Agent is who collects: it stands in agent.* and elastic_agent.* of every
+// Agent is who collects: it is in agent.* and elastic_agent.* of every
 // document.
 type Agent struct {
 	ID, Name, Type, Version, EphemeralID string

@@ -18,7 +18,7 @@ import (
 // factPages are the pages that are cited by section, from the top folder.
 var factPages = []string{"inputs/defender/API.md", "inputs/defender/MAPPING.md", "component/AGENT.md"}
 
-// TestCitationsResolve: whoever follows "API.md 3.4" or "MAPPING.md 4.0 rule 6"
+// TestCitationsResolve: anyone who follows "API.md 3.4" or "MAPPING.md 4.0 rule 6"
 // finds that section and that rule.
 func TestCitationsResolve(t *testing.T) {
 	files := texts(t)
@@ -68,7 +68,7 @@ func TestCitedDocumentsExist(t *testing.T) {
 	}
 }
 
-// TestFaultsAreFound keeps the tests above from passing whatever they read.
+// TestFaultsAreFound keeps the tests above from passing no matter what they read.
 func TestFaultsAreFound(t *testing.T) {
 	const md = ".md" // apart, lest the other tests take these for citations
 	const name = "API" + md

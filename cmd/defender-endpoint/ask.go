@@ -30,7 +30,7 @@ func newAsker(in io.Reader, out io.Writer) *asker {
 // errNoAnswer is the end of the input.
 var errNoAnswer = errors.New("no answer")
 
-// ask asks until the answer is right; what stands in brackets is taken for an empty
+// ask asks until the answer is right; what is in brackets is taken for an empty
 // one.
 func (a *asker) ask(ctx context.Context, question, otherwise string, wrong func(string) string) (string, error) {
 	if otherwise != "" {

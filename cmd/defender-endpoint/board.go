@@ -42,7 +42,7 @@ func (b *board) reporter(u component.Unit) component.Report {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		next := state{s, message}
-		ending := s == client.UnitStateStopping || s == client.UnitStateStopped // says nothing to whoever ended it
+		ending := s == client.UnitStateStopping || s == client.UnitStateStopped // says nothing to anyone who ended it
 		if former := b.states[u.ID]; former != next && !ending {
 			b.log.Info("unit state", "unit.id", u.ID, "state", s.String(), "reason", message)
 		}

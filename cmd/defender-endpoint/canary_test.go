@@ -109,12 +109,56 @@ func outputForms() map[string]map[string]any {
 	return forms
 }
 
+// streamForms are the same for outputs that speak a protocol of their own: each form
+// for both of them, a password for one after the other.
+func streamForms() map[string]map[string]any {
+	const host = "127.0.0.1:1"
+	forms := map[string]map[string]any{
+		"proxy without scheme": {"proxy_url": "user:" + canary + "@proxy.example:1080"},
+		"proxy of http":        {"proxy_url": "http://user:" + canary + "@proxy.example:3128"},
+		"proxy is a list":      {"proxy_url": []any{"socks5://user:" + canary + "@proxy.example", "b"}},
+		"host with a login":    {"hosts": []any{"user:" + canary + "@" + host}},
+		"ssl key":              {"ssl": map[string]any{"certificate": "/no/such.pem", "key": mistypedKey, "key_passphrase": canary}},
+		"ssl key as cert":      {"ssl": map[string]any{"certificate": mistypedKey, "key": "/no/such.key"}},
+		"ssl key as ca":        {"ssl": map[string]any{"certificate_authorities": []any{mistypedKey}}},
+		"ssl no map":           {"ssl": canary},
+		"password alone":       {"password": canary},
+		"password is a list":   {"username": "u", "password": []any{canary, map[string]any{"a": canary}}},
+		"mechanism":            {"username": "u", "password": canary, "sasl": map[string]any{"mechanism": "NTLM"}},
+		"kerberos":             {"kerberos": map[string]any{"auth_type": "password", "username": "u", "password": canary}},
+		"headers":              {"headers": []any{map[string]any{"key": "authorization", "value": "%{[" + canary}}},
+		"headers no list":      {"headers": "Authorization: " + canary},
+	}
+	kinds := []string{"logstash", "kafka"}
+	both := map[string]map[string]any{}
+	for name, form := range forms {
+		for _, kind := range kinds {
+			both[kind+" "+name] = maps.Clone(form)
+			maps.Copy(both[kind+" "+name], map[string]any{"type": kind, "topic": "t"})
+		}
+	}
+	for i, p := range passwords {
+		both[fmt.Sprint("proxy ", i)] = map[string]any{"type": kinds[i%2], "topic": "t", "hosts": host, "proxy_url": "socks5://user:" + p + "@" + host}
+		both[fmt.Sprint("password ", i)] = map[string]any{"type": "kafka", "topic": "t", "hosts": host, "username": "u", "password": p, "timeout": "soon"}
+	}
+	return both
+}
+
 // TestCanaryStaysInside plants a canary in every form at once, a stream for each
 // form of the input, an output after the other, and searches states, payloads,
 // log, diagnostics, action results and files.
 func TestCanaryStaysInside(t *testing.T) {
 	leaveOut(t, "TestSecretsStayInside")
 	t.Parallel()
+	for name, forms := range map[string]map[string]map[string]any{"HTTP and shipper": outputForms(), "protocols of their own": streamForms()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			expectCanaryInside(t, forms)
+		})
+	}
+}
+
+func expectCanaryInside(t *testing.T, outputs map[string]map[string]any) {
 	r := newRig(t, defendertest.Options{Seed: 91, Alerts: 5})
 	var streams []any
 	for name, form := range inputForms() {
@@ -128,7 +172,7 @@ func TestCanaryStaysInside(t *testing.T) {
 	r.wait("the unit fails", func(s agenttest.States) bool { return s[inputKey].State == client.UnitStateFailed })
 	var seen strings.Builder
 	r.look(&seen, "test_connection")
-	for name, form := range outputForms() {
+	for name, form := range outputs {
 		output := elasticsearchUnit("http://127.0.0.1:1")
 		delete(output.Config, "api_key")
 		maps.Copy(output.Config, form)
@@ -176,7 +220,9 @@ func TestCanaryStaysInsideOfCommands(t *testing.T) {
 		return string(b)
 	}
 	policies := map[string]string{"inputs": write(nil, streams)}
-	for name, form := range outputForms() {
+	all := outputForms()
+	maps.Copy(all, streamForms())
+	for name, form := range all {
 		policies["output "+name] = write(form, []any{stream("log-1", "log")})
 	}
 	for i, p := range passwords {

@@ -130,6 +130,9 @@ func readSecret(path string) (string, error) {
 	}
 	secret := strings.TrimRight(string(text), "\r\n")
 	if secret == "" {
+		if path == "-" {
+			path = "standard input"
+		}
 		return "", fmt.Errorf("check: --secret-file: %s is empty; write the value of a client secret into it", path)
 	}
 	return secret, nil

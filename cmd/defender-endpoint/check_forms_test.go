@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -87,7 +88,7 @@ func TestCheckOffline(t *testing.T) {
 	}
 }
 
-// TestCheckAsJSON: a program reads it, whatever is wrong.
+// TestCheckAsJSON: a program reads it, no matter what is wrong.
 func TestCheckAsJSON(t *testing.T) {
 	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 4, Alerts: 2, Machines: 1})
@@ -169,28 +170,34 @@ func TestCheckTellsOfThrottling(t *testing.T) {
 func TestCheckLimitsEachPart(t *testing.T) {
 	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 4, Alerts: 2, Machines: 2})
-	api := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/api/alerts" {
-			<-r.Context().Done()
-			return
-		}
-		tenant.ServeHTTP(w, r)
-	}))
-	_, url := newElasticsearch(t)
-	_, file := writePolicy(t, policy(api, url)+allStreams)
-	code, stdout, stderr := checked(t, nil, "-c", file, "--limit", "3s")
-	if code != 1 || !strings.Contains(stderr, "stream defender-1-log: get /api/alerts: no answer within 3s; check the network, url") || strings.Contains(stderr, "output: ") ||
-		!strings.Contains(stdout, "stream defender-1-machine: can collect") || !strings.Contains(stdout, "may write to every data stream") {
-		t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
-	}
-	es := listen(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	_, file = writePolicy(t, policy(listen(t, tenant), es))
-	if code, stdout, stderr = checked(t, nil, "-c", file, "--limit", "3s"); code != 1 || !strings.Contains(stderr, "output: Elasticsearch does not answer") || strings.Contains(stderr, "stream ") {
-		t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
-	}
+	sideBySide(t, maps.All(map[string]func(*testing.T){
+		"a stream hangs": func(t *testing.T) {
+			api := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/api/alerts" {
+					<-r.Context().Done()
+					return
+				}
+				tenant.ServeHTTP(w, r)
+			}))
+			_, url := newElasticsearch(t)
+			_, file := writePolicy(t, policy(api, url)+allStreams)
+			code, stdout, stderr := checked(t, nil, "-c", file, "--limit", "3s")
+			if code != 1 || !strings.Contains(stderr, "stream defender-1-log: get /api/alerts: no answer within 3s; check the network, url") || strings.Contains(stderr, "output: ") ||
+				!strings.Contains(stdout, "stream defender-1-machine: can collect") || !strings.Contains(stdout, "may write to every data stream") {
+				t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
+			}
+		},
+		"the output hangs": func(t *testing.T) {
+			es := listen(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+			_, file := writePolicy(t, policy(listen(t, tenant), es))
+			if code, stdout, stderr := checked(t, nil, "-c", file, "--limit", "3s"); code != 1 || !strings.Contains(stderr, "output: Elasticsearch does not answer") || strings.Contains(stderr, "stream ") {
+				t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
+			}
+		},
+	}), func(t *testing.T, check func(*testing.T)) { check(t) })
 }
 
-// TestCheckTellsTheOutputsCause: what is wrong and what to do, for whatever answers
+// TestCheckTellsTheOutputsCause: what is wrong and what to do, for any answer
 // there.
 func TestCheckTellsTheOutputsCause(t *testing.T) {
 	t.Parallel()

@@ -56,7 +56,7 @@ var checkCases = map[string]checkCase{
 		spoil: func(tenant *defendertest.Tenant) {
 			tenant.Fail(defendertest.Rule{Path: "/api/", RejectOrderBy: true})
 		},
-		shows: []string{"can collect"},
+		shows: []string{"can collect, without $orderby"},
 	},
 	"wrong secret": {
 		spoil: func(tenant *defendertest.Tenant) { tenant.RotateSecret("another") },

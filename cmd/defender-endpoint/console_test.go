@@ -10,7 +10,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// TestProgressClearsItself: what is written stands above it, and nothing of it is
+// TestProgressClearsItself: what is written is above it, and nothing of it is
 // left.
 func TestProgressClearsItself(t *testing.T) {
 	var out bytes.Buffer

@@ -48,6 +48,9 @@ prints every document that arrives to standard output, one JSON object a line.`,
 			if o.alerts < 0 || o.machines < 0 || o.actions < 0 || o.rows < 0 {
 				return usage("demo: --alerts, --machines, --actions and --rows: want 0 or more")
 			}
+			if o.limit <= 0 {
+				return usage("demo: --limit: want a duration of more than 0, such as 5m")
+			}
 			return demo(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -67,6 +70,14 @@ prints every document that arrives to standard output, one JSON object a line.`,
 func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
+	defer func() { // everything else follows from it
+		switch {
+		case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			err = fmt.Errorf("demo: not all documents had arrived within %s; give it longer with --limit", o.limit)
+		case err != nil && ctx.Err() != nil:
+			err = errors.New("demo: interrupted before all documents had arrived")
+		}
+	}()
 	tenant := defendertest.New(defendertest.Options{
 		Seed: o.seed, Alerts: o.alerts, Machines: o.machines, Actions: o.actions,
 		Vulnerabilities: o.rows, Configurations: o.rows, Baselines: o.rows,
@@ -83,7 +94,7 @@ func demo(ctx context.Context, o demoOptions, stdout, stderr io.Writer) (err err
 	defer out.close()
 	dir, err := os.MkdirTemp("", "defender-endpoint-demo")
 	if err != nil {
-		return err
+		return fmt.Errorf("demo: make a folder for its files: %w; name one that this user can write in TMPDIR (Windows: TMP)", err)
 	}
 	defer os.RemoveAll(dir)
 	agent, err := agenttest.New(agenttest.Options{Dir: filepath.Join(dir, "run")})

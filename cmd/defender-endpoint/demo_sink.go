@@ -21,14 +21,43 @@ import (
 
 // demoSink is where the demo's documents arrive.
 type demoSink struct {
+	*arrivals
 	unit   agenttest.Unit // the output unit that leads there
-	wait   func(ctx context.Context, documents int) error
 	result func() (stored, duplicates int)
 	close  func()
 }
 
-// demoSinks are the fakes by the type of their output.
-var demoSinks = map[string]func(context.Context, io.Writer) (*demoSink, error){
+// arrivals are documents that are printed as they come, a line each.
+type arrivals struct {
+	mu      sync.Mutex
+	printed io.Writer
+	more    chan struct{}
+}
+
+func (a *arrivals) add(document []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, _ = a.printed.Write(append(document[:len(document):len(document)], '\n'))
+	select {
+	case a.more <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits until so many documents are stored.
+func (s *demoSink) wait(ctx context.Context, documents int) error {
+	for stored, _ := s.result(); stored < documents; stored, _ = s.result() {
+		select {
+		case <-s.more:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for documents: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// demoSinks start the fakes by the type of their output.
+var demoSinks = map[string]func(context.Context, *arrivals) (*demoSink, error){
 	"elasticsearch": newElasticsearchSink,
 	"shipper":       newShipperSink,
 	"logstash":      newLogstashSink,
@@ -40,7 +69,12 @@ func newDemoSink(ctx context.Context, outputType string, stdout io.Writer) (*dem
 	if !known {
 		return nil, usage("demo: --output: want %s, got %q", demoOutputs(), outputType)
 	}
-	return newSink(ctx, stdout)
+	a := &arrivals{printed: stdout, more: make(chan struct{}, 1)}
+	s, err := newSink(ctx, a)
+	if err == nil {
+		s.arrivals, s.unit.ID, s.unit.Type = a, demoOutputID, client.UnitTypeOutput
+	}
+	return s, err
 }
 
 // demoOutputs are the types of the outputs that the demo can show.
@@ -50,40 +84,17 @@ func demoOutputs() string {
 
 const demoOutputID = "microsoft_defender_endpoint-default"
 
-func newElasticsearchSink(ctx context.Context, stdout io.Writer) (*demoSink, error) {
+func newElasticsearchSink(ctx context.Context, a *arrivals) (*demoSink, error) {
 	const key = "demo:secret"
-	var mu sync.Mutex
-	arrived := make(chan struct{}, 1)
 	es := elasticsearchtest.New(elasticsearchtest.Options{
-		APIKey: key, CountOnly: true,
-		OnDocument: func(d elasticsearchtest.Document) {
-			mu.Lock()
-			defer mu.Unlock()
-			_, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n'))
-			select {
-			case arrived <- struct{}{}:
-			default:
-			}
-		},
+		APIKey: key, CountOnly: true, OnDocument: func(d elasticsearchtest.Document) { a.add(d.JSON) },
 	})
 	url, stop, err := serve(ctx, es)
 	if err != nil {
 		return nil, err
 	}
 	return &demoSink{
-		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: map[string]any{
-			"type": "elasticsearch", "hosts": []any{url}, "api_key": key,
-		}},
-		wait: func(ctx context.Context, documents int) error {
-			for es.Stats().Stored < documents {
-				select {
-				case <-arrived:
-				case <-ctx.Done():
-					return fmt.Errorf("wait for documents: %w", ctx.Err())
-				}
-			}
-			return nil
-		},
+		unit: agenttest.Unit{Config: map[string]any{"type": "elasticsearch", "hosts": []any{url}, "api_key": key}},
 		result: func() (int, int) {
 			s := es.Stats()
 			return s.Stored, s.Duplicates + s.Conflicts
@@ -92,8 +103,10 @@ func newElasticsearchSink(ctx context.Context, stdout io.Writer) (*demoSink, err
 	}, nil
 }
 
-func newShipperSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
-	shipper, err := shippertest.New(shippertest.Options{TLS: true, Name: demoOutputID})
+func newShipperSink(_ context.Context, a *arrivals) (*demoSink, error) {
+	shipper, err := shippertest.New(shippertest.Options{
+		TLS: true, Name: demoOutputID, CountOnly: true, OnDocument: func(d shippertest.Document) { a.add(d.JSON) },
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -106,35 +119,18 @@ func newShipperSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 		return nil, err
 	}
 	return &demoSink{
-		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: settings},
-		wait: func(ctx context.Context, documents int) error {
-			for {
-				stats, changed := shipper.Stats()
-				if stats.Stored >= documents {
-					return nil
-				}
-				select {
-				case <-changed:
-				case <-ctx.Done():
-					return fmt.Errorf("wait for documents: %w", ctx.Err())
-				}
-			}
-		},
+		unit: agenttest.Unit{Config: settings},
 		result: func() (int, int) {
 			stats, _ := shipper.Stats()
-			for _, d := range shipper.Documents("") {
-				_, _ = stdout.Write(append(d.JSON[:len(d.JSON):len(d.JSON)], '\n'))
-			}
 			return stats.Stored, stats.Duplicates
 		},
 		close: func() { shipper.Close() },
 	}, nil
 }
 
-func newLogstashSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
+func newLogstashSink(_ context.Context, a *arrivals) (*demoSink, error) {
 	logstash, err := logstashtest.New(logstashtest.Options{
-		Security: logstashtest.ClientCertificates, CountOnly: true,
-		OnDocument: func(d logstashtest.Document) { _, _ = stdout.Write(append(d.JSON, '\n')) },
+		Security: logstashtest.ClientCertificates, CountOnly: true, OnDocument: func(d logstashtest.Document) { a.add(d.JSON) },
 	})
 	if err != nil {
 		return nil, err
@@ -148,20 +144,7 @@ func newLogstashSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 		return nil, err
 	}
 	return &demoSink{
-		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: settings},
-		wait: func(ctx context.Context, documents int) error {
-			for {
-				stats, changed := logstash.Stats()
-				if stats.Stored >= documents {
-					return nil
-				}
-				select {
-				case <-changed:
-				case <-ctx.Done():
-					return fmt.Errorf("wait for documents: %w", ctx.Err())
-				}
-			}
-		},
+		unit: agenttest.Unit{Config: settings},
 		result: func() (int, int) {
 			stats, _ := logstash.Stats()
 			return stats.Stored, stats.Duplicates
@@ -170,10 +153,9 @@ func newLogstashSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 	}, nil
 }
 
-func newKafkaSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
+func newKafkaSink(_ context.Context, a *arrivals) (*demoSink, error) {
 	var mu sync.Mutex
 	known, messages := map[string]bool{}, 0
-	arrived := make(chan struct{}, 1)
 	kafka, err := sink.New(func(value []byte) {
 		var event struct {
 			Metadata struct {
@@ -182,36 +164,21 @@ func newKafkaSink(_ context.Context, stdout io.Writer) (*demoSink, error) {
 		}
 		_ = json.Unmarshal(value, &event) // one without an id counts as one
 		mu.Lock()
-		defer mu.Unlock()
 		known[event.Metadata.ID] = true
 		messages++
-		_, _ = stdout.Write(append(value[:len(value):len(value)], '\n'))
-		select {
-		case arrived <- struct{}{}:
-		default:
-		}
+		mu.Unlock()
+		a.add(value)
 	})
 	if err != nil {
 		return nil, err
 	}
-	result := func() (int, int) {
-		mu.Lock()
-		defer mu.Unlock()
-		return len(known), messages - len(known)
-	}
 	return &demoSink{
-		unit: agenttest.Unit{ID: demoOutputID, Type: client.UnitTypeOutput, Config: kafka.Settings()},
-		wait: func(ctx context.Context, documents int) error {
-			for stored, _ := result(); stored < documents; stored, _ = result() {
-				select {
-				case <-arrived:
-				case <-ctx.Done():
-					return fmt.Errorf("wait for documents: %w", ctx.Err())
-				}
-			}
-			return nil
+		unit: agenttest.Unit{Config: kafka.Settings()},
+		result: func() (int, int) {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(known), messages - len(known)
 		},
-		result: result,
-		close:  kafka.Close,
+		close: kafka.Close,
 	}, nil
 }

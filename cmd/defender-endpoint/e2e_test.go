@@ -412,32 +412,30 @@ func TestBadOutputConfigurationFailsTheOutput(t *testing.T) {
 
 func TestRemoteTroubleShowsOnTheRightUnit(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	type trouble struct {
 		spoil func(*rig)
 		unit  agenttest.UnitKey
 		state client.UnitState
 		says  string
-	}{
+	}
+	sideBySide(t, maps.All(map[string]trouble{
 		"wrong secret":   {func(r *rig) { r.tenant.RotateSecret("other") }, inputKey, client.UnitStateFailed, "7000215"},
 		"no consent":     {func(r *rig) { r.tenant.SetRoles() }, inputKey, client.UnitStateDegraded, "Alert.Read.All"},
 		"wrong api key":  {func(r *rig) { r.es.Fault(elasticsearchtest.Fault{Status: 401}) }, outputKey, client.UnitStateDegraded, "api_key"},
 		"key too narrow": {func(r *rig) { r.es.Fault(elasticsearchtest.Fault{Status: 403}) }, outputKey, client.UnitStateDegraded, "create_doc"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, defendertest.Options{Seed: 9, Alerts: 20})
-			c.spoil(r)
-			r.set(r.input(nil), elasticsearchUnit(r.esURL))
-			r.start()
-			r.wait("the unit tells", func(s agenttest.States) bool {
-				return s[c.unit].State == c.state && strings.Contains(s[c.unit].Message, c.says)
-			})
-			if log := strings.Join(r.agent.Log(), "\n"); strings.Contains(log, defendertest.ClientSecret) || strings.Contains(log, "id:key") {
-				t.Error("a secret is in the log")
-			}
-			r.stop()
+	}), func(t *testing.T, c trouble) {
+		r := newRig(t, defendertest.Options{Seed: 9, Alerts: 20})
+		c.spoil(r)
+		r.set(r.input(nil), elasticsearchUnit(r.esURL))
+		r.start()
+		r.wait("the unit tells", func(s agenttest.States) bool {
+			return s[c.unit].State == c.state && strings.Contains(s[c.unit].Message, c.says)
 		})
-	}
+		if log := strings.Join(r.agent.Log(), "\n"); strings.Contains(log, defendertest.ClientSecret) || strings.Contains(log, "id:key") {
+			t.Error("a secret is in the log")
+		}
+		r.stop()
+	})
 }
 
 func TestRemovedUnitStops(t *testing.T) {

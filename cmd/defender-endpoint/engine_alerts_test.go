@@ -209,7 +209,7 @@ func (a *alertAssets) count() int {
 	return answer.Count
 }
 
-// found is a combination of values, with the document that stands for it.
+// found is a combination of values, with the document that represents it.
 type found struct {
 	Key map[string]any
 	Hit struct {

@@ -167,7 +167,7 @@ var oddNames = []string{
 	`\\`, `\n`, `event.kind`, `microsoft.defender_endpoint.unknown`, `unknown`, strings.Repeat("n", 40_000), strings.Repeat("€", 200), strings.Repeat("a.", 60),
 }
 
-// unknown adds whatever Microsoft may add, and in shapes that
+// unknown adds what Microsoft may add, and in shapes that
 // change from one record to the next.
 func (f *feed) unknown() {
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + `[1.5]` + strings.Repeat("}", n) }

@@ -235,7 +235,7 @@ func (c *collected) waitCount() {
 }
 
 // proveBeside is prove where the index may have come back between the full form of
-// a document and a lesser one: that one stands beside it then.
+// a document and a lesser one: that one is beside it then.
 func (c *collected) proveBeside() {
 	c.Helper()
 	lesser := map[string]any{"term": map[string]any{"event.kind": "pipeline_error"}}

@@ -70,7 +70,7 @@ func testEngineKeys(t *testing.T, e *engine.Engine, p *engine.Package) {
 }
 
 // testEngineOneStream: a key for the alerts alone. Machines wait, the unit says
-// for which data stream, and alerts go on.
+// for which data stream, and alerts continue.
 func testEngineOneStream(t *testing.T, e *engine.Engine, p *engine.Package) {
 	t.Helper()
 	c := newCollected(t, e, p, "one", defendertest.Options{Seed: 11, Alerts: 60, EvidencePerAlert: 2, Machines: 5})
@@ -97,7 +97,7 @@ func testEngineOneStream(t *testing.T, e *engine.Engine, p *engine.Package) {
 
 // testEngineFailureStore: Elasticsearch puts what a broken template refuses into
 // the failure store and says that all is well. A minimal form of each document
-// stands in the data stream all the same, and the failure store has it once.
+// is in the data stream all the same, and the failure store has it once.
 func testEngineFailureStore(t *testing.T, e *engine.Engine, p *engine.Package) {
 	t.Helper()
 	broken := breakFields(p, map[string]string{"microsoft.defender_endpoint.lastUpdateTime": "ip"})

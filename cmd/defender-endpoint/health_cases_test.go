@@ -100,9 +100,7 @@ var networkCases = []faultCase{
 		// saved of calls does not wait for it.
 		heal: func(f *faultRig) {
 			f.tenant.Heal()
-			f.agent.Kill()
-			f.forgetCalls()
-			f.start()
+			f.restartWithoutCalls()
 		},
 	},
 	{

@@ -61,6 +61,7 @@ func healKafkaRefusals(f *faultRig) {
 // kafkaCases are about Kafka.
 var kafkaCases = []faultCase{
 	{row: "Kafka unreachable", says: "connection refused", heal: reset, output: viaKafka(kafkatest.Options{}, map[string]any{"hosts": "127.0.0.1:1"})},
+	{row: "Kafka unreachable", name: "behind a proxy", says: proxyRefuses, heal: reset, output: behindProxy(viaKafka(kafkatest.Options{}, nil))},
 	{row: "Kafka TLS", says: "certificate", heal: reset, output: viaKafka(kafkatest.Options{TLS: true}, map[string]any{"ssl": map[string]any{"verification_mode": "full"}})},
 	{row: "Kafka TLS", name: "plain to TLS", says: "if it wants TLS, set ssl", heal: reset, output: viaKafka(kafkatest.Options{TLS: true}, map[string]any{"ssl": nil})},
 	{row: "Kafka login refused", heal: reset, output: viaKafka(kafkatest.Options{SASL: "PLAIN"}, map[string]any{"password": "wrong"})},
@@ -79,6 +80,8 @@ var kafkaCases = []faultCase{
 			f.kafka.Fault(kafkatest.Fault{Leaderless: true, Code: kafkatest.Code("NOT_LEADER_FOR_PARTITION")})
 		},
 	},
+	{row: "Kafka lacks in-sync replicas", says: "(NOT_ENOUGH_REPLICAS)", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("NOT_ENOUGH_REPLICAS")},
+	{row: "Kafka fails", says: "(KAFKA_STORAGE_ERROR)", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("KAFKA_STORAGE_ERROR")},
 	{row: "Kafka silent", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: func(f *faultRig) { f.kafka.Fault(kafkatest.Fault{Hang: true}) }},
 	{row: "Kafka refuses requests", output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("POLICY_VIOLATION")},
 	{row: "Kafka takes no form", says: dataStream, output: viaKafka(kafkatest.Options{}, nil), heal: healKafka, spoil: kafkaCode("MESSAGE_TOO_LARGE")},

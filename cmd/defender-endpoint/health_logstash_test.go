@@ -1,13 +1,16 @@
 package main_test
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/dial/dialtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/logstash/logstashtest"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
 // newLogstash starts a Logstash and makes the unit that leads to it.
@@ -59,6 +62,24 @@ func healLogstashRefusals(f *faultRig) {
 	}
 }
 
+// behindProxy puts a proxy that refuses the login before an output.
+func behindProxy(output func(*faultRig) agenttest.Unit) func(*faultRig) agenttest.Unit {
+	return func(f *faultRig) agenttest.Unit {
+		p, err := dialtest.New(dialtest.Options{User: "u", Password: "another"})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Cleanup(p.Close)
+		unit := output(f)
+		wrong := url.UserPassword("u", defendertest.ClientSecret) // which must not show
+		unit.Config["proxy_url"] = "socks5://" + wrong.String() + "@" + p.Address()
+		return unit
+	}
+}
+
+// proxyRefuses is what a state says of that.
+const proxyRefuses = "username/password authentication failed; check proxy_url"
+
 // logstashCases are about Logstash.
 var logstashCases = []faultCase{
 	{
@@ -71,6 +92,7 @@ var logstashCases = []faultCase{
 			f.touch(3)
 		},
 	},
+	{row: "Logstash unreachable", name: "behind a proxy", says: proxyRefuses, heal: reset, output: behindProxy(viaLogstash(nil))},
 	{
 		row: "Logstash TLS", says: "ssl.certificate", heal: reset,
 		output: viaLogstash(map[string]any{"ssl": map[string]any{"verification_mode": "none"}}),

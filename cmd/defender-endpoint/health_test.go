@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,12 +65,21 @@ type faultRig struct {
 	service     *identitytest.Service
 }
 
+// restartWithoutCalls kills the process and starts one that knows of no calls, and so
+// does not wait for the limits.
+func (r *rig) restartWithoutCalls() {
+	r.Helper()
+	r.agent.Kill()
+	r.forgetCalls()
+	r.start()
+}
+
 // forgetCalls removes what is saved of calls, and of how long to wait for the next.
-func (f *faultRig) forgetCalls() {
-	f.Helper()
-	files, err := filepath.Glob(filepath.Join(f.dir, "cursors", "*.json"))
+func (r *rig) forgetCalls() {
+	r.Helper()
+	files, err := filepath.Glob(filepath.Join(r.dir, "cursors", "*.json"))
 	if err != nil {
-		f.Fatal(err)
+		r.Fatal(err)
 	}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
@@ -79,12 +87,12 @@ func (f *faultRig) forgetCalls() {
 			err = os.Remove(file)
 		}
 		if err != nil {
-			f.Fatal(err)
+			r.Fatal(err)
 		}
 	}
 }
 
-// gate stands before the tenant and can cut connections.
+// gate is before the tenant and can cut connections.
 type gate struct {
 	http.Handler
 	closed atomic.Bool
@@ -151,30 +159,21 @@ func TestHealthTruthTable(t *testing.T) {
 	for _, c := range component.Conditions(defender.New("test")) {
 		rows[c.Name] = c
 	}
-	var cases []faultCase
-	for _, group := range [][]faultCase{credentialCases, identityCases, consentCases, networkCases, collectingCases, outputCases, logstashCases, kafkaCases} {
-		cases = append(cases, group...)
-	}
+	// Those that take longest begin first.
+	cases := slices.Concat(kafkaCases, logstashCases, networkCases, collectingCases, outputCases, consentCases, identityCases, credentialCases)
 	driven := map[string]bool{}
-	slots := make(chan struct{}, 12) // most of a case is waiting
-	var running sync.WaitGroup
-	for _, c := range cases {
-		driven[c.row] = true
-		if c.slow && testing.Short() {
-			continue
+	sideBySide(t, func(yield func(string, faultCase) bool) {
+		for _, c := range cases {
+			driven[c.row] = true
+			if _, known := rows[c.row]; !known {
+				t.Errorf("the table has no row %q", c.row)
+			} else if c.slow && testing.Short() {
+				continue
+			} else if !yield(strings.TrimSpace(c.row+" "+c.name), c) {
+				return
+			}
 		}
-		row, known := rows[c.row]
-		if !known {
-			t.Errorf("the table has no row %q", c.row)
-			continue
-		}
-		running.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			t.Run(strings.TrimSpace(c.row+" "+c.name), func(t *testing.T) { c.drive(t, row) })
-		})
-	}
-	running.Wait()
+	}, func(t *testing.T, c faultCase) { c.drive(t, rows[c.row]) })
 	for name := range rows {
 		if !driven[name] && notDriven[name] == "" {
 			t.Errorf("row %q is not driven", name)

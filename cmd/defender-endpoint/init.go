@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,8 +65,13 @@ variable of the environment. A file that is there already is left alone.`,
 
 // initPolicy asks for what was not given, writes the file and says what comes next.
 func initPolicy(cmd *cobra.Command, path string, given initAnswers) error {
-	if _, err := os.Lstat(path); err == nil {
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("init: %s is a directory; name a file in it", path)
+	} else if err == nil {
 		return fmt.Errorf("init: %s is there already; name another file, or remove it", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil { // before a person has answered everything
+		return fmt.Errorf("init: %w; name a file in a folder that this user can write", err)
 	}
 	answers, err := askAll(cmd.Context(), newAsker(cmd.InOrStdin(), cmd.ErrOrStderr()), given)
 	if err != nil {

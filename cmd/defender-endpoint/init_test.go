@@ -48,8 +48,8 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	few, _, _ := strings.Cut(string(text), "      - id: defender-1-vulnerability")                            // the others take their time
-	here := strings.Replace(few, "    streams:", "    url: "+api+"\n    login_url: "+api+"\n    streams:", 1) // not the real service
+	few, _, _ := strings.Cut(string(text), "      - id: defender-1-vulnerability")                                                          // the others take their time
+	here := strings.Replace(few, "    streams:", "    url: "+api+"\n    login_url: "+api+"\n    calls_per_minute: 100000\n    streams:", 1) // not the real service
 	if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// TestInitWithoutSecrets: the file names variables, and the cloud stands in it.
+// TestInitWithoutSecrets: the file names variables, and the cloud is in it.
 func TestInitWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

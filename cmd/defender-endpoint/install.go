@@ -34,7 +34,12 @@ Run it as root (administrator), or as the user of an unprivileged agent.`,
   sudo defender-endpoint install --top /srv/Elastic/Agent --no-restart
   defender-endpoint install status`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return withAgent(cmd, o, home.Install) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Wait < 0 {
+				return usage("install: --wait: want a duration of 0 or more, such as 2m")
+			}
+			return withAgent(cmd, o, home.Install)
+		},
 	}
 	agentFlags(cmd, &o)
 	cmd.Flags().DurationVar(&o.Wait, "wait", 2*time.Minute, "how long the component may take until it is HEALTHY")

@@ -4,6 +4,7 @@ package main_test
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -17,26 +18,24 @@ import (
 // second one ends it at once.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	type interruption struct {
 		args  []string
 		twice bool
 		code  int
-	}{
+	}
+	sideBySide(t, maps.All(map[string]interruption{
 		"run":        {code: 0},
 		"run --once": {args: []string{"--once"}, code: 130},
 		"twice":      {args: []string{"--once"}, twice: true, code: -1}, // by the signal
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			code, taken, stderr := interrupt(t, c.twice, c.args...)
-			if code != c.code || taken > 10*time.Second {
-				t.Errorf("exit code %d, want %d, after %s:\n%s", code, c.code, taken, stderr)
-			}
-			if !c.twice && !strings.Contains(stderr, "records ") {
-				t.Errorf("no summary:\n%s", stderr)
-			}
-		})
-	}
+	}), func(t *testing.T, c interruption) {
+		code, taken, stderr := interrupt(t, c.twice, c.args...)
+		if code != c.code || taken > 10*time.Second {
+			t.Errorf("exit code %d, want %d, after %s:\n%s", code, c.code, taken, stderr)
+		}
+		if !c.twice && !strings.Contains(stderr, "records ") {
+			t.Errorf("no summary:\n%s", stderr)
+		}
+	})
 }
 
 // interrupt runs the program against an Elasticsearch that hangs, and interrupts it

@@ -14,7 +14,7 @@ import (
 // logFormats are the values of --log-format: auto is text for a terminal, else json.
 var logFormats = []string{"auto", "text", "json"}
 
-// newConsoleLog logs in a format for whoever reads the console.
+// newConsoleLog logs in a format for anyone who reads the console.
 func newConsoleLog(c *console, format string, level slog.Leveler) (*slog.Logger, error) {
 	switch {
 	case format == "json", format == "auto" && !c.isTerminal():

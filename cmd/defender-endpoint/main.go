@@ -84,7 +84,7 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// usage is an error of what stands on the command line.
+// usage is an error of what is on the command line.
 func usage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
@@ -134,10 +134,18 @@ subcommand and tells it what to do over gRPC. To try it by hand, use a subcomman
 	root.InitDefaultHelpCmd()
 	help, _, _ := root.Find([]string{"help"}) // was just made
 	help.Args = func(_ *cobra.Command, args []string) error {
-		if found, rest, err := root.Find(args); len(args) > 0 && (err != nil || found == root || len(rest) > 0) {
+		if found, rest, err := root.Find(args); len(args) > 0 && (err != nil || found == root) {
 			return unknownCommand(root, args[0])
+		} else if len(rest) > 0 {
+			return noArguments(found, rest)
 		}
 		return nil
+	}
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"}) // was just made
+	completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	for _, cmd := range append(completion.Commands(), completion) {
+		cmd.Args = noArguments
 	}
 	return root
 }
@@ -166,6 +174,11 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return usage("%s has no command %q%s; see %s --help", cmd.Name(), name, meant, cmd.CommandPath())
 }
 
+// wantedFlag is what a flag of a type wants.
+var wantedFlag = map[string]string{
+	"duration": "a duration such as 30s, 5m or 24h", "int": "a whole number", "uint64": "a whole number of 0 or more", "bool": "true or false",
+}
+
 // flagError is an error of flags, with the flag that is most alike.
 func flagError(cmd *cobra.Command, err error) error {
 	meant := ""
@@ -174,6 +187,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if nearest := policy.Nearest(unknown.GetSpecifiedName(), names); nearest != "" {
 			meant = ", did you mean --" + nearest + "?"
+		}
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		if want := wantedFlag[invalid.GetFlag().Value.Type()]; want != "" {
+			return usage("%s: --%s: want %s, got %q; see %s --help", cmd.Name(), invalid.GetFlag().Name, want, invalid.GetValue(), cmd.CommandPath())
 		}
 	}
 	return usage("%s: %w%s; see %s --help", cmd.Name(), err, meant, cmd.CommandPath())

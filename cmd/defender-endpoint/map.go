@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -56,9 +57,12 @@ What cannot be mapped gives a pipeline_error document with the original.`,
 }
 
 func mapFiles(cmd *cobra.Command, o mapOptions, files []string) error {
+	if !slices.Contains(defender.ResourceNames(), o.resource) {
+		return usage("map: --resource: want one of %s, got %q", strings.Join(defender.ResourceNames(), ", "), o.resource)
+	}
 	settings, err := optionsOf(o.settings)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return usage("map: %w", err)
 	}
 	for _, stray := range component.Strays(defender.New(version), component.Unit{Source: settings}) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "defender-endpoint: warning: --option "+stray)
@@ -94,7 +98,7 @@ func optionsOf(options []string) (map[string]any, error) {
 	for _, o := range options {
 		name, value, ok := strings.Cut(o, "=")
 		if !ok || name == "" {
-			return nil, fmt.Errorf("map: --option %s: want name=value", o)
+			return nil, fmt.Errorf("--option %s: want name=value", o)
 		}
 		settings[name] = value
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,9 +57,9 @@ not json
 
 func TestMapTellsWhatIsWrong(t *testing.T) {
 	for says, args := range map[string][]string{
-		`resource "host": want one of alert`: {"--resource", "host"},
-		"evidence: want split or whole":      {"--resource", "alert", "--option", "evidence=some"},
-		"want name=value":                    {"--resource", "alert", "--option", "evidence"},
+		`--resource: want one of alert`: {"--resource", "host"},
+		"evidence: want split or whole": {"--resource", "alert", "--option", "evidence=some"},
+		"want name=value":               {"--resource", "alert", "--option", "evidence"},
 	} {
 		if code, _, stderr := mapped(t, "", args...); code != 2 || !strings.Contains(stderr, says) {
 			t.Errorf("%v: exit code %d, %s", args, code, stderr)
@@ -94,18 +95,18 @@ func TestMapTakesWhatPeopleHave(t *testing.T) {
 			if strings.Contains(file, "whole") {
 				args = append(args, "--option", "evidence=whole")
 			}
-			for form, input := range map[string]string{
-				"as it is": string(record), "a list": "[" + string(record) + "]", "gzip": zipped(t, record),
-				"a page": `{"@odata.context":"https://x/$metadata#A","value":[` + string(record) + `]}`,
-			} {
-				code, documents, stderr := mapped(t, input, args...)
-				var got []map[string]any
-				for _, d := range documents {
-					got = append(got, comparable(t, d))
-				}
-				if diff := cmp.Diff(want, got); code != 0 || diff != "" {
-					t.Errorf("%s: exit code %d, %s (-want +got):\n%s", form, code, stderr, diff)
-				}
+			dir := t.TempDir()
+			asItIs, list, page := filepath.Join(dir, "as it is"), filepath.Join(dir, "list"), filepath.Join(dir, "page")
+			writeFile(t, asItIs, record)
+			writeFile(t, list, []byte("["+string(record)+"]"))
+			writeFile(t, page, []byte(`{"@odata.context":"https://x/$metadata#A","value":[`+string(record)+`]}`))
+			code, documents, stderr := mapped(t, zipped(t, record), append(args, asItIs, list, page, "-")...)
+			var got []map[string]any
+			for _, d := range documents {
+				got = append(got, comparable(t, d))
+			}
+			if diff := cmp.Diff(slices.Repeat(want, 4), got); code != 0 || diff != "" {
+				t.Errorf("exit code %d, %s (-want +got, of each form):\n%s", code, stderr, diff)
 			}
 			if code, lines, stderr := mapped(t, "", append(args, "--explain", file)...); code != 0 || len(lines) < 10 || !strings.HasPrefix(lines[0], "record 1, document 1") {
 				t.Errorf("--explain: exit code %d, %s: %q", code, stderr, lines)

@@ -12,7 +12,7 @@ import (
 // and in a run that has no --metrics.
 const metricsVariable = "DEFENDER_ENDPOINT_METRICS"
 
-// watching is what a process shows to whoever looks from outside.
+// watching is what a process shows to anyone who looks from outside.
 type watching struct {
 	source  func() monitor.Overview
 	dir     string // of the status file; "" where there is no state directory
@@ -21,7 +21,7 @@ type watching struct {
 }
 
 // start shows it until the returned function is called. Trouble with the address
-// is no reason to collect nothing: it stands in the log.
+// is no reason to collect nothing: it is in the log.
 func (w watching) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -37,7 +37,7 @@ func (w watching) start(ctx context.Context) (stop func()) {
 	if w.address != "" {
 		l, err := monitor.Listen(ctx, w.address)
 		if err != nil {
-			w.log.Error("metrics are not served", "error", err.Error())
+			w.log.Error("metrics are not served", "error", err.Error()+"; name another address in --metrics or $"+metricsVariable)
 		} else {
 			running.Go(func() { monitor.Serve(ctx, l, source, w.log) })
 		}

@@ -1,7 +1,11 @@
 package main_test
 
 import (
+	"maps"
+	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
@@ -13,6 +17,11 @@ import (
 // acknowledge it for one of another type that works.
 func TestOutputChangeInFlight(t *testing.T) {
 	t.Parallel()
+	type change struct {
+		hanging func(*rig) (unit agenttest.Unit, met <-chan struct{})
+		working func(*rig) (unit agenttest.Unit, stored func() int)
+	}
+	changes := map[string]change{}
 	for name, hanging := range map[string]func(*rig) (unit agenttest.Unit, met <-chan struct{}){
 		"from Logstash": func(r *rig) (agenttest.Unit, <-chan struct{}) {
 			met := make(chan struct{}, 1)
@@ -40,12 +49,10 @@ func TestOutputChangeInFlight(t *testing.T) {
 				return unit, func() int { stats, _ := reader.Stats(); return stats.Stored }
 			},
 		} {
-			t.Run(name+" "+to, func(t *testing.T) {
-				t.Parallel()
-				swap(t, hanging, working)
-			})
+			changes[name+" "+to] = change{hanging, working}
 		}
 	}
+	sideBySide(t, maps.All(changes), func(t *testing.T, c change) { swap(t, c.hanging, c.working) })
 }
 
 // swap has documents in hand of the first output when the second comes.
@@ -66,5 +73,29 @@ func swap(t *testing.T, hanging func(*rig) (agenttest.Unit, <-chan struct{}), wo
 	r.stop()
 	if n := stored(); n != r.want() {
 		t.Errorf("%d documents, want %d", n, r.want())
+	}
+}
+
+// TestCheckOfLogstash: a window of no events goes there, and who does not answer it is
+// told of without being in the way.
+func TestCheckOfLogstash(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"answers": false, "keeps quiet": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, defendertest.Options{Seed: 4, Alerts: 2})
+			s, unit := r.newLogstash(logstashtest.Options{Before670: before})
+			policy, err := json.Marshal(map[string]any{"outputs": map[string]any{"default": unit.Config}, "inputs": []any{r.input(nil).Config}}) // which is YAML, too
+			if err != nil {
+				t.Fatal(err)
+			}
+			code, stdout, stderr := runCheck(t, string(policy))
+			if code != 0 || !strings.Contains(stdout, "output logstash: reachable") || strings.Contains(stderr, "does not answer a window of no events") != before {
+				t.Errorf("exit code %d:\n%s%s", code, stdout, stderr)
+			}
+			if seen, _ := s.Stats(); seen != (logstashtest.Stats{Connections: 1}) {
+				t.Errorf("Logstash saw %+v", seen)
+			}
+		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-// anyTenant serves a tenant under whatever id it is asked for tokens of, and refuses
+// anyTenant serves a tenant under any id it is asked for tokens of, and refuses
 // one.
 func anyTenant(tenant *defendertest.Tenant, refused string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -105,7 +105,7 @@ func newRealAgentWithout(t *testing.T, r *rig, policy string) *realAgent {
 	return startRealAgent(t, r, home)
 }
 
-// status asks the agent; the zero value stands for no answer yet.
+// status asks the agent; the zero value represents no answer yet.
 func (a *realAgent) status() agentStatus {
 	ctx, cancel := context.WithTimeout(a.ctx, 5*time.Second)
 	defer cancel()
@@ -178,7 +178,7 @@ func TestRealAgent(t *testing.T) {
 	r.expectStored(second)
 }
 
-// expectPolicyEdit: a new tag stands in the next documents.
+// expectPolicyEdit: a new tag is in the next documents.
 func (a *realAgent) expectPolicyEdit(policy string) {
 	a.Helper()
 	a.edit(policy + "        tags: [edited]\n")

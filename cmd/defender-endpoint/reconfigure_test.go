@@ -68,6 +68,7 @@ func (r *rig) levels(unit string) map[string]int {
 // TestLogLevelIsTheUnitsOwn: a level set on one unit holds at once, and for that
 // one alone.
 func TestLogLevelIsTheUnitsOwn(t *testing.T) {
+	leaveOut(t, "TestLogLevelOfAUnit of component")
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 33, Alerts: 10})
 	second := r.input(nil)
@@ -101,7 +102,7 @@ func TestLogLevelIsTheUnitsOwn(t *testing.T) {
 	r.stop()
 }
 
-// TestUnitPutBackBeforeItsRemovalEnded: the agent goes on expecting STOPPED and
+// TestUnitPutBackBeforeItsRemovalEnded: the agent continues to expect STOPPED and
 // wants the unit again only after it was forgotten.
 func TestUnitPutBackBeforeItsRemovalEnded(t *testing.T) {
 	t.Parallel()
@@ -126,6 +127,7 @@ func TestUnitPutBackBeforeItsRemovalEnded(t *testing.T) {
 // TestStreamsComeAndGo: only the stream that is added, switched off or back on
 // is touched.
 func TestStreamsComeAndGo(t *testing.T) {
+	leaveOut(t, "TestOnlyChangedStreamsRestart of component")
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 35, Alerts: 20, Machines: 15})
 	machines := func(enabled bool) map[string]any {

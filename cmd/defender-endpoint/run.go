@@ -112,8 +112,8 @@ func (r *run) policy(ctx context.Context) error {
 		Since:    r.since,
 		OnOutput: cursors.onOutput,
 	})
+	defer watching{c.Overview, cursors.dir, r.metrics, log}.start(ctx)() // until all has stopped
 	defer c.Stop()
-	defer watching{c.Overview, cursors.dir, r.metrics, log}.start(ctx)()
 	c.Apply(context.WithoutCancel(ctx), units)
 	return r.wait(ctx, c, board)
 }

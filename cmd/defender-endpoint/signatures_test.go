@@ -35,6 +35,8 @@ func TestSignaturesStayInside(t *testing.T) {
 	r.waitHealthy()
 	var seen strings.Builder
 	r.look(&seen, "test_connection")
+	r.restartWithoutCalls() // links may be asked for twice, and then three times a minute
+	r.waitHealthy()
 	r.lookInTrouble(&seen, "no access", inputKey, func() {
 		r.tenant.Fail(defendertest.Rule{Path: exportedFiles, Status: 403, Body: "<Error>" + r.api + exportedFiles + "x?sig=sig0123456789abcdef</Error>"})
 		if err := r.tenant.ChangeRows(defendertest.Gathered, 1); err != nil {
@@ -43,7 +45,12 @@ func TestSignaturesStayInside(t *testing.T) {
 		if _, err := r.agent.PerformAction(r.ctx, inputKey, "collect_from", map[string]any{"time": "1h"}); err != nil {
 			t.Fatal(err)
 		}
-	}, r.tenant.Heal)
+	}, func() {
+		r.tenant.Heal()
+		if _, err := r.agent.PerformAction(r.ctx, inputKey, "collect_now", nil); err != nil {
+			t.Fatal(err)
+		}
+	})
 	r.stop()
 	r.recall(&seen)
 	if !readAll(t, r.dir, &seen) {

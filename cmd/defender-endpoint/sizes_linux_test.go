@@ -45,7 +45,7 @@ var sizes = map[string]struct {
 	"11 MB with a fault and items": {defendertest.Alerts, "log", "", `"incidentId":{},"title":"` + strings.Repeat("x", 10<<20) + `","evidence":[{"sha1":"x"}`, `,{"sha1":"x"}`, `]`, 1 << 20, 25, true},
 }
 
-// TestSizes: whatever a record is made of, memory and time are bounded, and each
+// TestSizes: no matter what a record is made of, memory and time are bounded, and each
 // of its documents is stored.
 func TestSizes(t *testing.T) {
 	leaveOut(t, "TestHugeRecord")

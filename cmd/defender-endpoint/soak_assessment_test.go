@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"os"
 	"strings"
 	"time"
 
@@ -101,19 +100,8 @@ func (s *soak) killWhileReading(rounds int, files bool) {
 	s.es.Fault(elasticsearchtest.Fault{Delay: 3 * time.Millisecond})
 	changed := 0
 	for range rounds {
-		n := 1 + s.random.IntN(6)
-		asked, sent := len(s.tenant.Requests()), s.sent()
-		s.start()
-		switch s.random.IntN(3) {
-		case 0:
-			s.until(time.Duration(s.random.IntN(900))*time.Millisecond, func() bool { return false })
-		case 1:
-			s.until(3*time.Second, func() bool { return len(s.tenant.Requests()) >= asked+n })
-		case 2:
-			s.until(2*time.Second, func() bool { return s.sent() >= sent+n })
-		}
-		s.kill()
-		s.forgetCalls()
+		s.startAndKill(1 + s.random.IntN(6))
+		s.forgetCalls() // a process that is started so often would wait for the limits, which have tests of their own
 		if s.readAsAWhole() {
 			changed++
 			s.changeFindings()
@@ -121,20 +109,6 @@ func (s *soak) killWhileReading(rounds int, files bool) {
 	}
 	if *long && changed == 0 && s.streams[0] == "vulnerability" {
 		s.Error("the findings were never read as a whole")
-	}
-}
-
-// forgetCalls takes away what is saved of the calls that were made: a process that
-// is started so often would wait for the service's limits, which have tests of
-// their own.
-func (s *soak) forgetCalls() {
-	s.Helper()
-	for _, file := range s.checkpoints() {
-		if strings.Contains(read(s, file), "|calls|") {
-			if err := os.Remove(file); err != nil {
-				s.Fatal(err)
-			}
-		}
 	}
 }
 

@@ -88,7 +88,7 @@ func init() {
 }
 `
 
-// moveClock sets our own clock off by so much, now and for whoever starts later.
+// moveClock sets our own clock off by so much, now and for anyone who starts later.
 // The tenant's and Elasticsearch's stay.
 func (s *soak) moveClock(by time.Duration) {
 	s.Helper()

@@ -274,7 +274,7 @@ func versionRows() []row {
 	return rows
 }
 
-// poisonRows have one record that cannot be served. A document stands for it,
+// poisonRows have one record that cannot be served. A document represents it,
 // and the others are collected; it is counted when it is served again.
 func poisonRows() []row {
 	poison := func(name string, rule defendertest.Rule) row {
@@ -288,8 +288,8 @@ func poisonRows() []row {
 		}}
 	}
 	return []row{
-		poison("500", defendertest.Rule{Status: http.StatusInternalServerError}),
 		poison("cut", defendertest.Rule{Damage: defendertest.CutInside}),
+		poison("500", defendertest.Rule{Status: http.StatusInternalServerError}),
 		poison("control character", defendertest.Rule{Damage: defendertest.ControlCharacter}),
 		poison("nesting", defendertest.Rule{Damage: defendertest.DeepNesting}),
 	}

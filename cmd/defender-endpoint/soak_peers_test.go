@@ -17,7 +17,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
-// peerRows are about what stands behind the component: refusals in every form,
+// peerRows are about what is behind the component: refusals in every form,
 // conditions of the cluster, a front that reads along, the elastic-agent-shipper.
 func peerRows() []row {
 	return slices.Concat(refusalRows(), troubleRows(), plainShipperRows(), policyRows())
@@ -226,7 +226,7 @@ func oddMembers() []string {
 	return append(members, strings.TrimSuffix(many.String(), ","))
 }
 
-// expectOddKept checks that undeclared members are texts of one field, whatever
+// expectOddKept checks that undeclared members are texts of one field, no matter what
 // they were.
 func (s *soak) expectOddKept() {
 	s.Helper()

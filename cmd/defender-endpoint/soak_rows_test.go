@@ -3,7 +3,6 @@ package main_test
 import (
 	"bytes"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -41,30 +40,34 @@ func killRows() []row {
 	}
 }
 
-// killAtRandom kills after some time, some requests to the API or some to the
-// output, while records change.
+// killAtRandom kills at random moments, while records change.
 func (s *soak) killAtRandom(rounds int) {
 	s.es.Fault(elasticsearchtest.Fault{Delay: 3 * time.Millisecond})
 	for range rounds {
 		s.change(s.random.IntN(12))
-		n := 1 + s.random.IntN(5)
-		asked, sent := len(s.tenant.Requests()), s.sent()
-		s.start()
-		switch s.random.IntN(3) {
-		case 0:
-			s.until(time.Duration(s.random.IntN(900))*time.Millisecond, func() bool { return false })
-		case 1:
-			s.until(3*time.Second, func() bool { return len(s.tenant.Requests()) >= asked+n })
-		case 2:
-			s.until(2*time.Second, func() bool { return s.sent() >= sent+n })
-		}
-		s.kill()
+		s.startAndKill(1 + s.random.IntN(5))
 	}
 	// What one round sends again is at most what lay between two saves: a page
 	// of alerts with up to 6 items each, one of actions, a sweep of machines.
 	if most := rounds * (40*6 + 40 + 90); s.resent() > most {
 		s.Errorf("%d documents were sent again in %d rounds, want at most %d", s.resent(), rounds, most)
 	}
+}
+
+// startAndKill kills after some time, n requests to the API or n to the output.
+func (s *soak) startAndKill(n int) {
+	s.Helper()
+	asked, sent := len(s.tenant.Requests()), s.sent()
+	s.start()
+	switch s.random.IntN(3) {
+	case 0:
+		s.until(time.Duration(s.random.IntN(900))*time.Millisecond, func() bool { return false })
+	case 1:
+		s.until(3*time.Second, func() bool { return len(s.tenant.Requests()) >= asked+n })
+	case 2:
+		s.until(2*time.Second, func() bool { return s.sent() >= sent+n })
+	}
+	s.kill()
 }
 
 // collectAll starts and waits until everything is stored.
@@ -223,11 +226,7 @@ func quotaGone(s *soak) {
 	if n := refused(); n != 3 {
 		s.Errorf("%d calls were made into the hold", n-3)
 	}
-	for _, file := range s.checkpoints() {
-		if strings.Contains(read(s, file), "|calls|") {
-			s.try(os.Remove(file))
-		}
-	}
+	s.forgetCalls()
 }
 
 func identityRows() []row {
@@ -335,7 +334,7 @@ func elasticsearchRows() []row {
 	return rows
 }
 
-// isLesser reports whether a document stands for one that was refused.
+// isLesser reports whether a document represents one that was refused.
 func isLesser(document []byte) bool {
 	return bytes.Contains(document, []byte("the full document was refused"))
 }

@@ -56,7 +56,7 @@ type row struct {
 	// answer or the state was lost.
 	resends bool
 	// unserved says that one alert, id "poison", cannot be served: a document
-	// stands for it, which is more than is asked for of the others.
+	// represents it, which is more than is asked for of the others.
 	unserved bool
 	streams  []string // of assessments, in place of the usual ones
 	run      func(*soak)
@@ -132,7 +132,7 @@ func newSoak(t *testing.T, w row, seed uint64) *soak {
 		w.options.Alerts, w.options.Machines, w.options.Actions = 240, 90, 60
 	}
 	s := &soak{rig: newRig(t, w.options), row: w, random: rand.New(rand.NewPCG(seed, 0)), secret: defendertest.ClientSecret, program: binary}
-	limit := 2 * time.Minute
+	limit := 4 * time.Minute // one record that gives 500 takes two
 	if *long {
 		limit = 30 * time.Minute
 	}
@@ -261,7 +261,7 @@ func (s *soak) settle() {
 	}
 }
 
-// lesser are the documents that stand for ones that the output refused.
+// lesser are the documents that represent ones that the output refused.
 func (s *soak) lesser() (n int) {
 	for _, d := range s.documents() {
 		if isLesser(d) {
@@ -429,7 +429,7 @@ func (s *soak) compare() (missing, twice int) {
 	return missing, twice
 }
 
-// bareOf is the record that a bare form stands for, which tells its hash alone.
+// bareOf is the record that a bare form represents, which tells its hash alone.
 func bareOf(records map[string]bool, message string) string {
 	_, sum, _ := strings.Cut(message, "SHA-256 ")
 	for record := range records {

@@ -51,6 +51,9 @@ Exit code 0 means that every unit of every process is HEALTHY.`,
 			if !s.json && isTerminal(cmd.OutOrStdout()) {
 				s.clear = "\x1b[H\x1b[2J"
 			}
+			for _, stray := range given.strays() {
+				fmt.Fprintln(cmd.ErrOrStderr(), componentName+": warning: "+stray)
+			}
 			if len(given.given) > 0 {
 				s.dataPath = given.dataPath()
 			}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 )
 
-// standardOutput notices that it cannot be written, whoever writes: what nobody gets
+// standardOutput notices that it cannot be written, no matter who writes: what nobody gets
 // need not be made.
 type standardOutput struct {
 	io.Writer

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,26 +100,26 @@ func TestCarriedIntoANewHome(t *testing.T) {
 
 // TestNotCarried: where it is switched off, and in a container.
 func TestNotCarried(t *testing.T) {
-	for name, variable := range map[string]string{"switched off": home.Switch + "=false", "container": "ELASTIC_CONTAINER=true"} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, defendertest.Options{Seed: 22, Alerts: 1})
-			installed, next := newHomes(t)
-			if err := os.MkdirAll(next, 0o755); err != nil { // found at the first look
-				t.Fatal(err)
-			}
-			r.set(elasticsearchUnit(r.esURL), r.input(nil))
-			cmd := exec.CommandContext(r.ctx, installed)
-			cmd.Env = append(os.Environ(), variable)
-			if err := r.agent.Start(r.ctx, cmd); err != nil {
-				t.Fatal(err)
-			}
-			r.waitHealthy()
-			r.stop() // the last look
-			if entries, err := os.ReadDir(next); err != nil || len(entries) != 0 {
-				t.Errorf("%v, %v: want an empty folder", entries, err)
-			}
-		})
-	}
+	t.Parallel()
+	variables := map[string]string{"switched off": home.Switch + "=false", "container": "ELASTIC_CONTAINER=true"}
+	sideBySide(t, maps.All(variables), func(t *testing.T, variable string) {
+		r := newRig(t, defendertest.Options{Seed: 22, Alerts: 1})
+		installed, next := newHomes(t)
+		if err := os.MkdirAll(next, 0o755); err != nil { // found at the first look
+			t.Fatal(err)
+		}
+		r.set(elasticsearchUnit(r.esURL), r.input(nil))
+		cmd := exec.CommandContext(r.ctx, installed)
+		cmd.Env = append(os.Environ(), variable)
+		if err := r.agent.Start(r.ctx, cmd); err != nil {
+			t.Fatal(err)
+		}
+		r.waitHealthy()
+		r.stop() // the last look
+		if entries, err := os.ReadDir(next); err != nil || len(entries) != 0 {
+			t.Errorf("%v, %v: want an empty folder", entries, err)
+		}
+	})
 }
 
 // TestRealAgentInstall: into the home of an agent that runs, along with an upgrade,

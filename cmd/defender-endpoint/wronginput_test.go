@@ -109,19 +109,133 @@ var wrongInputs = map[string]wrongInput{
 		policy: replaced("endpoint.log}", "endpoint.lgo}"),
 		says:   []string{`data_stream.dataset: no resource for "microsoft_defender_endpoint.lgo", did you mean microsoft_defender_endpoint.log?`, "and one of log, "},
 	},
+	"empty file": {
+		policy: func(string) string { return "" },
+		says:   []string{"has no outputs and inputs", "defender-endpoint help policy"},
+	},
+	"no text file": {
+		policy: func(string) string { return "\x00\x01\x02" },
+		says:   []string{"is no text file", "name the policy with -c"},
+	},
+	"tabs": {
+		policy: replaced("    client_id:", "\tclient_id:"),
+		says:   []string{"is not YAML: line ", "found a tab character", "the indentation of those around it"},
+	},
+	"outputs misspelt": {
+		policy: replaced("outputs:", "output:"),
+		says:   []string{"outputs: there are none at the top of the file"},
+	},
+	"output switched off": {
+		policy: replaced("api_key:", "enabled: false, api_key:"),
+		says:   []string{"outputs.default: enabled is false", "set it to true"},
+	},
+	"streams misspelt": {
+		policy: replaced("streams:", "stream:"),
+		says:   []string{"stream: no such setting", "did you mean streams?"}, fails: true,
+	},
+	"no streams": {
+		policy: func(p string) string { return p[:strings.Index(p, "    streams:")] },
+		says:   []string{"no stream is enabled", "enable one in the policy"},
+	},
+	"streams without dashes": {
+		policy: replaced("      - id: defender-1-log\n        data", "      id: defender-1-log\n      data"),
+		says:   []string{"streams: want a list", "each entry beginning with a dash"},
+	},
+	"two streams of one id": {
+		policy: func(p string) string {
+			return p + "      - id: defender-1-log\n        data_stream: {dataset: microsoft_defender_endpoint.machine}\n"
+		},
+		says: []string{"id: defender-1-log is used twice", "give each stream an id of its own"},
+	},
+	"no dataset": {
+		policy: replaced(", dataset: microsoft_defender_endpoint.log", ""),
+		says:   []string{"data_stream.dataset: required: microsoft_defender_endpoint. and one of log, "},
+	},
+	"type of the data stream": {
+		policy: replaced("type: logs", "type: log"),
+		says:   []string{"data_stream.type: want logs"},
+	},
+	"tenant in braces": {
+		policy: replaced("tenant_id: ", "tenant_id: x/"),
+		says:   []string{"tenant_id: want the directory (tenant) id, a GUID or a domain, without braces"},
+	},
+	"secret with a line break": {
+		policy: replaced(`&%"`, `&%\n"`),
+		says:   []string{"client_secret: remove the white space"},
+	},
+	"list for a text": {
+		policy: replaced("client_id: ", "evidence: [split]\n    client_id: "),
+		says:   []string{"evidence: want a text"},
+	},
+	"names for a list": {
+		policy: replaced("client_id: ", "tags: {a: b}\n    client_id: "),
+		says:   []string{"tags: want a list, such as [a, b]"},
+	},
+	"text for a number": {
+		policy: replaced("client_id: ", "batch_size: many\n    client_id: "),
+		says:   []string{"batch_size: want a whole number, such as 10"},
+	},
+	"text for a switch": {
+		policy: replaced("client_id: ", "preserve_original_event: maybe\n    client_id: "),
+		says:   []string{"preserve_original_event: want true or false"},
+	},
+	"interval 0": {
+		policy: replaced("client_id: ", "interval: 0\n    client_id: "),
+		says:   []string{"interval: want at least 1s"},
+	},
+	"URL of the alerts": {
+		policy: replaced("\n    login_url:", "/api/alerts\n    login_url:"),
+		says:   []string{"url: want the host alone, without /api"},
+	},
+	"several faults": {
+		policy: replaced("client_id: ", "interval: 5 minutes\n    cloud: azure\n    evidence: both\n    batch_size: 0\n    client_id: "),
+		says:   []string{"interval: want a duration", "cloud: want one of", "evidence: want", "batch_size: want"},
+	},
+	"host with a space": {
+		policy: replaced(`hosts: [`, `hosts: ["http://a b", `),
+		says:   []string{"hosts: entry 1 is no host, host:port or URL", "such as https://es.example:9200"},
+	},
+	"headers are a list": {
+		policy: replaced(`api_key:`, `headers: [a], api_key:`),
+		says:   []string{"headers: want names with values below it"},
+	},
+	"ssl is a text": {
+		policy: replaced(`api_key:`, `ssl: yes, api_key:`),
+		says:   []string{"ssl: want names with values below it"},
+	},
+	"key of the output is missing": {
+		policy: replaced(`api_key:`, `ssl: {certificate: /no/cert.pem, key: /no/key.pem}, api_key:`),
+		says:   []string{"ssl: certificate: open /no/cert.pem: ", "key: no such file or directory", "name a PEM file"},
+	},
+	"unknown word in ssl": {
+		policy: replaced(`api_key:`, `ssl.verification_mode: off, api_key:`),
+		says:   []string{"ssl: unknown verification mode", "want", "full, strict, certificate or none"},
+	},
+	"kerberos": {
+		policy: replaced(`api_key:`, `kerberos.enabled: true, api_key:`),
+		says:   []string{"kerberos: not supported", "take api_key, or username and password"},
+	},
+	"cloud id": {
+		policy: replaced(`hosts: [`, `cloud.id: nonsense, hosts: [`),
+		says:   []string{"cloud.id: is no cloud id", "copy it from the deployment's page in Elastic Cloud"},
+	},
 	"bad duration": {
 		policy: replaced("client_id:", "interval: 3 minutes\n    client_id:"),
 		says:   []string{"interval: want a duration such as 30s, 5m or 24h"},
 	},
 }
 
-// TestWrongInput: whoever writes something wrong is told what is wrong and what to
+// TestWrongInput: anyone who writes something wrong is told what is wrong and what to
 // do, in one line, by check and by run.
 func TestWrongInput(t *testing.T) {
 	t.Parallel()
 	tenant := defendertest.New(defendertest.Options{Seed: 3, Alerts: 2})
 	_, es := newElasticsearch(t)
 	good := policy(listen(t, tenant), es)
+	limit := "20s" // of what is tried again
+	if testing.Short() {
+		limit = "5s"
+	}
 	for name, c := range wrongInputs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +250,7 @@ func TestWrongInput(t *testing.T) {
 			if c.file != nil {
 				file = c.file(t, file)
 			}
-			for _, args := range [][]string{{"check", "-c", file}, {"run", "-c", file, "--once", "--limit", "20s", "-E", "path.data=" + filepath.Join(dir, "state")}} {
+			for _, args := range [][]string{{"check", "-c", file}, {"run", "-c", file, "--once", "--limit", limit, "-E", "path.data=" + filepath.Join(dir, "state")}} {
 				code, output := both(t, dir, args...)
 				want := 1
 				if c.works && (args[0] == "run" || !c.fails) {
@@ -235,4 +349,17 @@ func TestStateDirectoryInUse(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	expectLine(t, out, fmt.Sprintf("in use by another process (pid %d)", first.Process.Pid), "stop it, or give this one another directory in path.data")
+}
+
+// TestMetricsPortTaken: it collects all the same, and says where to name another.
+func TestMetricsPortTaken(t *testing.T) {
+	t.Parallel()
+	tenant := defendertest.New(defendertest.Options{Seed: 1, Alerts: 1})
+	_, es := newElasticsearch(t)
+	dir, file := writePolicy(t, policy(listen(t, tenant), es))
+	code, out := both(t, dir, "run", "-c", file, "--once", "-E", "path.data="+dir, "--metrics", strings.TrimPrefix(es, "http://"))
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	expectLine(t, out, "metrics are not served", "in use", "name another address in --metrics or $DEFENDER_ENDPOINT_METRICS")
 }

@@ -99,6 +99,9 @@ func (o *Options) output(ctx context.Context, r *Report, u *component.Unit) {
 		r.faultIn("output", found.Problem)
 		return
 	}
+	if found.Warning != "" {
+		r.Warnings = append(r.Warnings, "output: "+found.Warning)
+	}
 	if found.Skipped != "" || found.Unasked {
 		return
 	}

@@ -32,13 +32,13 @@
 // # Why file names are hashes
 //
 // What a stream reads comes from a policy and may hold anything, a slash
-// included. The key stands inside the file, where it is checked. A file that a
+// included. The key is inside the file, where it is checked. A file that a
 // earlier version named by the ids of input and stream is found once, and moved.
 //
 // # Why a checkpoint ends after 180 days
 //
 // A removed input leaves its checkpoints: the same may be read under another id
-// already, and whoever comes back continues. Those that no stream asked for in
+// already, and anyone who comes back continues. Those that no stream asked for in
 // half a year are removed, a day after the start at the earliest and once a day:
 // the service keeps alerts for no longer, so they would be of no use. In
 // Elasticsearch they stay: they belong to an agentless deployment and go with it.

@@ -58,8 +58,8 @@ func IsAgentless(getenv func(string) string, inputType string) bool {
 	return getenv("AGENTLESS_ELASTICSEARCH_STATE_STORE_ENABLED") == "true" // older agents
 }
 
-// Use gives it a client, nil where there is no Elasticsearch now. Whoever waits
-// for one goes on.
+// Use gives it a client, nil where there is no Elasticsearch now. Anyone who waits
+// for one continues.
 func (e *Elasticsearch) Use(client Client) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -136,7 +136,7 @@ func (e *Elasticsearch) Save(ctx context.Context, key inputs.Key, value []byte) 
 	return nil
 }
 
-// Delete implements inputs.Cursors. It does not wait for an output: whoever
+// Delete implements inputs.Cursors. It does not wait for an output: anyone who
 // removes an input may have removed that as well. What was written a moment ago may not be
 // found yet; it does no harm, since an input that comes back has another id.
 func (e *Elasticsearch) Delete(ctx context.Context, input string) error {

@@ -19,7 +19,7 @@ const (
 
 // expire removes, once a day, files that no stream of this process has asked for
 // and that were not written for expireAfter: those of inputs that are gone for
-// good. What is in use stays whatever the clock says.
+// good. What is in use stays no matter what the clock says.
 func (f *Files) expire(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

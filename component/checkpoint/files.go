@@ -48,7 +48,7 @@ const (
 // Open makes or opens the cursors directory under the component's data path
 // and locks it. The error is ErrLocked where another process has it. A
 // directory that cannot be made is no error here but of every Save, which
-// tries again: collecting goes on meanwhile.
+// tries again: collecting continues meanwhile.
 func Open(dataPath string) (*Files, error) {
 	return openAt(dataPath, time.Now)
 }
@@ -143,7 +143,7 @@ func (f *Files) load(key inputs.Key) ([]byte, error) {
 			return value, nil
 		}
 	}
-	// Kept for whoever wants to know; the next save makes a new one.
+	// Kept for anyone who wants to know; the next save makes a new one.
 	_ = os.Rename(path, path+unusable)
 	return nil, &inputs.UnusableCursor{Cause: err}
 }
@@ -188,7 +188,7 @@ func (f *Files) Save(_ context.Context, key inputs.Key, value []byte) error {
 	return nil
 }
 
-// write makes a file of its own: whatever stands there, a link to elsewhere
+// write makes a file of its own: no matter what is there, a link to elsewhere
 // included, is removed and not written to.
 func (f *Files) write(name string, b []byte) error {
 	if err := os.Remove(filepath.Join(f.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {

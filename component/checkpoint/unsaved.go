@@ -9,7 +9,7 @@ import (
 
 // Unsaved is a store over another one that remembers what could not be saved,
 // for as long as the process lives: a stream that is restarted while the disk
-// is full goes on where it was.
+// is full continues where it was.
 type Unsaved struct {
 	inputs.Cursors
 
@@ -23,7 +23,7 @@ func KeepUnsaved(c inputs.Cursors) *Unsaved {
 }
 
 // Load implements inputs.Cursors. What is remembered is tried again: its stream
-// does not save it anew while nothing changes.
+// does not save it again while nothing changes.
 func (u *Unsaved) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	u.mu.Lock()
 	value, ok := u.values[key.Checkpoint()]

@@ -236,7 +236,7 @@ func TestNoticeShowsWhileWell(t *testing.T) {
 	}
 }
 
-// TestPayloadFits: whatever the number of streams, the payload stays small, has
+// TestPayloadFits: no matter what the number of streams, the payload stays small, has
 // the worst streams in it and takes only what structpb takes.
 func TestPayloadFits(t *testing.T) {
 	for _, n := range []int{1, 3, 20, 500} {

@@ -36,7 +36,7 @@ const (
 	byItself           = "with the first full poll; it is tried again until then"
 )
 
-// The rows that hold whatever the source and the output are.
+// The rows that hold no matter what the source and the output are.
 var (
 	badInput   = &inputs.Condition{Name: "streams are no list", Failed: true, Message: "{cause}", Clears: afterRightSettings}
 	badSetting = &inputs.Condition{

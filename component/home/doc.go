@@ -11,7 +11,7 @@
 // upgrade makes, without which every upgrade rolls back (AGENT.md trap 12).
 //
 // Invariants:
-//   - A spec never stands without its binary, for that keeps the whole agent from
+//   - A spec is never without its binary, for that keeps the whole agent from
 //     starting: the binary comes first and goes last.
 //   - A file appears whole or not at all: both are written under temporary names in
 //     the same folder, synced, and renamed.

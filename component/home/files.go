@@ -28,7 +28,7 @@ const (
 )
 
 // place puts both files into a folder of components, the binary first. When it
-// returns an error, no spec stands without its binary.
+// returns an error, no spec is without its binary.
 func (c Component) place(dir string) error {
 	c.clean(dir, leftoverAge)
 	from, err := os.Open(c.Binary)

@@ -1,4 +1,4 @@
-// Package monitor shows what the process does to whoever looks from outside: a
+// Package monitor shows what the process does to anyone who looks from outside: a
 // status file in the state directory, metrics as Prometheus reads them, a line in
 // the log.
 //
@@ -18,7 +18,7 @@
 //
 // Below an agent's home a socket's path is longer than systems take (104 bytes),
 // and Windows has other sockets. A file of a few KiB, replaced every ten seconds,
-// can be read by whoever may read the state directory, and tells when it was
+// can be read by anyone who may read the state directory, and tells when it was
 // written: a process that hangs or is gone shows by its age.
 //
 // # Why the metrics are written by a library

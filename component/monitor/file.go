@@ -33,7 +33,7 @@ func Write(ctx context.Context, dir string, source func() Overview, log *slog.Lo
 	write := func(o Overview) {
 		if err := replace(path, o); err != nil && !told {
 			told = true
-			log.Warn("the status file cannot be written", "error", err.Error())
+			log.Warn("the status file cannot be written", "error", err.Error()+"; check the state directory's space and permissions")
 		}
 	}
 	look := time.NewTicker(lookEvery)
@@ -90,7 +90,7 @@ func Read(dir string) (Overview, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return o, fmt.Errorf("%s: %w", dir, ErrNone)
+		return o, fmt.Errorf("%s: %w; name the path.data of a process that runs, or ran", dir, ErrNone)
 	case err != nil:
 		return o, err
 	case !info.Mode().IsRegular() || info.Size() > fileLimit:
@@ -101,7 +101,7 @@ func Read(dir string) (Overview, error) {
 		return o, err
 	}
 	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&o); err != nil {
-		return o, fmt.Errorf("%s: not a status file: %w", path, err)
+		return o, fmt.Errorf("%s: not a status file: %w; name the path.data of a process that runs, or ran", path, err)
 	}
 	return o, nil
 }

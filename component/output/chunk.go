@@ -23,23 +23,23 @@ type chunk struct {
 	failures int           // attempts in a row that moved nothing
 	wait     time.Duration // upper bound of the next wait
 	since    time.Time     // of the first attempt that moved nothing; zero where the last one did
+	stalled  time.Time     // when a single document was refused in front and nothing moved since; zero where not
 	wake     chan struct{} // told that waiting is over
 	woken    bool          // others got through meanwhile
 	sending  bool          // a Send is under way; guarded by loop.mu
 	own      bool          // its trouble is not that of the output; guarded by loop.mu
 
 	// What the flags say, and what follows from them. Documents that get through
-	// (moved) set proven and clear probing, broken and stalled.
+	// (moved) set proven and clear probing, broken and the time stalled.
 	//
 	//	flag     set by                             cleared by              while it is set
 	//	proven   moved                              breakOff                a Doubtful document gets its next form at once
 	//	probing  refusals, and nothing got through, moved, and where its    each Send has one document of lesser
-	//	         or a lesser form follows at once   full form is next
+	//	         or its next try or form follows    full form is next
 	//	broken   a document refused in every form   moved                   each refusal is trouble, and waits
 	//	split    a whole request refused in front   the end of the chunk    such a request is halved at once
-	//	stalled  a single document refused in front moved                   the next one that is refused so waits
-	proven, probing, broken, split, stalled bool
-	passedBefore                            uint64 // loop.passed when split was set, or when a document was last blamed
+	proven, probing, broken, split bool
+	passedBefore                   uint64 // loop.passed when split was set, or when a document was last blamed
 }
 
 // item is one document of a batch. It begins in full; queueLesser and blame give it
@@ -49,7 +49,7 @@ type item struct {
 	refusal  *inputs.Refusal // of the full document
 	form     form            // what is sent next
 	// storedForm is a lesser form that is stored already while the full one is
-	// tried once more; full is none. Whatever the try shows, the document is done.
+	// tried once more; full is none. No matter what the try shows, the document is done.
 	storedForm form
 	// singleRefusals are requests with this document alone that were refused in
 	// this form, in a row. After the first one it mustGoAlone.
@@ -181,8 +181,8 @@ func (c *chunk) applyVerdicts(from *[]item, n int, verdicts []Verdict, err error
 // moved notes that documents got through: what failed before is over.
 func (c *chunk) moved(n int) {
 	c.loop.passed.Add(uint64(n)) //nolint:gosec // not negative
-	c.failures, c.wait, c.since = 0, 0, time.Time{}
-	c.proven, c.probing, c.broken, c.stalled = true, false, false, false
+	c.failures, c.wait, c.since, c.stalled = 0, 0, time.Time{}, time.Time{}
+	c.proven, c.probing, c.broken = true, false, false
 	c.bound = min(2*c.bound, c.most)
 	c.loop.moved(c)
 }

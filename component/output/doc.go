@@ -36,7 +36,7 @@
 // That is back pressure, not trouble: the wait starts afresh and no one is
 // told. Attempts that move nothing are counted, and the second in a row is
 // reported, so that one lost connection does not make a unit's state flap. A
-// slow attempt is reported after 45 s without progress, whatever its time-out.
+// slow attempt is reported after 45 s without progress, no matter what its time-out.
 //
 // # Why lesser forms go one at a time until one gets through
 //
@@ -56,8 +56,9 @@
 // # Why a request that is refused as a whole is split
 //
 // A firewall in front of Elasticsearch refuses a request for an attack's words in
-// one document. Halves are tried until one document stands alone. It is to blame
-// when it was refused three times and others got through meanwhile; one that is
+// one document. Halves are tried until one document is alone. It is the cause
+// when it was refused three times, which is asked at once where others got through
+// meanwhile: in turn with all others of its kind it takes hours; one that is
 // left alone, with nothing else to show the difference, is tried in its lesser
 // forms, at once and one behind the other, and where one of them gets through, in
 // full once more: what an outage that ends in between costs is a pipeline_error

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -19,7 +20,7 @@ const (
 
 const (
 	// maxSingleRefusals is how often a request with a single document must be
-	// refused before the document is to blame.
+	// refused before the document is the cause.
 	maxSingleRefusals = 3
 	// lesserEvery is which try of a full form its lesser forms follow while nothing
 	// gets through. They follow at once: what heals during a wait then meets a full
@@ -70,7 +71,7 @@ func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error
 		switch {
 		case it.storedForm != full: // its full form is tried once more
 		case it.form == bare || c.batch.Fallback == nil:
-			trouble = c.breakOff(&it)
+			trouble = c.breakOff(&it, refused[:i])
 		case c.broken && it.form == full && c.failures%lesserEvery != 0:
 			trouble = c.formsRefused(&it)
 		case c.broken || doubtful && !c.proven && i == 0:
@@ -90,13 +91,16 @@ func (c *chunk) queueLesser(refused []item, verdicts []Verdict, taken int) error
 }
 
 // breakOff notes that the index takes a document in no form. What was refused
-// before may have been right, so that all begin in full again.
-func (c *chunk) breakOff(it *item) error {
+// before, in the same request too, may have been right, so that all begin in full
+// again.
+func (c *chunk) breakOff(it *item, before []item) error {
 	c.broken, c.proven = true, false
 	c.failures = max(c.failures, 1)
 	it.form = full
-	for i := range c.lesser {
-		c.lesser[i].form = full
+	for _, others := range [][]item{before, c.lesser} {
+		for i := range others {
+			others[i].form = full
+		}
 	}
 	return c.formsRefused(it)
 }
@@ -161,7 +165,7 @@ func (c *chunk) suspect() {
 }
 
 // singleRefused notes that a request with a single document was refused by
-// something in front of the other side. The document is to blame when that
+// something in front of the other side. The document is the cause when that
 // happened often while others got through. Where none can, its lesser forms are
 // tried, and should one get through the full form once more.
 func (c *chunk) singleRefused(from *[]item, e *Error) error {
@@ -172,31 +176,36 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 		return nil
 	}
 	c.suspect()
+	others := c.left() && c.stalled.IsZero()
+	if c.stalled.IsZero() {
+		c.stalled = time.Now()
+	}
 	if it.form == full && (it.singleRefusals == 0 || it.refusal.Status != e.Status) {
 		it.singleRefusals = 0
 		it.refusal = &inputs.Refusal{Status: e.Status, Type: "request_refused"}
 	}
 	it.mustGoAlone = true
-	blamed := c.blame(&it)
-	others := c.left() && !c.stalled
-	c.stalled = true
-	if c.probing = blamed && it.form != full; c.probing {
+	blamed, proven := c.blame(&it)
+	// A document that is alone to blame is asked about until it is known: in turn with
+	// all others each of them would cost the longest wait.
+	c.probing = blamed && it.form != full || !blamed && proven && !others
+	if c.probing {
 		c.lesser = append([]item{it}, c.lesser...)
-		return nil
+	} else {
+		c.lesser = append(c.lesser, it)
 	}
-	c.lesser = append(c.lesser, it)
-	if others {
+	if others || blamed && it.form != full {
 		return nil
 	}
 	return e
 }
 
 // blame counts a refusal of a single document, and gives it its next form once
-// it is to blame. That others got through shows it of one document only: for the
-// next one they must do so again.
-func (c *chunk) blame(it *item) bool {
+// it is the cause. That others got through (proven) shows it of one document only: for
+// the next one they must do so again.
+func (c *chunk) blame(it *item) (blamed, proven bool) {
 	passed := c.loop.passed.Load()
-	proven := passed > c.passedBefore
+	proven = passed > c.passedBefore
 	if it.form != full {
 		proven = !it.unproven
 	}
@@ -208,11 +217,11 @@ func (c *chunk) blame(it *item) bool {
 		most = lesserEvery // its lesser forms were refused before
 	}
 	if it.singleRefusals++; it.form == full && it.singleRefusals < most {
-		return false
+		return false, proven
 	}
 	it.singleRefusals, it.unproven, c.passedBefore = 0, !proven, passed
 	if it.form++; it.form > bare || c.batch.Fallback == nil {
 		it.form = full
 	}
-	return true
+	return true, proven
 }

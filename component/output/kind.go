@@ -48,6 +48,9 @@ type Finding struct {
 	// security, and a key that may not, leave them unknown.
 	Known  bool
 	Denied []string // targets that the credentials may not write to
+	// Warning is what is odd about the other side and stops nothing; empty where
+	// nothing is.
+	Warning string
 	// Owners are whose those targets are that exist or have a template of their
 	// own, as far as the credentials may look; OwnersKnown tells that they may look
 	// at all of it.

@@ -2,6 +2,7 @@ package output_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -187,4 +188,48 @@ func TestIndexHealsBetweenTheForms(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFirewallThatDislikesMany of a batch's documents: what they are is found out one
+// document after the other, and not by asking for each in turn with the longest wait
+// between two.
+func TestFirewallThatDislikesMany(t *testing.T) {
+	disliked := make([]string, 40)
+	for i := range disliked {
+		disliked[i] = fmt.Sprintf("s-%d", 5*i)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		e, r := &engine{request: firewall(403, disliked...)}, &recorder{}
+		b, start := batch("s", 200), time.Now()
+		if err := output.NewLoop(e, output.Options{}, r).Publish(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 160, Minimal: 40}, b.Result)
+		if took := time.Since(start); took > 3*time.Minute {
+			t.Errorf("took %s, want three waits of some seconds for each of 40 documents", took)
+		}
+	})
+}
+
+// TestAllFormsBeginAgain: where an index breaks, a document whose next form was
+// chosen in the same request in which another one was refused in all of its forms
+// begins in full again, too.
+func TestAllFormsBeginAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, r := &engine{}, &recorder{}
+		e.document = func(id string) output.Outcome {
+			switch n := len(e.sends); {
+			case n == 2 && id == "s-1-minimal":
+				return output.Retry // so that it is behind s-0, which goes on
+			case n == 3, id == "s-0", id == "s-1", id == "s-2", id == "s-0-minimal":
+				return output.Refused
+			}
+			return output.Stored
+		}
+		b := batch("s", 4)
+		if err := output.NewLoop(e, output.Options{}, r).Publish(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 1, Minimal: 2, Bare: 1}, b.Result)
+	})
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // silence is after how long without a document getting through trouble shows,
-// whatever the time-outs are.
+// no matter what the time-outs are.
 const silence = 45 * time.Second
 
 // needsPerson tells what hurrying does not help.
@@ -26,7 +26,7 @@ func needsPerson(r Reason) bool {
 func (c *chunk) pause(ctx context.Context, err error) error {
 	o := c.loop.options
 	c.wait = min(max(2*c.wait, o.BackoffInit), o.BackoffMax)
-	if c.failures++; c.failures > 1 || !c.since.IsZero() && time.Since(c.since) >= silence {
+	if c.failures++; c.failures > 1 || isLong(c.since) || isLong(c.stalled) {
 		c.loop.failed(c, err)
 		if needsPerson(ReasonOf(err)) {
 			c.wait = o.BackoffMax
@@ -45,6 +45,9 @@ func (c *chunk) pause(ctx context.Context, err error) error {
 	}
 	return nil
 }
+
+// isLong reports whether what began then is trouble, no matter how often it failed.
+func isLong(since time.Time) bool { return !since.IsZero() && time.Since(since) >= silence }
 
 // wait notes that a chunk waits after an error, and with nil that it no longer
 // does.

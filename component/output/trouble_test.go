@@ -53,7 +53,7 @@ func TestBrokenIndexIsProbedWithOneDocument(t *testing.T) {
 }
 
 // TestBlockedRequestsDegradeNothing: where something refuses every request, no
-// document is to blame, however long that lasts.
+// document is the cause, however long that lasts.
 func TestBlockedRequestsDegradeNothing(t *testing.T) {
 	for _, status := range []int{400, 403, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -135,6 +135,35 @@ func TestOneSuccessWakesAllThatWait(t *testing.T) {
 	})
 }
 
+// TestTroubleEndsWithTheFirstDocuments of a batch, and not with its last ones.
+func TestTroubleEndsWithTheFirstDocuments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, r := &engine{request: func([]string) *output.Error { return &output.Error{Op: "bulk", Reason: output.Unreachable} }}, &recorder{}
+		l, done := output.NewLoop(e, output.Options{}, r), make(chan error, 1)
+		go func() { done <- l.Publish(t.Context(), batch("s", 2)) }()
+		time.Sleep(time.Hour)
+		e.change(nil, exactly(output.Retry, "s-1"))
+		time.Sleep(time.Hour)
+		compare(t, "reports while the last document is not taken", []string{"unreachable", "ok", "busy"}, r.reports)
+		e.change(nil, nil)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestCauseOfASlowFailureShows at once: it has failed for long.
+func TestCauseOfASlowFailureShows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		l := output.NewLoop(&script{latency: 50 * time.Second, attempts: repeat(fail(output.Forbidden), 1)}, output.Options{}, r)
+		if err := l.Publish(t.Context(), batch("s", 1)); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "reports", []string{"silent", "privilege missing", "silent", "ok"}, r.reports)
+	})
+}
+
 // TestOwnTroubleIsNotHiddenByOthers: what does not end when others get through
 // shows until it ends.
 func TestOwnTroubleIsNotHiddenByOthers(t *testing.T) {
@@ -162,6 +191,36 @@ func TestOwnTroubleIsNotHiddenByOthers(t *testing.T) {
 	})
 }
 
+// TestRefusedStreamShowsThoughOthersGetThrough: what in front refuses every request of
+// one stream stops it, however often others get through, and however many documents
+// might be the cause.
+func TestRefusedStreamShowsThoughOthersGetThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{request: func(ids []string) *output.Error {
+			if strings.HasPrefix(ids[0], "bad") {
+				return &output.Error{Op: "bulk", Reason: output.RequestRefused, Status: 403, Foreign: true}
+			}
+			return nil
+		}}
+		r := &recorder{}
+		l := output.NewLoop(e, output.Options{}, r)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Publish(ctx, batch("bad", 1600)) }()
+		for i := range 360 {
+			time.Sleep(10 * time.Second)
+			if err := l.Publish(t.Context(), batch("good", 1)); err != nil {
+				t.Fatal(err)
+			}
+			if i > 12 && r.reports[len(r.reports)-1] != "request refused" {
+				t.Fatalf("%v after %d s, although nothing of the stream gets through", r.reports, 10*i)
+			}
+		}
+		cancel()
+		<-done
+	})
+}
+
 // hanging answers nothing until it is released.
 type hanging struct {
 	timeout time.Duration
@@ -182,7 +241,7 @@ func (h *hanging) Send(ctx context.Context, _ inputs.Target, _ []inputs.Document
 	}
 }
 
-// TestSilenceShowsWithinAMinute: whatever the time-outs are.
+// TestSilenceShowsWithinAMinute: no matter what the time-outs are.
 func TestSilenceShowsWithinAMinute(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Second, 20 * time.Second, 30 * time.Second, 44 * time.Second, 90 * time.Second, time.Hour} {
 		t.Run(timeout.String(), func(t *testing.T) {

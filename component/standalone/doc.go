@@ -2,7 +2,7 @@
 // without Fleet, and makes of it the units that the agent would.
 //
 // Read (read.go) opens the file, units.go picks the inputs of one type and their
-// output, variables.go puts in what ${env.NAME} stands for. Whatever is wrong with
+// output, variables.go puts in what ${env.NAME} represents. What is wrong with
 // the file is told in one line with what to do; what is odd and works is a warning.
 // write.go makes the text of a new policy.
 // An operator reads these lines. Commands without an agent are the only users; under
@@ -14,7 +14,7 @@
 //     internal/pkg/agent/transpiler/vars.go): ${env.NAME}, alternatives, constants,
 //     and $${ for a plain ${. Nothing else is put in anywhere: a password may hold any
 //     other dollar sign.
-//   - Variables are those of inputs of the type and of their output. What stands in
+//   - Variables are those of inputs of the type and of their output. What is in
 //     other parts of the file is not looked at.
 //   - No text of this package quotes a value of the file.
 //
@@ -23,7 +23,7 @@
 // # Why a missing variable is a fault
 //
 // The agent leaves an input out whose variable is missing, and says so in its log.
-// Whoever starts this program by hand wants that input.
+// Anyone who starts this program by hand wants that input.
 //
 // # Why conditions are warned of
 //

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
+	"unicode/utf8"
 
 	"github.com/elastic/go-ucfg"
 	"go.yaml.in/yaml/v3"
@@ -62,7 +64,7 @@ func inFile(path string, err error) error {
 func readFile(path string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator's own file
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, 0, errors.New("there is no such file; name one with -c, or let defender-endpoint init write one")
 	case errors.Is(err, fs.ErrPermission):
 		return nil, 0, errors.New("may not be read by this user; run as its owner, or change its mode")
@@ -106,11 +108,15 @@ var asAgentReads = []ucfg.Option{ucfg.PathSep("."), ucfg.ResolveNOOP}
 func parseFile(text []byte) (map[string]any, error) {
 	var content any
 	if err := yaml.Unmarshal(text, &content); err != nil {
-		return nil, fmt.Errorf("is not YAML: %s; correct the line, or the indentation of those before it", brief(err))
+		why := brief(err)
+		if strings.Contains(why, "control characters") || !utf8.Valid(text) {
+			return nil, errors.New("is no text file; name the policy with -c, and write it in UTF-8")
+		}
+		return nil, fmt.Errorf("is not YAML: %s; correct the line, or the indentation of those around it", why)
 	}
 	top, ok := content.(map[string]any)
 	if !ok {
-		return nil, errors.New("has no outputs and inputs; it must have the shape of a standalone elastic-agent.yml")
+		return nil, errors.New("has no outputs and inputs; it must have the shape of a standalone elastic-agent.yml, which defender-endpoint help policy shows")
 	}
 	wanted := map[string]any{}
 	for name, v := range top {

@@ -64,7 +64,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestDottedNames: the agent nests them, whatever they lead to.
+// TestDottedNames: the agent nests them, no matter what they lead to.
 func TestDottedNames(t *testing.T) {
 	p, err := read(t, "outputs.default.type: elasticsearch\noutputs.default.hosts: ['a:9200', 'b']\ninputs:\n- type: microsoft_defender_endpoint\n  data_stream.namespace: x\n", 0o600)
 	if err != nil || p.Units[0].Namespace != "x" || !reflect.DeepEqual(p.Units[1].Source["hosts"], []any{"a:9200", "b"}) {
@@ -89,6 +89,7 @@ func TestWarnings(t *testing.T) {
 
 // TestFaults: each has its cause and what to do, in one line, without a value.
 func TestFaults(t *testing.T) {
+	const outputs = "outputs: {default: {type: elasticsearch}, a: {type: elasticsearch}, b: {type: elasticsearch}}\n"
 	type faults map[string]struct{ text, says string }
 	for name, c := range (faults{
 		"not closed":         {good, "inputs[1].password_of_nobody: a ${ is no variable: write ${env.NAME}"},
@@ -96,16 +97,24 @@ func TestFaults(t *testing.T) {
 		"a secret in YAML":   {"client_secret: *planted\n", "is not YAML: unknown anchor ... referenced; correct the line"},
 		"no mapping":         {"planted", "has no outputs and inputs; it must have the shape of a standalone elastic-agent.yml"},
 		"empty":              {"", "has no outputs and inputs"},
-		"no inputs":          {"outputs: {}\n", "inputs: there are none; add one of type microsoft_defender_endpoint"},
+		"no inputs":          {"outputs: {}\n", "inputs: there are none at the top of the file; add one of type microsoft_defender_endpoint"},
 		"inputs not a list":  {"inputs: {a: 1}\n", "inputs: want a list"},
 		"other inputs":       {"inputs: [{type: filestream}, {type: cel}, {type: cel}]\n", "inputs: none is of type microsoft_defender_endpoint, only filestream, cel; add one, or correct the type"},
 		"disabled":           {"inputs: [{type: microsoft_defender_endpoint, enabled: false}]\n", "inputs[0]: enabled is false"},
 		"Elastic's package":  {"inputs: [{type: cel, streams: [{data_stream: {dataset: microsoft_defender_endpoint.machine}}]}]\n", "inputs[0]: cel of Elastic's package microsoft_defender_endpoint"},
 		"Elastic's metadata": {"inputs: [{type: httpjson, meta: {package: {name: microsoft_defender_endpoint}}}]\n", "inputs[0]: httpjson of Elastic's package"},
-		"no output":          {"inputs: [{type: microsoft_defender_endpoint, use_output: planned}]\n", `outputs: there is no output named "planned"; add it, or name another one in use_output`},
-		"two outputs":        {"inputs: [{id: a, type: microsoft_defender_endpoint, use_output: a}, {id: b, type: microsoft_defender_endpoint, use_output: b}]\n", "inputs[1].use_output: all inputs"},
-		"one id":             {"inputs: [{id: a, type: microsoft_defender_endpoint}, {type: cel}, {id: a, type: microsoft_defender_endpoint}]\n", "inputs[0] and inputs[2]: id: each needs one of its own"},
-		"no ids":             {"inputs: [{type: microsoft_defender_endpoint}, {type: microsoft_defender_endpoint}]\n", "inputs[0] and inputs[1]: id:"},
+		"no output":          {outputs + "inputs: [{type: microsoft_defender_endpoint, use_output: planned}]\n", `outputs: there is no output named "planned"; add it, or name another one in use_output`},
+		"two outputs":        {outputs + "inputs: [{id: a, type: microsoft_defender_endpoint, use_output: a}, {id: b, type: microsoft_defender_endpoint, use_output: b}]\n", "inputs[1].use_output: all inputs of type microsoft_defender_endpoint must use one output here; write a policy file for each"},
+		"one id":             {outputs + "inputs: [{id: a, type: microsoft_defender_endpoint}, {type: cel}, {id: a, type: microsoft_defender_endpoint}]\n", "inputs[0] and inputs[2]: id: each needs one of its own"},
+		"outputs are a list": {"inputs: [{type: microsoft_defender_endpoint}]\noutputs: [{type: elasticsearch}]\n", "outputs: want names, such as default, with the settings"},
+		"outputs misspelt":   {"inputs: [{type: microsoft_defender_endpoint}]\noutput: {default: {type: elasticsearch}}\n", "outputs: there are none at the top of the file; add one named default"},
+		"disabled output":    {"inputs: [{type: microsoft_defender_endpoint}]\noutputs: {default: {type: elasticsearch, enabled: false}}\n", "outputs.default: enabled is false; set it to true"},
+		"no text":            {"\x00\x01\x02", "is no text file; name the policy with -c, and write it in UTF-8"},
+		"Latin-1":            {"a: \xe4\xf6", "is no text file"},
+		"output is a list":   {outputs + "inputs: [{type: microsoft_defender_endpoint, use_output: [planted]}]\n", "inputs[0].use_output: want a text"},
+		"id is a list":       {outputs + "inputs: [{type: microsoft_defender_endpoint, id: [planted]}]\n", "inputs[0].id: want a text"},
+		"data_stream, text":  {outputs + "inputs: [{type: microsoft_defender_endpoint, data_stream: planted}]\n", "inputs[0].data_stream: want names with values, such as namespace, below it"},
+		"no ids":             {outputs + "inputs: [{type: microsoft_defender_endpoint}, {type: microsoft_defender_endpoint}]\n", "inputs[0] and inputs[1]: id:"},
 		"a key twice":        {"planted: 1\nplanted: 2\n", "is not YAML: line 2: mapping key ... already defined at line 1"},
 		"output is a text":   {"inputs: [{type: microsoft_defender_endpoint}]\noutputs: {default: planted}\n", "outputs.default: want settings, such as type and hosts"},
 		"no type of output":  {"inputs: [{type: microsoft_defender_endpoint}]\noutputs: {default: {hosts: [a]}}\n", "outputs.default.type: required: elasticsearch or shipper"},
@@ -113,6 +122,19 @@ func TestFaults(t *testing.T) {
 		_, err := read(t, c.text, 0o600)
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "planted") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want %q", name, err, c.says)
+		}
+	}
+}
+
+// TestAllFaultsAtOnce: whoever corrects one is not sent back for the next.
+func TestAllFaultsAtOnce(t *testing.T) {
+	_, err := read(t, `inputs:
+- {id: a, type: microsoft_defender_endpoint, use_output: x, client_secret: "${env.NO}"}
+- {id: a, type: microsoft_defender_endpoint, use_output: y, data_stream: z}
+`, 0o600)
+	for _, says := range []string{"id: each needs", "use_output: all inputs", "inputs[1].data_stream: want", "the variable NO is not set", "outputs: there are none"} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("no %q in:\n%v", says, err)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type picker struct {
 	variables variables
 	warnings  []string
 	secrets   []string // settings that hold one in plain text
+	faults    []error  // of what is no variable
 }
 
 // pick makes what the agent would make of a policy.
@@ -26,23 +27,21 @@ func (p *picker) pick(tree map[string]any) ([]component.Unit, error) {
 	if !ok && tree["inputs"] != nil {
 		return nil, errors.New("inputs: want a list, each entry beginning with a dash")
 	}
-	units, use, err := p.inputs(eachItem(list, itemsOf(tree)))
-	if err != nil {
-		return nil, err
-	}
+	units, use := p.inputs(eachItem(list, itemsOf(tree)))
 	if len(units) == 0 {
 		return nil, p.none(list)
 	}
 	p.variables.item = nil
 	out, err := p.output(tree, use)
-	if err != nil {
-		return nil, err
-	}
-	return append(units, out), errors.Join(p.variables.faults...)
+	return append(units, out), errors.Join(append(append(p.faults, p.variables.faults...), err)...)
+}
+
+func (p *picker) fault(format string, args ...any) {
+	p.faults = append(p.faults, fmt.Errorf(format, args...))
 }
 
 // inputs picks the inputs of the type and tells which output they use.
-func (p *picker) inputs(list []listed) (units []component.Unit, use string, err error) {
+func (p *picker) inputs(list []listed) (units []component.Unit, use string) {
 	kind := p.input.Type()
 	seen := map[string]int{}
 	for i, entry := range list {
@@ -55,25 +54,41 @@ func (p *picker) inputs(list []listed) (units []component.Unit, use string, err 
 		p.look(path, in)
 		p.noteSecrets(path, component.Unit{Source: in})
 		in, _ = p.variables.in(path, in).(map[string]any)
-		id := text(in["id"], kind) + entry.suffix
+		id := p.name(path+".id", in["id"], kind) + entry.suffix
 		if other, taken := seen[id]; taken {
-			return nil, "", fmt.Errorf("inputs[%d] and inputs[%d]: id: each needs one of its own, both are %q", other, i, id)
+			p.fault("inputs[%d] and inputs[%d]: id: each needs one of its own, both are %q", other, i, id)
 		}
 		seen[id] = i
-		its := text(in["use_output"], "default")
+		its := p.name(path+".use_output", in["use_output"], "default")
 		if use != "" && use != its {
-			return nil, "", fmt.Errorf("inputs[%d].use_output: all inputs of type %s must use one output here", i, kind)
+			p.fault("inputs[%d].use_output: all inputs of type %s must use one output here; write a policy file for each output", i, kind)
 		}
 		use = its
-		namespace := ""
-		if stream, ok := in["data_stream"].(map[string]any); ok {
-			namespace = text(stream["namespace"], "")
+		stream, ok := in["data_stream"].(map[string]any)
+		if !ok && in["data_stream"] != nil {
+			p.fault("%s.data_stream: want names with values, such as namespace, below it", path)
 		}
+		namespace := p.name(path+".data_stream.namespace", stream["namespace"], "")
 		units = append(units, component.Unit{
 			ID: kind + "-" + use + "-" + id, Type: kind, InputID: id, Namespace: namespace, Source: in, Level: slog.LevelInfo,
 		})
 	}
-	return units, use, nil
+	return units, use
+}
+
+// name is a text, or a number, that something is named by.
+func (p *picker) name(path string, v any, otherwise string) string {
+	switch v := v.(type) {
+	case nil:
+		return otherwise
+	case string:
+		return cmp.Or(v, otherwise)
+	case map[string]any, []any:
+		p.fault("%s: want a text", path)
+		return otherwise
+	default:
+		return fmt.Sprint(v)
+	}
 }
 
 // look notes conditions of an input and its streams.
@@ -117,7 +132,7 @@ func (p *picker) none(list []any) error {
 		}
 	}
 	if len(types) == 0 {
-		return fmt.Errorf("inputs: there are none; add one of type %s", kind)
+		return fmt.Errorf("inputs: there are none at the top of the file; add one of type %s", kind)
 	}
 	return fmt.Errorf("inputs: none is of type %s, only %s; add one, or correct the type", kind, strings.Join(types, ", "))
 }
@@ -155,6 +170,12 @@ func (p *picker) output(tree map[string]any, use string) (component.Unit, error)
 	if !ok && outputs[use] != nil {
 		return component.Unit{}, fmt.Errorf("outputs.%s: want settings, such as type and hosts, below the name", use)
 	}
+	if _, named := tree["outputs"].(map[string]any); !named && tree["outputs"] != nil {
+		return component.Unit{}, fmt.Errorf("outputs: want names, such as %s, with the settings of an output below each", use)
+	}
+	if tree["outputs"] == nil {
+		return component.Unit{}, fmt.Errorf("outputs: there are none at the top of the file; add one named %s", use)
+	}
 	if !ok {
 		return component.Unit{}, fmt.Errorf("outputs: there is no output named %q; add it, or name another one in use_output", use)
 	}
@@ -162,6 +183,9 @@ func (p *picker) output(tree map[string]any, use string) (component.Unit, error)
 	kind := text(source["type"], "")
 	p.noteSecrets(path, component.Unit{Output: true, Type: kind, Source: source})
 	source, _ = p.variables.in(path, source).(map[string]any)
+	if source["enabled"] == false {
+		return component.Unit{}, fmt.Errorf("%s: enabled is false; set it to true, or name another output in use_output", path)
+	}
 	if kind = text(source["type"], ""); kind == "" {
 		return component.Unit{}, fmt.Errorf("%s.type: required: %s", path, strings.Join(component.OutputTypes(), " or "))
 	}

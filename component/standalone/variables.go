@@ -71,14 +71,14 @@ func (v *variables) expand(text string) (string, error) {
 		out.WriteString(value)
 	}
 	if rest == 0 && strings.Contains(text, "${") {
-		return "", errNotClosed // behind a variable the agent takes it as it stands
+		return "", errNotClosed // behind a variable the agent takes it as it is
 	}
 	return out.String() + text[rest:], nil
 }
 
 var errNotClosed = errors.New("a ${ is no variable: write ${env.NAME}, or $${...} for the plain text")
 
-// value is what a variable stands for: the first of its alternatives that there is.
+// value is what a variable represents: the first of its alternatives that there is.
 func (v *variables) value(found string) (string, error) {
 	alternatives, err := parse(found[2 : len(found)-1])
 	if err != nil {
@@ -114,13 +114,13 @@ func (v *variables) value(found string) (string, error) {
 	return "", fmt.Errorf("the variable %s is not set; set it in the environment, or give another value as in ${env.NAME|'value'}; $${ is the plain text", strings.Join(missing, ", nor "))
 }
 
-// alternative is one of the things a variable may stand for.
+// alternative is one of the things a variable may represent.
 type alternative struct {
 	text     string
 	constant bool
 }
 
-// parse reads what stands between the braces: names, and constants in quotes or
+// parse reads what is between the braces: names, and constants in quotes or
 // after a colon, with bars between them.
 func parse(text string) ([]alternative, error) {
 	var all []alternative

@@ -9,7 +9,7 @@ import (
 // Setting is a setting of a new policy.
 type Setting struct {
 	Name, Value string
-	// Variable stands in place of a value that is empty, or that a policy cannot
+	// Variable replaces a value that is empty, or that a policy cannot
 	// hold: the name of a variable of the environment.
 	Variable string
 	List     bool // the value is the only element of one

@@ -8,7 +8,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/standalone"
 )
 
-// TestWhatIsWrittenIsRead: every value comes back as it was, or stands in a variable.
+// TestWhatIsWrittenIsRead: every value comes back as it was, or is in a variable.
 func TestWhatIsWrittenIsRead(t *testing.T) {
 	for value, needs := range map[string][]string{
 		"plain": nil, `quo"te\s`: nil, "${env.KEY}": nil, "$${x}": nil, "pa$s$$": nil, "two\nlines: [x": nil, "ä#\x01": nil,

@@ -2,7 +2,7 @@ package collect
 
 import "time"
 
-// ageStep is how far, in seconds, the clocks move until the age is noted anew: the
+// ageStep is how far, in seconds, the clocks move until the age is noted again: the
 // source tells whole seconds only.
 const ageStep = 60
 

@@ -18,7 +18,7 @@ const checkpointVersion = 2
 
 // checkpoint is what is saved of a stream between polls and runs, as JSON: its
 // place and its seen set. What is short
-// stands before the seen set: diagnostics show the beginning.
+// is before the seen set: diagnostics show the beginning.
 type checkpoint struct {
 	Version  int            `json:"version"`
 	Resource string         `json:"resource"`

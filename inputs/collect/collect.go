@@ -95,7 +95,7 @@ type Trailer struct {
 	Total int
 }
 
-// Unserved stands for a record that the source cannot serve, so that a document
+// Unserved represents a record that the source cannot serve, so that a document
 // tells of it.
 type Unserved struct {
 	Record jsontext.Value // what is known of it

@@ -37,7 +37,7 @@ func (c *contentCache) find(bytes uint64) (content uint64, found bool) {
 	return c.known[place-1].content, true
 }
 
-// search finds a record in whatever order it comes: its place in known, from 1 on, 0
+// search finds a record in any order it comes: its place in known, from 1 on, 0
 // where it is not there. places is a table of which a third is in use, with a
 // record at the first free entry from where its fingerprint points to.
 func (c *contentCache) search(bytes uint64) (place int) {

@@ -9,7 +9,7 @@ import (
 // batchPatience is how long a batch is kept while no answer comes.
 const batchPatience = 5 * time.Second
 
-// open asks for a page. Whoever waits long for an answer lends the batch to other
+// open asks for a page. Anyone who waits long for an answer lends the batch to other
 // streams, at once where the source knows that it will be long: one source that is
 // silent or throttled must not stop the others.
 func (l *Loop) open(ctx context.Context, r Request) (Page, error) {

@@ -127,7 +127,7 @@ func (l *Loop) poll(ctx context.Context) error {
 }
 
 // sweep asks for page after page until the pager has no more to ask for. This
-// is the one way that a record takes, whatever its source.
+// is the one way that a record takes, no matter what its source.
 func (l *Loop) sweep(ctx context.Context) error {
 	pager := l.Strategy.Begin()
 	l.begin()

@@ -26,7 +26,7 @@ type reading struct {
 
 // read reads one page and publishes what is new in it. The error is that of
 // publishing, after which nothing that is pending counts; what is wrong with
-// the page stands in PageStats.Err.
+// the page is in PageStats.Err.
 func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 	if !r.From.IsZero() {
 		l.floor = earlier(l.floor, r.From.Add(-floorTolerance))

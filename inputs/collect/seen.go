@@ -8,7 +8,7 @@ import (
 
 // Retention says how long a record that was published counts as seen.
 type Retention struct {
-	// Snapshot keeps what the last complete snapshot held, whatever its time.
+	// Snapshot keeps what the last complete snapshot held, no matter what its time.
 	// Without it a record is kept while the next sweep can meet it again, by its
 	// time: from Place.From on.
 	Snapshot bool

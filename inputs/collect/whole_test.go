@@ -76,7 +76,7 @@ func TestWholeSweep(t *testing.T) {
 	}
 }
 
-// TestRecordsAreKeptFor so long after they were last met, whatever their time.
+// TestRecordsAreKeptFor so long after they were last met, no matter what their time.
 func TestRecordsAreKeptFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &book{pages: []string{"a"}, torn: -1}

@@ -90,7 +90,7 @@ type (
 )
 
 // alertMapper maps alerts as MAPPING.md 4.1 says, one document per evidence
-// item or one per alert. What goes into the fields of ECS stands in alert_ecs.go,
+// item or one per alert. What goes into the fields of ECS is in alert_ecs.go,
 // one function for each group; what makes documents of an alert, in
 // alert_documents.go.
 type alertMapper struct {

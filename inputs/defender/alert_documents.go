@@ -92,7 +92,7 @@ func (m *alertMapper) document(items []raw, part string, number int) {
 }
 
 // timestamp is @timestamp: the creation, or with timestamp_source: update the
-// last update; whatever time there is where that one is missing.
+// last update; any other time where that one is missing.
 func (m *alertMapper) timestamp() time.Time {
 	a := &m.alert
 	if m.updateIsFirst {

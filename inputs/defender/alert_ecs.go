@@ -108,7 +108,7 @@ type techniques struct {
 
 func (t *techniques) reset() { *t = techniques{ids: t.ids[:0], subs: t.subs[:0]} }
 
-// add takes a technique's id. What is none stands under the vendor prefix alone.
+// add takes a technique's id. What is none is under the vendor prefix alone.
 func (t *techniques) add(text string) {
 	technique, sub, _ := attack.ParseTechnique(text)
 	t.ids.Add(technique)
@@ -178,6 +178,13 @@ func setMachine(e *mapping.Envelope, root *ecs.Object, id, name *mapping.Field, 
 	host.Set("id", machine)
 	host.Set("hostname", e.Text(name))
 	host.Set("name", ecs.Text(strings.ToLower(name.Text())))
+}
+
+// setGroup says which group of devices a machine is in.
+func setGroup(e *mapping.Envelope, root *ecs.Object, id, name *mapping.Field) {
+	group := root.Object("group")
+	group.Set("id", e.Text(id))
+	group.Set("name", e.Text(name))
 }
 
 // readRelatedUser decodes the user that the alert names; see setUser.

@@ -24,7 +24,7 @@ func setResource(e *mapping.Envelope, root *ecs.Object, id, name *mapping.Field)
 	return resource
 }
 
-// posture is what says how a machine stands to a rule.
+// posture is what says how a machine complies with a rule.
 type posture struct{ applicable, compliant *mapping.Field }
 
 // evaluation is result.evaluation: unknown where the rule is not for the machine, or
@@ -42,7 +42,7 @@ func (p posture) evaluation() string {
 	}
 }
 
-// setPosture says how the machine stands to the rule, as Kibana's page of
+// setPosture says how the machine complies with the rule, as Kibana's page of
 // misconfigurations and its rules read it.
 func setPosture(root, event *ecs.Object, p posture) {
 	evaluation := p.evaluation()

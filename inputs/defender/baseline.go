@@ -127,9 +127,7 @@ func (m *baselineMapper) setHost(root *ecs.Object) {
 	r := &m.row
 	setMachine(m.Envelope, root, &r.DeviceID, &r.DeviceName, m.Account())
 	setSystem(m.Envelope, root.Object("host"), &r.OSPlatform, &r.OSVersion)
-	group := root.Object("group")
-	group.Set("id", m.Text(&r.RBACGroupID))
-	group.Set("name", m.Text(&r.RBACGroupName))
+	setGroup(m.Envelope, root, &r.RBACGroupID, &r.RBACGroupName)
 	m.related.host(r.DeviceID.Text())
 	m.related.host(r.DeviceName.Text())
 }

@@ -26,7 +26,7 @@ const logDataset = "microsoft_defender_endpoint.log"
 
 // sink is a Publisher that remembers ids, as a data stream would.
 type sink struct {
-	// crash, when set, is asked before each batch; an error stands for a
+	// crash, when set, is asked before each batch; an error means a
 	// process that ends there. With late the batch was stored all the same.
 	crash func(batch int) (err error, late bool)
 
@@ -237,7 +237,7 @@ func TestServerQuirks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, tenant.Options{Seed: 3, Alerts: 150}, map[string]any{"batch_size": 50})
 			b.tenant.Fail(rule)
-			for range 8 { // a broken page ends a poll; the next one goes on
+			for range 8 { // a broken page ends a poll; the next one continues
 				if err := b.poll(); err == nil {
 					break
 				}

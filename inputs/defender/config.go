@@ -42,7 +42,7 @@ type Config struct {
 	// unit is DEGRADED. Default 168h, 0 is never.
 	SecretExpiryWarning time.Duration `config:"secret_expiry_warning"`
 	// Certificate is PEM text, PKCS#12 as base64, or the absolute path of a file of
-	// either; Key the same for a PEM key that stands elsewhere. KeyPassphrase opens
+	// either; Key the same for a PEM key that is elsewhere. KeyPassphrase opens
 	// either. SendCertificateChain is for trust by subject name and issuer.
 	Certificate          inputs.Secret `config:"certificate"`
 	Key                  inputs.Secret `config:"key"`
@@ -199,6 +199,8 @@ func decodeConfig(input, stream map[string]any) (Config, error) {
 	r.Decode(&transport)
 	c.HTTP = transport.HTTP(r)
 	r.Named(c.takeProcessors(input, stream)...)
+	r.Check(c.Interval != 0 || !r.Has("interval"), "interval", "want at least 1s")
+	r.Check(c.FullInterval != 0 || !r.Has("full_interval"), "full_interval", "want at least 1m")
 	resource := resourceOf(c.DataStream.Dataset)
 	switch {
 	case c.DataStream.Dataset == collectorDataset:
@@ -243,11 +245,11 @@ func (c *Config) takeProcessors(input, stream map[string]any) []error {
 		if fields, ok := from.source["fields"].(map[string]any); ok {
 			c.Fields = fields
 		} else if from.source["fields"] != nil {
-			faults = append(faults, fmt.Errorf("%s: fields: want an object", from.name))
+			faults = append(faults, fmt.Errorf("%s: fields: want names with values below it", from.name))
 		}
 		list, ok := from.source["processors"].([]any)
 		if !ok && from.source["processors"] != nil {
-			faults = append(faults, fmt.Errorf("%s: processors: want a list", from.name))
+			faults = append(faults, fmt.Errorf("%s: processors: want a list, each entry beginning with a dash", from.name))
 		}
 		if _, err := process.New(list); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", from.name, err))
@@ -291,11 +293,16 @@ func (c *Config) adopt(r *resource) {
 
 var tenant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
+// listURL is the end of a URL that names a list in place of the API.
+var listURL = regexp.MustCompile(`(?i)/api/(alerts|machines|machineactions)/*$`)
+
 func (c *Config) check(r *policy.Reader) {
-	r.Check(tenant.MatchString(c.TenantID), "tenant_id", "required: the directory (tenant) id, a GUID or a domain")
+	r.Check(c.TenantID != "", "tenant_id", "required: the directory (tenant) id, a GUID or a domain")
+	r.Check(tenant.MatchString(c.TenantID), "tenant_id", "want the directory (tenant) id, a GUID or a domain, without braces, spaces and address")
 	c.checkCredentials(r)
-	r.Check(isHTTP(c.LoginURL), "login_url", "want a URL such as https://login.microsoftonline.com")
-	r.Check(isHTTP(c.URL), "url", "want a URL such as https://api.security.microsoft.com")
+	r.Check(isHTTP(c.LoginURL), "login_url", "want a URL such as https://login.microsoftonline.com, without user and password")
+	r.Check(isHTTP(c.URL), "url", "want a URL such as https://api.security.microsoft.com, without user and password")
+	r.Check(!listURL.MatchString(c.URL), "url", "want the host alone, without /api and what follows")
 	r.Check(len(c.TokenScopes) > 0, "token_scopes", "want at least one scope")
 	r.Check(c.Interval >= time.Second, "interval", "want at least 1s")
 	r.Check(c.InitialInterval > 0 && c.InitialInterval <= maxInitialInterval, "initial_interval", "want more than 0 and at most 4320h")
@@ -310,8 +317,9 @@ func (c *Config) check(r *policy.Reader) {
 	r.Check(c.HTTPClientTimeout >= time.Second, "http_client_timeout", "want at least 1s")
 	r.Check(c.TimestampSource == "creation" || c.TimestampSource == "update", "timestamp_source", "want creation or update")
 	r.Check(c.Evidence == "split" || c.Evidence == "whole", "evidence", "want split or whole")
-	r.Check(namePart(c.DataStream.Type), "data_stream.type", "not a valid part of a data stream's name")
-	r.Check(namePart(c.DataStream.Namespace), "data_stream.namespace", "not a valid part of a data stream's name")
+	r.Check(c.Index == "" || indexName(c.Index), "index", "want the name of one index or data stream: lower-case, without spaces, wildcards and %{...}")
+	r.Check(c.DataStream.Type == "logs", "data_stream.type", "want logs")
+	r.Check(namePart(c.DataStream.Namespace), "data_stream.namespace", "not a valid part of a data stream's name: want at most 100 lower-case letters, digits, _ and .")
 }
 
 func isHTTP(s string) bool {
@@ -325,6 +333,12 @@ func hostName(s string) bool {
 	}
 	u, err := url.Parse("https://" + s)
 	return err == nil && s != "" && u.Host == s && u.Port() == "" && !strings.Contains(s, "*")
+}
+
+// indexName checks the name of an index (Elasticsearch, create index API). Formats, which
+// Beats put the time and fields into, are not filled in here.
+func indexName(s string) bool {
+	return len(s) <= 255 && s == strings.ToLower(s) && !strings.ContainsAny(s, "\\/*?\"<>|,#: ") && !strings.ContainsAny(s[:1], "-_+") && !strings.Contains(s, "%{")
 }
 
 // namePart checks a part of a data stream's name (AGENT.md 4.2).

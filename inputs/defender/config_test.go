@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,54 @@ func TestFileHosts(t *testing.T) {
 	} {
 		if hostName(host) != good {
 			t.Errorf("%q: %v", host, !good)
+		}
+	}
+}
+
+// TestConfigFaultsSayTheRemedy, each alone: what follows from a fault is not told.
+func TestConfigFaultsSayTheRemedy(t *testing.T) {
+	dataset := func(v any) map[string]any {
+		return map[string]any{"data_stream": map[string]any{"type": v, "dataset": "microsoft_defender_endpoint.log"}}
+	}
+	for want, settings := range map[string]map[string]any{
+		"tenant_id: required: the directory (tenant) id, a GUID or a domain":                                {"tenant_id": ""},
+		"tenant_id: want the directory (tenant) id, a GUID or a domain, without braces, spaces and address": {"tenant_id": "{t}"},
+		"tenant_id: want a text":     {"tenant_id": []any{"t"}},
+		"client_secret: want a text": {"client_secret": []any{"planted"}},
+		"client_secret: remove the white space in or around it, which no secret of Entra has":   {"client_secret": "planted\n"},
+		"url: want the host alone, without /api and what follows":                               {"url": "https://api.security.microsoft.com/api/alerts"},
+		"url: want a URL such as https://api.security.microsoft.com, without user and password": {"url": "https://u:planted@api.example"},
+		"interval: want at least 1s":                {"interval": 0},
+		"full_interval: want at least 1m":           {"full_interval": "0s"},
+		"token_scopes: want a list, such as [a, b]": {"token_scopes": map[string]any{"a": "b"}},
+		"index: want the name of one index or data stream: lower-case, without spaces, wildcards and %{...}": {"index": "logs-%{+yyyy}"},
+		"data_stream.type: want logs":                  dataset("log"),
+		"data_stream.type: want a text":                dataset([]any{"logs"}),
+		"data_stream: want names with values below it": {"data_stream": "microsoft_defender_endpoint.log"},
+		"credentials: want client_secret, certificate, managed_identity, workload_identity, federated or assertion_file":                                                                {"credentials": "secret", "login_url": "http://127.0.0.1:1"},
+		"data_stream.namespace: not a valid part of a data stream's name: want at most 100 lower-case letters, digits, _ and .":                                                         {"data_stream.namespace": "My-Space"},
+		"data_stream.dataset: required: microsoft_defender_endpoint. and one of log, machine_action, machine, vulnerability, configuration, baseline, information_gathering, collector": {"data_stream": map[string]any{"type": "logs"}},
+	} {
+		source := required()
+		if ns, ok := settings["data_stream.namespace"]; ok {
+			settings = map[string]any{"data_stream": map[string]any{"namespace": ns, "dataset": "microsoft_defender_endpoint.log"}}
+		}
+		maps.Copy(source, settings)
+		if _, err := decodeConfig(source, nil); err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+}
+
+func TestPlainTextIsNoticed(t *testing.T) {
+	for want, settings := range map[string]map[string]any{
+		"":           {"login_url": "http://127.0.0.1:1", "url": "http://localhost:2"},
+		"login_url:": {"login_url": "http://login.example"},
+		"url:":       {"url": "http://10.0.0.1:80"},
+	} {
+		c := decoded(t, settings, nil)
+		if got := c.plainNotice(); !strings.HasPrefix(got, want) || (want == "") != (got == "") {
+			t.Errorf("%v: got %q", settings, got)
 		}
 	}
 }

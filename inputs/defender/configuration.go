@@ -141,9 +141,7 @@ func (m *configurationMapper) setHost(root *ecs.Object) {
 	system.Set("platform", m.platforms(&r.OSPlatform))
 	system.Set("type", ecs.Text(osType(r.OSPlatform.Text())))
 	system.Set("version", m.Text(&r.OSVersion))
-	group := root.Object("group")
-	group.Set("id", m.Text(&r.RBACGroupID))
-	group.Set("name", m.Text(&r.RBACGroupName))
+	setGroup(m.Envelope, root, &r.RBACGroupID, &r.RBACGroupName)
 	m.related.host(r.DeviceID.Text())
 	m.related.host(r.DeviceName.Text())
 }

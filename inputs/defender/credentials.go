@@ -2,6 +2,8 @@ package defender
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -11,7 +13,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
-// Variables of the environment by which whoever runs the agent vouches for it: of
+// Variables of the environment by which the one who runs the agent vouches for it: of
 // Azure's SDK, which AKS sets, and of Elastic's agentless.
 const (
 	envTenant    = "AZURE_TENANT_ID"
@@ -76,7 +78,7 @@ func (c *Config) credentials() api.Credentials {
 }
 
 // application is what the service counts calls of: the client, or the managed
-// identity by whatever names it.
+// identity by what names it.
 func (c *Config) application() string {
 	for _, name := range []string{c.ClientID, c.ManagedIdentityObjectID, c.ManagedIdentityResourceID} {
 		if name != "" {
@@ -102,11 +104,13 @@ func (c *Config) secretEnds() (time.Time, error) {
 func (c *Config) checkCredentials(r *policy.Reader) {
 	credentials := c.credentials()
 	r.Named(credentials.Check(c.ClientID, nil)...)
+	secret := c.ClientSecret.Reveal()
+	r.Check(secret == strings.TrimSpace(secret) && !strings.ContainsAny(secret, "\r\n"), "client_secret", "remove the white space in or around it, which no secret of Entra has")
 	_, err := c.secretEnds()
 	r.Check(err == nil, "client_secret_expires", "want a day such as 2027-01-31")
 	r.Check(c.SecretExpiryWarning >= 0, "secret_expiry_warning", "want 0 or more")
 	r.Check(len(c.TokenScopes) == 1 || credentials.Kind != api.ManagedIdentity, "token_scopes", "want exactly one with a managed identity")
-	r.Check(!credentials.Kind.NeedsTLS() || !strings.HasPrefix(c.LoginURL, "http:"), "login_url", "want https with these credentials")
+	r.Check(!slices.Contains(api.Kinds(), credentials.Kind) || !credentials.Kind.NeedsTLS() || !strings.HasPrefix(c.LoginURL, "http:"), "login_url", "want https with these credentials")
 }
 
 // fillCloud fills what the cloud sets. Two settings that name two clouds are a
@@ -158,4 +162,16 @@ func anotherCloud(name, setting, text string) string {
 		return ""
 	}
 	return other
+}
+
+// plainNotice tells that a secret crosses the network in plain text, which a test on
+// one host may do and nothing else should.
+func (c *Config) plainNotice() string {
+	for _, s := range []struct{ name, text string }{{"login_url", c.LoginURL}, {"url", c.URL}} {
+		u, err := url.Parse(s.text)
+		if err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+			return s.name + ": secret and token cross the network in plain text: write https"
+		}
+	}
+	return ""
 }

@@ -40,7 +40,7 @@ func (u *unsaved) Save(ctx context.Context, key inputs.Key, value []byte) error 
 	return err
 }
 
-// TestCursorThatCannotBeSaved: collecting goes on, the poll tells, and once
+// TestCursorThatCannotBeSaved: collecting continues, the poll tells, and once
 // there is room nothing was lost or stored twice.
 func TestCursorThatCannotBeSaved(t *testing.T) {
 	for _, dataset := range []string{logDataset, machineDataset} {
@@ -72,7 +72,7 @@ func TestCursorThatCannotBeSaved(t *testing.T) {
 	}
 }
 
-// TestUnusableCursorStartsAfresh: whatever is in its place, the stream starts
+// TestUnusableCursorStartsAfresh: no matter what is in its place, the stream starts
 // with its first look-back, and what it stored already is known by its ids.
 func TestUnusableCursorStartsAfresh(t *testing.T) {
 	future := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)

@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// credentialsEnd is the row of credentials that will end soon; collecting goes on.
+// credentialsEnd is the row of credentials that will end soon; collecting continues.
 var credentialsEnd = &inputs.Condition{
 	Name: "credentials end soon", Worked: true,
 	Message: "the {cause}; collecting stops then; {remedy}",

@@ -152,7 +152,7 @@ func (m *alertMapper) readEvidence(item raw) bool {
 
 // isForeign tells an item of a type that is not this API's but that of another
 // product of Microsoft, such as MailMessage: all that it has is kept under the
-// vendor prefix, whatever ECS takes of it.
+// vendor prefix, no matter what ECS takes of it.
 func (e *evidence) isForeign() bool {
 	kind := e.EntityType.Text()
 	if len(kind) >= len("registry") && strings.EqualFold(kind[:len("registry")], "registry") {

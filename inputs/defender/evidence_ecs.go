@@ -31,7 +31,7 @@ func (m *alertMapper) setEvidenceUser(user *ecs.Object) {
 	user.Set("email", ecs.Text(email))
 }
 
-// relatedUsers notes who the item names: the account, else what stands for it, and
+// relatedUsers notes who the item names: the account, else what represents it, and
 // the principal name.
 func (m *alertMapper) relatedUsers() {
 	e := &m.evidence

@@ -50,7 +50,12 @@ func configOfCapture(r *resource, file string) Config {
 // as JSON, each with its _id.
 func mapRecord(t testing.TB, r *resource, c Config, record []byte) []string {
 	t.Helper()
-	m := newMapper(r, c, someAgent, someTime, nil)
+	return mapBy(t, newMapper(r, c, someAgent, someTime, nil), record)
+}
+
+// mapBy maps one record more with a mapper.
+func mapBy(t testing.TB, m *mapping.Mapper, record []byte) []string {
+	t.Helper()
 	var documents []string
 	m.Read(mapping.Repair(compact(t, record)), nil)
 	if _, err := m.Documents(func(d *ecs.Document) error {

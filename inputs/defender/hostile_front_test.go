@@ -126,7 +126,7 @@ var inShort = map[string]bool{
 	"the connection breaks, each time at another byte": true, "a cache that does not look at the query": true,
 }
 
-// front is what stands in front of the API, and what is promised then besides that
+// front is what is in front of the API, and what is promised then besides that
 // nothing is lost or stored twice.
 type front struct {
 	name  string
@@ -360,7 +360,7 @@ func connections() []front {
 			mu.Lock()
 			defer mu.Unlock()
 			fresh := r.Header.Get("Cache-Control") == "no-cache"
-			if old, ok := kept[r.URL.Path]; ok && n%20 != 0 && !fresh { // whatever is asked
+			if old, ok := kept[r.URL.Path]; ok && n%20 != 0 && !fresh { // no matter what is asked
 				a.status, a.header, a.body = old.status, old.header, old.body
 				return
 			}

@@ -57,9 +57,10 @@ func misleading() []hostile {
 		}
 		// One page again and again is all that such a server shows: what is behind
 		// cannot be read, and an error must say so.
-		add("the same page again", tenant.Rule{Ignore: tenant.Filter | tenant.Skip}).unreadable = true
+		again := add("the same page again", tenant.Rule{Ignore: tenant.Filter | tenant.Skip})
+		again.unreadable, again.twin = true, list.resource != tenant.Alerts
 		add("$top clamped to 7", tenant.Rule{ClampTop: 7})
-		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60})
+		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60}).twin = list.resource != tenant.Alerts
 		add("pages that never end", tenant.Rule{Endless: true})
 		add("sorted within the page", tenant.Rule{SortPage: true})
 		add("sorted within the page, of a list in no order", tenant.Rule{SortPage: true, Sort: tenant.Shuffled})
@@ -67,10 +68,11 @@ func misleading() []hostile {
 		add("ids not rising", tenant.Rule{Sort: tenant.Shuffled})
 		add("sorted down", tenant.Rule{Sort: versionTimes[list.resource] + " desc"})
 		add("sorted by another property", tenant.Rule{Sort: otherOrder[list.resource]})
-		add("one empty page in the middle", tenant.Rule{EmptyPage: true, After: 1, Times: 1})
-		add("404 behind the first page once", tenant.Rule{Status: 404, After: 1, Times: 1})
-		add("one empty page in the second poll", tenant.Rule{EmptyPage: true, After: 6, Times: 1})
-		add("404 in the second poll", tenant.Rule{Status: 404, After: 6, Times: 1})
+		// The second call asks about the order of the first page, the third one for the second page.
+		for call, where := range map[int]string{2: "asked about the order", 3: "behind the first page", 7: "in the second poll", 8: "behind the first page of the second poll"} {
+			add("one empty page "+where, tenant.Rule{EmptyPage: true, After: call - 1, Times: 1})
+			add("one 404 "+where, tenant.Rule{Status: 404, After: call - 1, Times: 1})
+		}
 		add("HTML once", tenant.Rule{NotJSON: true, After: 1, Times: 3})
 		add("404", tenant.Rule{Status: 404}).unreadable = list.resource != tenant.Machines
 		add("HTML", tenant.Rule{NotJSON: true}).unreadable = true
@@ -85,12 +87,23 @@ func misleading() []hostile {
 func misplaced() []hostile {
 	dense := tenant.Options{Alerts: 2000, Actions: 2000, EvidencePerAlert: 1, Span: 25 * time.Minute, Live: 0.5}
 	whole := []tenant.Rule{{WholeSeconds: true}}
+	byNumber := func(name string, rule tenant.Rule) hostile {
+		rule.Path, rule.Times = machineList, 1
+		return hostile{name: "machines: $filter by id refused, one " + name + " behind the first page of the second poll", resource: tenant.Machines, options: tenant.Options{Machines: 350},
+			settings: map[string]any{"batch_size": 100}, rules: []tenant.Rule{rule, {Path: machineList, With: tenant.IDAfter, Status: 400}}}
+	}
 	return []hostile{
+		byNumber("404", tenant.Rule{Status: 404, With: tenant.Skip, After: 12}),
+		byNumber("empty page", tenant.Rule{EmptyPage: true, With: tenant.Skip, After: 12}),
 		{name: "whole seconds, several alerts in each", options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
 		{name: "whole seconds, several actions in each", resource: tenant.MachineActions, options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
 		{name: "machines: 404 behind the first page, always", resource: tenant.Machines, options: tenant.Options{Machines: 350}, settings: map[string]any{"batch_size": 100}, unreadable: true,
 			rules: []tenant.Rule{{With: tenant.Skip, Status: 404}, {With: tenant.IDAfter, Status: 404}}},
 		{name: "404 on every list, machines alone", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: "/api/", Status: 404}}},
+		{name: "404 on machines, a page on alerts", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: machineList, Status: 404}, {Path: alertList, NotJSON: true}}},
+		{name: "404 on machines, 503 on alerts", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: machineList, Status: 404}, {Path: alertList, Status: 503}}},
+		{name: "404 on machines, 401 on alerts", resource: tenant.Machines, healthy: true, rules: []tenant.Rule{{Path: machineList, Status: 404}, {Path: alertList, Status: 401}}},
+		{name: "404 on machines, 403 on alerts", resource: tenant.Machines, healthy: true, rules: []tenant.Rule{{Path: machineList, Status: 404}, {Path: alertList, Status: 403}}},
 		{name: "404 on machines alone", resource: tenant.Machines, healthy: true},
 		{name: "one alert sorted before its time", settings: map[string]any{"batch_size": 100}, rules: []tenant.Rule{{Path: alertList, Sort: "alertCreationTime"}}, before: outOfPlace},
 	}

@@ -1,6 +1,7 @@
 package defender_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -54,8 +55,10 @@ func untimely() []hostile {
 	quiet := tenant.Options{Alerts: 100, EvidencePerAlert: 1, Live: 0.01}
 	day := 24 * time.Hour
 	rows := []hostile{
-		{name: "a poll longer than the overlap, late records", options: quiet, during: func(h *hostileRun) {
-			blockOnce(16 * time.Minute)(h)
+		{name: "a poll longer than the overlap, late records", options: quiet, settings: map[string]any{"batch_size": 10}, during: func(h *hostileRun) {
+			blockOnce(16*time.Minute, "burst-")(h)
+			// More than two pages: the poll continues behind the one that takes long.
+			time.AfterFunc(20*time.Minute+30*time.Second, func() { addMany(h, "burst", 25) })
 			addLate(10 * time.Minute)(h)
 		}},
 		{name: "late by less than the overlap", options: quiet, during: addLate(12 * time.Minute)},
@@ -98,6 +101,13 @@ func untimely() []hostile {
 	return rows
 }
 
+// addMany adds records of now.
+func addMany(h *hostileRun, id string, n int) {
+	for i := range n {
+		h.tenant.Add(h.row.resource, recordAt(h.row.resource, fmt.Sprint(id, "-", i), h.tenant.Now()))
+	}
+}
+
 // addLate adds a record of so long ago every minute for an hour.
 func addLate(d time.Duration) func(*hostileRun) {
 	return func(h *hostileRun) {
@@ -120,15 +130,16 @@ func anotherTenant(h *hostileRun) {
 	h.start()
 }
 
-// blockOnce makes one batch take so long to be acknowledged, as Elasticsearch
-// does that is away.
-func blockOnce(d time.Duration) func(*hostileRun) {
+// blockOnce makes the first batch with such a record take so long to be acknowledged,
+// as Elasticsearch does that is away.
+func blockOnce(d time.Duration, id string) func(*hostileRun) {
 	return func(h *hostileRun) {
 		var once atomic.Bool
-		armed := time.Now().Add(20 * time.Minute)
-		h.publisher.Before = func(context.Context, *inputs.Batch) error {
-			if time.Now().After(armed) && once.CompareAndSwap(false, true) {
-				time.Sleep(d)
+		h.publisher.Before = func(_ context.Context, b *inputs.Batch) error {
+			for i := range b.Len() {
+				if bytes.Contains(b.At(i).JSON, []byte(id)) && once.CompareAndSwap(false, true) {
+					time.Sleep(d)
+				}
 			}
 			return nil
 		}
@@ -159,7 +170,7 @@ func versioned() []hostile {
 			h.try(h.tenant.Revise(tenant.MachineActions, h.ids()[:20]...))
 		}},
 		{name: "a quiet hour of alerts", options: tenant.Options{Alerts: 60, EvidencePerAlert: 1}, length: time.Hour, healthy: true, calls: 72},
-		{name: "12,000 machines in pages of 10,000", resource: tenant.Machines, options: tenant.Options{Machines: 12_000}, settings: map[string]any{"interval": "3h"}, healthy: true, calls: 3 + orderProven},
+		{name: "12,000 machines in pages of 10,000", resource: tenant.Machines, options: tenant.Options{Machines: 12_000}, twin: true, settings: map[string]any{"interval": "3h"}, healthy: true, calls: 3 + orderProven},
 		{name: "429 of this list for an hour", options: recent, length: 70 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: 20 * time.Minute, Times: 2}}, healthy: true},
 		{name: "429 with a date, the server's clock behind", options: recent, ahead: -50 * time.Minute, length: 30 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: time.Minute, RetryDate: true, Times: 2}}, healthy: true},
 		{name: "429 with a date, the server's clock ahead", options: recent, ahead: 50 * time.Minute, length: 30 * time.Minute, rules: []tenant.Rule{{Path: alertList, Status: 429, RetryAfter: time.Minute, RetryDate: true, Times: 2}}, healthy: true},

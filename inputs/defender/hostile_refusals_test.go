@@ -2,7 +2,9 @@ package defender_test
 
 import (
 	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +53,18 @@ func refusing() []hostile {
 	return append(rows, largePages()...)
 }
 
+// silentAbove is a network that answers no call for more than so many records.
+func silentAbove(most int) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if top, _ := strconv.Atoi(r.URL.Query().Get("$top")); top > most {
+				return silent(next, r)
+			}
+			return next.RoundTrip(r)
+		})
+	}
+}
+
 // largePages are servers that give up on a page that would hold many records.
 func largePages() []hostile {
 	var rows []hostile
@@ -60,11 +74,14 @@ func largePages() []hostile {
 		"400 too large": {Status: 400, Body: tooLarge}, "cut": {CutAfter: 20_000},
 	} {
 		answer.Holds = 40
-		twin := name == "504" || name == "503 with seconds" // a 500 with other digits
+		twin := name == "504" || name == "500" // a 503 with other digits, and asked more often
 		rows = append(rows,
 			hostile{name: "alerts, large pages: " + name, twin: twin, options: tenant.Options{Alerts: 500, EvidencePerAlert: 1}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}},
 			hostile{name: "machines, large pages: " + name, twin: twin, resource: tenant.Machines, options: tenant.Options{Machines: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}},
 			hostile{name: "actions, large pages: " + name, twin: true, resource: tenant.MachineActions, options: tenant.Options{Actions: 500}, settings: map[string]any{"batch_size": 400}, rules: []tenant.Rule{answer}})
+	}
+	for res, options := range map[tenant.Resource]tenant.Options{tenant.Alerts: {Alerts: 500, EvidencePerAlert: 1}, tenant.Machines: {Machines: 500}} {
+		rows = append(rows, hostile{name: res.String() + ", large pages: silence", resource: res, options: options, settings: map[string]any{"batch_size": 400}, network: silentAbove(40)})
 	}
 	for i := range rows {
 		rows[i].length = time.Hour

@@ -41,9 +41,9 @@ type hostile struct {
 	ahead  time.Duration // of the server's clock, against ours
 
 	unreadable bool                                      // nothing can be read: an error must say so, and nothing else is asked
-	poisoned   bool                                      // records whose ids begin with "poison" cannot be served: pipeline_error documents stand for them
+	poisoned   bool                                      // records whose ids begin with "poison" cannot be served: pipeline_error documents represent them
 	network    func(http.RoundTripper) http.RoundTripper // what is between us and the server
-	front      func(http.Handler) http.Handler           // what stands in front of the server
+	front      func(http.Handler) http.Handler           // what is in front of the server
 
 	http2 bool // the server speaks it
 	ids   bool // records are told apart by their ids alone
@@ -350,7 +350,7 @@ func (row hostile) run(t *testing.T) (faults []string) {
 }
 
 // TestHostileServers holds the promises against servers that break what we know
-// of them. A row that breaks one today stands in knownGaps, and must break it:
+// of them. A row that breaks one today is in knownGaps, and must break it:
 // a gap that was closed has to leave the list.
 func TestHostileServers(t *testing.T) {
 	met := map[string]bool{}

@@ -119,9 +119,7 @@ func (m *informationGatheringMapper) setHost(root *ecs.Object) {
 	system.Set("platform", name)
 	system.Set("platform", family)
 	system.Set("type", family)
-	group := root.Object("group")
-	group.Set("id", m.Text(&r.RBACGroupID))
-	group.Set("name", m.Text(&r.RBACGroupName))
+	setGroup(m.Envelope, root, &r.RBACGroupID, &r.RBACGroupName)
 	m.related.host(r.DeviceID.Text())
 	m.related.host(r.DeviceName.Text())
 }

@@ -36,7 +36,7 @@ type Input struct {
 
 	mu      sync.Mutex
 	clients []*shared
-	paces   map[application]*api.Pace // never removed: whoever comes back finds what was spent
+	paces   map[application]*api.Pace // never removed: anyone who comes back finds what was spent
 	reading map[string]inputs.Key     // the streams that run, by what they read
 }
 
@@ -71,7 +71,7 @@ func (in *Input) now() func() time.Time {
 func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 	list, ok := u.Source["streams"].([]any)
 	if !ok && u.Source["streams"] != nil {
-		return nil, errors.New("streams: want a list")
+		return nil, errors.New("streams: want a list, each entry beginning with a dash")
 	}
 	var streams []inputs.Stream
 	ids, reading := map[string]bool{}, map[string]string{}
@@ -79,7 +79,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		key := inputs.Key{Input: u.ID, Stream: fmt.Sprintf("%s.[%d]", u.ID, i)}
 		source, ok := entry.(map[string]any)
 		if !ok {
-			streams = append(streams, inputs.Stream{Key: key, Fault: fmt.Errorf("streams[%d]: want an object", i)})
+			streams = append(streams, inputs.Stream{Key: key, Fault: fmt.Errorf("streams[%d]: want settings, such as id and data_stream", i)})
 			continue
 		}
 		c, err := decodeConfig(withNamespace(u), source)
@@ -88,7 +88,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 		}
 		key.Dataset = c.DataStream.Dataset
 		if id, _ := source["id"].(string); ids[id] {
-			err = errors.Join(fmt.Errorf("id: %s is used twice", id), err)
+			err = errors.Join(fmt.Errorf("id: %s is used twice; give each stream an id of its own", id), err)
 		} else if id != "" {
 			ids[id], key.Stream = true, id
 		}
@@ -109,7 +109,7 @@ func (in *Input) Streams(u inputs.Unit) ([]inputs.Stream, error) {
 			continue
 		}
 		stream := in.stream(key, c)
-		stream.Notice = joined(stream.Notice, goneNotice(u.Source, source))
+		stream.Notice = joined(stream.Notice, joined(goneNotice(u.Source, source), c.plainNotice()))
 		streams = append(streams, stream)
 	}
 	return streams, nil
@@ -183,7 +183,7 @@ func (in *Input) client(c Config) (client *api.Client, release func(), err error
 	return client, func() { in.release(s) }, nil
 }
 
-// pace is that of the tenant and application, whatever secret, host or unit
+// pace is that of the tenant and application, no matter what secret, host or unit
 // they are used with. The limits that were configured last hold.
 func (in *Input) pace(c Config) *api.Pace {
 	limit := api.Limit{PerMinute: c.CallsPerMinute, PerHour: c.CallsPerHour}
@@ -197,7 +197,7 @@ func (in *Input) pace(c Config) *api.Pace {
 	return p
 }
 
-// paceOf is pace for whoever does not hold the lock.
+// paceOf is pace for callers that do not hold the lock.
 func (in *Input) paceOf(c Config) *api.Pace {
 	in.mu.Lock()
 	defer in.mu.Unlock()

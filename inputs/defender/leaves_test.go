@@ -15,7 +15,7 @@ import (
 )
 
 // leftOut are the members of records whose values a document may not have as they
-// came, with the reason: the list of MAPPING.md 12.2, where each stands too.
+// came, with the reason: the list of MAPPING.md 12.2, where each is too.
 var leftOut = map[string]string{
 	"osProcessor":                              "host.architecture has it in other words",
 	"ipAddresses.ipAddress":                    "the zone of an address is cut",
@@ -23,7 +23,7 @@ var leftOut = map[string]string{
 	"deviceGatheredInfo.avIsSignatureUpToDate": "Unknown is no boolean",
 }
 
-// TestEveryLeafIsFound: each value of each capture stands in one of its documents,
+// TestEveryLeafIsFound: each value of each capture is in one of its documents,
 // in the texts of its vendor fields, or is in the list of what is left out. Values
 // that could not be mapped are named in error.message, and the original is kept.
 func TestEveryLeafIsFound(t *testing.T) {

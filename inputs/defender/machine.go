@@ -211,9 +211,7 @@ func (m *machineMapper) setIdentity(root *ecs.Object) {
 	a := &m.machine
 	setMachine(m.Envelope, root, &a.ID, &a.ComputerDNSName, m.Account())
 	root.Object("device").Set("id", m.Text(&a.AADDeviceID))
-	group := root.Object("group")
-	group.Set("id", m.Text(&a.RBACGroupID))
-	group.Set("name", m.Text(&a.RBACGroupName))
+	setGroup(m.Envelope, root, &a.RBACGroupID, &a.RBACGroupName)
 	for _, f := range []*mapping.Field{&a.AADDeviceID, &a.ComputerDNSName, &a.ID} {
 		m.related.host(f.Text())
 	}
@@ -260,7 +258,7 @@ func (m *machineMapper) networkInterface(element raw) ecs.Value {
 }
 
 // mac is the interface's hardware address as ECS writes it. One that is none
-// keeps its text. An all-zero one stands for no address and does not get into
+// keeps its text. An all-zero one is no address and does not get into
 // host.mac.
 func (m *machineMapper) mac(f *mapping.Field) ecs.Value {
 	v := m.Text(f)

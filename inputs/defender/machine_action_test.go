@@ -286,7 +286,7 @@ func TestMachineActionTimestampFallback(t *testing.T) {
 }
 
 // TestMachineActionMalformed: no value of a wrong type loses the record. The
-// fault names the member, and the original stands beside it.
+// fault names the member, and the original is beside it.
 func TestMachineActionMalformed(t *testing.T) {
 	texts := []string{"id", "type", "title", "scope", "status", "requestor", "requestorComment", "requestSource", "machineId",
 		"computerDnsName", "cancellationRequestor", "cancellationComment", "externalId"}

@@ -218,7 +218,7 @@ func TestMachineMAC(t *testing.T) {
 }
 
 // TestMachineHostIPIsTheExternalOne: as upstream; a machine without one has no
-// host.ip, whatever its interfaces have.
+// host.ip, no matter what its interfaces have.
 func TestMachineHostIPIsTheExternalOne(t *testing.T) {
 	document := machineDocument(t, `{"id":"a","lastIpAddress":"10.0.0.2","ipAddresses":[{"ipAddress":"10.0.0.1"}]}`, false)
 	if got := machineField(t, document, "host.ip"); got != nil {

@@ -26,7 +26,7 @@ func missing(ctx context.Context, client *api.Client, r *resource, err error) er
 	}
 	refused, ok := errors.AsType[*api.Error](other)
 	switch {
-	case !ok:
+	case !ok, refused.Kind == api.Transient && !refused.IsToken(): // nobody knows
 		return other
 	case refused.IsToken(), refused.Status != http.StatusNotFound && refused.Kind != api.Malformed:
 		return err

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 	tenant "github.com/defender-endpoint/defender-endpoint/inputs/defender/defendertest"
 )
 
@@ -64,6 +65,37 @@ func TestRefusalsAreShown(t *testing.T) {
 			query, _ := b.stream.Inspect(nil)["query"].(map[string]any)
 			if fmt.Sprint(query["left_out"]) != fmt.Sprint(c.want) && name != "large pages" && c.rule.Ignore == 0 && c.rule.Sort == "" {
 				t.Errorf("diagnostics show %v, want %q", query, c.want)
+			}
+		})
+	}
+}
+
+// TestRefusedQueryIsNamed: what is left when every form of a query is refused is the
+// query's fault, not that of the credentials; and of more records of one time than can
+// be read it is told how many can.
+func TestRefusedQueryIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		options tenant.Options
+		rules   []tenant.Rule
+		remedy  string
+	}{
+		"everything refused": {tenant.Options{Alerts: 5}, []tenant.Rule{{Path: alertList, Status: 400}}, "the query, not the credentials"},
+		"more of one time": {
+			tenant.Options{Alerts: 200, TieRun: 200},
+			[]tenant.Rule{{Path: alertList, SkipAbove: 60, Status: 400}, {Path: alertList, With: tenant.IDAfter, Status: 400}, {Path: alertList, ClampTop: 50}},
+			"only the first 100 of them",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, c.options, map[string]any{"batch_size": 50})
+			b.tenant.Fail(c.rules...)
+			err := b.poll()
+			for range 3 { // what may be another cause is tried first
+				err = b.poll()
+			}
+			d := defender.New("test").Diagnose(err)
+			if d.Condition == nil || d.Condition.Name != "request refused" || !strings.Contains(d.Remedy, c.remedy) {
+				t.Errorf("%v: remedy %q, want %q", err, d.Remedy, c.remedy)
 			}
 		})
 	}

@@ -115,10 +115,13 @@ func resourceOf(dataset string) *resource {
 
 func unknownDataset(dataset string) error {
 	known := append(Datasets(), collectorDataset)
+	short := strings.ReplaceAll(strings.Join(known, ", "), module+".", "") // a unit's text has little room
+	if dataset == "" {
+		return fmt.Errorf("data_stream.dataset: required: %s. and one of %s", module, short)
+	}
 	meant := ""
 	if nearest := policy.Nearest(dataset, known); nearest != "" {
 		meant = "did you mean " + nearest + "? "
 	}
-	short := strings.ReplaceAll(strings.Join(known, ", "), module+".", "") // a unit's text has little room
 	return fmt.Errorf("data_stream.dataset: no resource for %q, %swant %s. and one of %s", dataset, meant, module, short)
 }

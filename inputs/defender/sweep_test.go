@@ -174,7 +174,7 @@ func (b *bench) anyID() string {
 }
 
 // TestLongBacklogIsReadInWindows: oldest first, no query spans more than a
-// window, and a poll that ends in the middle goes on from there.
+// window, and a poll that ends in the middle continues from there.
 func TestLongBacklogIsReadInWindows(t *testing.T) {
 	for name, unsorted := range map[string]bool{"sorted": false, "cannot be sorted": true} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func lowerBound(r tenant.Request) time.Time {
 }
 
 // TestAlwaysSomethingNew: where alerts never stop, a poll ends with what there
-// was when it began. One that goes on to an empty page never ends, and uses up
+// was when it began. One that continues to an empty page never ends, and uses up
 // the calls of the whole tenant.
 func TestAlwaysSomethingNew(t *testing.T) {
 	b := newBench(t, tenant.Options{Seed: 21, Alerts: 300, EvidencePerAlert: 1, Live: 2000}, map[string]any{"batch_size": 2000})

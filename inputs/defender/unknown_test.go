@@ -8,7 +8,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// TestUnknownMembersGoIntoOneField: whatever their name and shape, they are
+// TestUnknownMembersGoIntoOneField: no matter what their name and shape, they are
 // texts one level deep, under names that a flattened field takes.
 func TestUnknownMembersGoIntoOneField(t *testing.T) {
 	long := strings.Repeat("n", mapping.MaxName-1)

@@ -231,7 +231,7 @@ func checkPaths(v values, fault func(string, ...any)) {
 	}
 }
 
-// checkRelated: related.* has all that stands in the fields it is of, and nothing
+// checkRelated: related.* has all that is in the fields it is of, and nothing
 // else that has a form of its own.
 func checkRelated(v values, fault func(string, ...any)) {
 	within := func(name, all string) {

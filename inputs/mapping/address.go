@@ -27,7 +27,7 @@ func ParseAddress(text string) (addr netip.Addr, ok bool) {
 	return addr.WithZone(""), err == nil
 }
 
-// IP takes an IP address; what stands around it, such as a zone, is cut.
+// IP takes an IP address; what is around it, such as a zone, is cut.
 func (e *Envelope) IP(f *Field) ecs.Value {
 	if Blank(f.Value) {
 		return ecs.Value{}

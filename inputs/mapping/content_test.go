@@ -145,7 +145,7 @@ func TestContentOfManyMembers(t *testing.T) {
 }
 
 // TestObjectsTakenApart: an object that was taken apart for the content is decoded
-// as any other one, whatever the objects around it are like.
+// as any other one, no matter what the objects around it are like.
 func TestObjectsTakenApart(t *testing.T) {
 	m := newContentMapper(t, Settings{})
 	type item struct {

@@ -51,7 +51,7 @@ func (e *Envelope) Short(s string) ecs.Value {
 const maxCompact = 1 << 16
 
 // JSONText is a container as the text of its JSON, and a scalar as text: one
-// type in Elasticsearch, whatever the API sends.
+// type in Elasticsearch, no matter what the API sends.
 func (e *Envelope) JSONText(v Raw) ecs.Value {
 	if Blank(v) {
 		return ecs.Value{}
@@ -214,7 +214,7 @@ func (e *Envelope) FirstTime(fields ...*Field) time.Time {
 }
 
 // parseTime reads a timestamp: RFC 3339, with any digits of a second. One without
-// a zone is taken as UTC; Microsoft's assessment lists have such with a blank. The zero time is one of the year 1, which stands for a
+// a zone is taken as UTC; Microsoft's assessment lists have such with a blank. The zero time is one of the year 1, which represents a
 // time that is not set.
 func parseTime(v Raw) (time.Time, bool) {
 	if v.Kind() != '"' {

@@ -111,7 +111,7 @@ func (d *Decoder) OrScalar(lone *Field) *Decoder {
 	return d
 }
 
-// Fold makes the decoder find members whatever letter case and underscores their
+// Fold makes the decoder find members no matter what letter case and underscores their
 // names are written with: one service has deviceId in its lists, DeviceId in its
 // files, and OSPlatform beside OsPlatform.
 func (d *Decoder) Fold() *Decoder {

@@ -43,7 +43,7 @@
 //
 // A record that changes without a new update time is a new version, and one that
 // comes with its members in another order, a null more, or 17.0 for 17 is none:
-// JSON leaves all of that open, and a service that is deployed anew may change it
+// JSON leaves all of that open, and a service that is deployed again may change it
 // for every record at once. Seen set and ids therefore go by the content (content.go), in which the
 // order of Settings.Sets does not count either. The content is written only for records whose bytes were
 // not met in the sweep before, and from the members that the Decoder found: what

@@ -33,7 +33,7 @@ type Settings struct {
 	Tags      []string
 	Agent     inputs.Agent
 	// PreserveOriginal keeps every record in event.original, and
-	// PreserveDuplicates vendor fields whose value also stands in an ECS field.
+	// PreserveDuplicates vendor fields whose value is also in an ECS field.
 	PreserveOriginal, PreserveDuplicates bool
 
 	// Process changes a finished document, or returns false to drop it; nil leaves

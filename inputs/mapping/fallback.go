@@ -89,7 +89,7 @@ func newForm(name string, d inputs.Document) (*ecs.Document, members) {
 	return &ecs.Document{ID: base64.RawURLEncoding.EncodeToString(sum[:15]), Timestamp: d.Timestamp}, pick(d.JSON)
 }
 
-// fail makes a form a pipeline_error that says what was refused. What stands for
+// fail makes a form a pipeline_error that says what was refused. What represents
 // the original is told in both forms.
 func fail(form *ecs.Document, kept members, r inputs.Refusal, original string) {
 	reason := "the full document was refused: " + r.Type
@@ -141,7 +141,7 @@ func beginning(text []byte, most int) string {
 type members map[string]jsontext.Value
 
 // copy puts members of these paths into a form: scalars, and tags. A member that
-// is longer than the limit, or that is to blame, is left out.
+// is longer than the limit, or that is the cause, is left out.
 func (m members) copy(form *ecs.Document, blamed string, most int, lists ...[]string) {
 	for _, paths := range lists {
 		for _, path := range paths {

@@ -96,7 +96,7 @@ func TestBareFormHasNoTextOfTheRecord(t *testing.T) {
 }
 
 // TestFormsHaveIdsOfTheirOwn: the same form has the same id whenever it is made,
-// whatever the refusal was.
+// no matter what the refusal was.
 func TestFormsHaveIdsOfTheirOwn(t *testing.T) {
 	var f Fallback
 	d := refusedIncident(t, attack)
@@ -120,7 +120,7 @@ func TestLargeOriginalIsCut(t *testing.T) {
 	}
 }
 
-// FuzzForms: whatever the document holds, its forms are JSON, without what could
+// FuzzForms: no matter what the document holds, its forms are JSON, without what could
 // not be mapped.
 func FuzzForms(f *testing.F) {
 	f.Add([]byte(`{"event":{"id":{"a":1},"severity":[1]},"tags":"x","message":7,"agent":"none","host":{"id":"h"}}`), []byte("{}"))

@@ -36,7 +36,7 @@ type Mapper struct {
 type Definer interface {
 	// Define takes over an element of a list. It keeps nothing of its memory.
 	Define(list string, element Raw)
-	// Forget forgets all elements: the lists are read anew.
+	// Forget forgets all elements: the lists are read again.
 	Forget()
 }
 
@@ -94,7 +94,7 @@ func (m *Mapper) Read(record Raw, unreadable error) (id string, updated time.Tim
 	return id, updated
 }
 
-// Content stands for what the record that was read says, however it is written,
+// Content represents what the record that was read says, however it is written,
 // until the next Read: see "Why a version is the content" in the package's doc.
 func (m *Mapper) Content() []byte {
 	if m.unreadable != nil {

@@ -39,7 +39,7 @@ func isProgram(name string) bool {
 	return false
 }
 
-// Executable is the program of a command line: what stands between the quotes it
+// Executable is the program of a command line: what is between the quotes it
 // begins with, a Windows path to the end of a program's name though there are
 // blanks in it, or the first word.
 func Executable(commandLine string) string {

@@ -2,7 +2,7 @@ package mapping
 
 import "github.com/defender-endpoint/defender-endpoint/ecs"
 
-// Row says where a field of the record stands in an object of the document.
+// Row says where a field of the record is in an object of the document.
 type Row struct {
 	to   string // name there
 	from *Field

@@ -9,7 +9,7 @@ import (
 
 // Members that the API structs do not name go into one field of each stream,
 // <vendor>.unknown, of the type flattened: member name to text, one level deep.
-// With fields of their own, whatever Microsoft adds would be mapped by the first
+// With fields of their own, what Microsoft adds would be mapped by the first
 // document that has it, and every later one of another shape be refused.
 
 const (
@@ -19,14 +19,14 @@ const (
 	// MaxName is how long a name may be, in bytes. Lucene refuses a term, which is
 	// name and value, of more than 32,766.
 	MaxName = 255
-	// noName stands for a name without a character: JSON has such.
+	// noName represents a name without a character: JSON has such.
 	noName = "(empty)"
 )
 
 // Keep takes over the members of the decoder's last object that its struct does
 // not name, under the way to the object: the name of an evidence item's member
 // begins with "evidence.". What comes under a name that is taken (the next
-// element's, or one that is cut to the same) stands behind what is there, in a
+// element's, or one that is cut to the same) is behind what is there, in a
 // list. All are counted: they tell that the API has moved on from what is known
 // here.
 func (e *Envelope) Keep(d *Decoder) {

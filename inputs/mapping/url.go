@@ -75,7 +75,7 @@ func refang(text string) string {
 // opaque are schemes behind which no // has to follow.
 var opaque = []string{"about", "blob", "cid", "data", "file", "javascript", "mailto", "tel", "urn", "vbscript"}
 
-// cutScheme takes the scheme off. What stands before a colon and a port is a
+// cutScheme takes the scheme off. What is before a colon and a port is a
 // host.
 func cutScheme(text string) (scheme, rest string) {
 	before, after, found := strings.Cut(text, ":")

@@ -13,7 +13,7 @@
 //   - All faults are told at once, in the order of the struct's fields and then
 //     of the checks: the same settings always give the same text. A setting has
 //     one fault.
-//   - A value is taken as it stands. "pa${HOME}ss" is that password: the agent has
+//   - A value is taken as it is. "pa${HOME}ss" is that password: the agent has
 //     put in all variables already.
 //   - A fault quotes neither a password nor a key.
 //   - Decoding ignores unknown settings: each release of the agent brings new ones.

@@ -29,7 +29,7 @@ type nested struct {
 }
 
 // TestValuesAreTakenAsTheyStand: no text is a variable, a list or a number to the
-// library, at whatever depth it stands.
+// library, at any depth it is.
 func TestValuesAreTakenAsTheyStand(t *testing.T) {
 	t.Setenv("PLANTED", "expanded")
 	for _, text := range []string{
@@ -123,6 +123,47 @@ func TestTransportTellsEveryFault(t *testing.T) {
 	for _, want := range []string{"proxy_disable: ", "proxy_url: ", "ssl: ", "idle_connection_timeout: "} {
 		if !strings.Contains("\n"+err.Error(), "\n"+want) {
 			t.Errorf("no fault %q in:\n%v", want, err)
+		}
+	}
+}
+
+// TestWrongShapes: what has another shape than its setting is told in the words of a
+// policy, and never taken for something else.
+func TestWrongShapes(t *testing.T) {
+	list, object := []any{"planted", "b"}, map[string]any{"planted": "b"}
+	for _, c := range []struct {
+		source map[string]any
+		want   string
+	}{
+		{map[string]any{"name": list}, "name: want a text"},
+		{map[string]any{"secret": object}, "secret: want a text"},
+		{map[string]any{"list": object}, "list: want a list, such as [a, b]"},
+		{map[string]any{"list": []any{object}}, "list.0: want a text"},
+		{map[string]any{"map": list}, "map: want names with values below it"},
+		{map[string]any{"map": "planted"}, "map: want names with values below it"},
+		{map[string]any{"number": "planted"}, "number: want a whole number, such as 10"},
+		{map[string]any{"number": 1.5}, "number: want a whole number, such as 10"},
+		{map[string]any{"number": 1e30}, "number: want a whole number, such as 10"},
+		{map[string]any{"ssl": "planted"}, "ssl: want names with values below it"},
+		{map[string]any{"ssl": list}, "ssl: want names with values below it"},
+		{map[string]any{"nested": list}, "nested: want names with values below it"},
+		{map[string]any{"nested": map[string]any{"two": "planted"}}, "nested.two: want a whole number, such as 10"},
+		{map[string]any{"switch": "planted"}, "switch: want true or false"},
+		{map[string]any{"list": map[string]any{}, "map": []any{}, "number": 2.0, "backoff.init": 1.5}, ""},
+	} {
+		got := struct {
+			options
+			Switch bool `config:"switch"`
+		}{}
+		r := policy.Of(c.source)
+		r.Decode(&got.options)
+		r.Decode(&got)
+		text := ""
+		if err := r.Err(); err != nil {
+			text = err.Error()
+		}
+		if text != c.want {
+			t.Errorf("%v: got %q, want %q", c.source, text, c.want)
 		}
 	}
 }

@@ -75,6 +75,10 @@ func (r *Reader) decode(target reflect.Value) {
 		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 		value := one.Elem().Field(0)
 		value.Set(target.Field(i))
+		if !r.fits(name, field.Type) {
+			r.fault(name, errors.New(wanted(field.Type)))
+			continue
+		}
 		if err := r.tree.Unpack(one.Interface()); err != nil {
 			r.undecoded(name, value.Interface(), err)
 			continue
@@ -85,7 +89,7 @@ func (r *Reader) decode(target reflect.Value) {
 
 // undecoded notes that a setting cannot be decoded. value is as much as was.
 func (r *Reader) undecoded(name string, value any, err error) {
-	if ssl, ok := value.(*tlscommon.Config); ok {
+	if ssl, ok := value.(*tlscommon.Config); ok && !mismatch.MatchString(reason(err).Error()) {
 		var library interface{ Reason() error }
 		why := err
 		if errors.As(err, &library) {
@@ -106,19 +110,23 @@ func (r *Reader) undecoded(name string, value any, err error) {
 		r.add(name, fmt.Errorf("%s: want a duration such as 30s, 5m or 24h", name))
 		return
 	}
-	setting := name
+	setting, kind := name, reflect.TypeOf(value)
 	var in interface{ Path() string }
 	if errors.As(err, &in) && strings.HasPrefix(in.Path(), name+".") {
 		setting = in.Path()
+		kind = typeAt(kind, setting[len(name)+1:])
 	}
 	r.named[name] = true
+	if want := wanted(kind); want != "" && mismatch.MatchString(err.Error()) {
+		err = errors.New(want)
+	}
 	r.fault(setting, reason(err))
 }
 
 // Check notes a fault of a setting unless ok. A setting has one fault: what could
 // not be decoded is not compared with limits.
 func (r *Reader) Check(ok bool, setting, want string) {
-	if !ok && !r.named[setting] {
+	if !ok && !r.told(setting) {
 		r.fault(setting, errors.New(want))
 	}
 }
@@ -126,12 +134,33 @@ func (r *Reader) Check(ok bool, setting, want string) {
 // fault notes what is wrong with a setting.
 func (r *Reader) fault(setting string, err error) { r.add(setting, fmt.Errorf("%s: %w", setting, err)) }
 
-// Named notes faults that name their setting themselves; nil is none.
+// Named notes faults that name their setting themselves, before a colon; nil is none.
+// It may note several of one setting, but none of one that could not be decoded.
 func (r *Reader) Named(faults ...error) {
 	for _, err := range faults {
-		if err != nil {
+		if err == nil {
+			continue
+		}
+		if setting, _, _ := strings.Cut(err.Error(), ":"); !r.told(setting) {
 			r.faults = append(r.faults, err)
 		}
+	}
+}
+
+// Has tells whether the policy has a setting, be it with the value of a default.
+func (r *Reader) Has(setting string) bool { return r.tree.HasField(setting) }
+
+// told tells whether a setting, or what it stands in, has a fault already.
+func (r *Reader) told(setting string) bool {
+	for {
+		if r.named[setting] {
+			return true
+		}
+		dot := strings.LastIndexByte(setting, '.')
+		if dot < 0 {
+			return false
+		}
+		setting = setting[:dot]
 	}
 }
 

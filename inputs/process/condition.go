@@ -3,38 +3,59 @@ package process
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
 
-// condition is what a processor's when asks of a document.
-type condition func(d *ecs.Document) bool
+// Fields are what a condition asks of a document.
+type Fields interface {
+	// Field is a value as it will be written, nil where there is none.
+	Field(path string) jsontext.Value
+}
 
-const supportedConditions = "and, contains, equals, has_fields, not, or"
+// Condition is what a when asks of a document.
+type Condition func(Fields) bool
 
-func newCondition(tree any) (condition, []error) {
+const supportedConditions = "and, contains, equals, has_fields, network, not, or, range, regexp"
+
+// NewCondition makes what a policy's when holds: an object of one member, named after
+// the condition. Names may have dots. The error joins every fault, each naming its
+// place.
+func NewCondition(when any) (Condition, error) {
+	tree, faults := normalize(when)
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	c, faults := newCondition(tree)
+	return c, errors.Join(faults...)
+}
+
+func newCondition(tree any) (Condition, []error) {
 	name, value, err := only(tree, "condition")
 	if err != nil {
 		return nil, []error{err}
 	}
-	var c condition
+	var c Condition
 	var faults []error
 	switch name {
 	case "equals":
-		c, faults = compareFields(value, equals)
+		c, faults = compareFields(value, newEquals)
 	case "contains":
-		c, faults = compareFields(value, contains)
+		c, faults = compareFields(value, newContains)
+	case "regexp":
+		c, faults = compareFields(value, newRegexp)
+	case "network":
+		c, faults = compareFields(value, newNetwork)
+	case "range":
+		c, faults = compareFields(value, newRange)
 	case "has_fields":
 		c, faults = hasFields(value)
 	case "not":
-		var inner condition
+		var inner Condition
 		inner, faults = newCondition(value)
-		c = func(d *ecs.Document) bool { return !inner(d) }
+		c = func(d Fields) bool { return !inner(d) }
 	case "and", "or":
 		c, faults = combine(value, name == "and")
 	default:
@@ -44,19 +65,19 @@ func newCondition(tree any) (condition, []error) {
 }
 
 // combine is true where every condition is, or where one is.
-func combine(value any, every bool) (condition, []error) {
+func combine(value any, every bool) (Condition, []error) {
 	list, _ := value.([]any)
 	if len(list) == 0 {
 		return nil, []error{errors.New("want a list of conditions")}
 	}
-	conditions := make([]condition, 0, len(list))
+	conditions := make([]Condition, 0, len(list))
 	var faults []error
 	for i, tree := range list {
 		c, wrong := newCondition(tree)
 		faults = append(faults, within(fmt.Sprintf("[%d]", i), wrong)...)
 		conditions = append(conditions, c)
 	}
-	return func(d *ecs.Document) bool {
+	return func(d Fields) bool {
 		for _, c := range conditions {
 			if c(d) != every {
 				return !every
@@ -66,7 +87,7 @@ func combine(value any, every bool) (condition, []error) {
 	}, faults
 }
 
-func hasFields(value any) (condition, []error) {
+func hasFields(value any) (Condition, []error) {
 	fields, err := textList(value)
 	if err != nil {
 		return nil, []error{err}
@@ -77,9 +98,9 @@ func hasFields(value any) (condition, []error) {
 			faults = append(faults, err)
 		}
 	}
-	return func(d *ecs.Document) bool {
+	return func(d Fields) bool {
 		for _, f := range fields {
-			if !lookup(d, f).Present() {
+			if d.Field(f) == nil {
 				return false
 			}
 		}
@@ -87,33 +108,35 @@ func hasFields(value any) (condition, []error) {
 	}, faults
 }
 
-// compareFields is true where every field named compares.
-func compareFields(value any, compare func(field, want ecs.Value) bool) (condition, []error) {
-	tree, _ := value.(map[string]any)
-	if len(tree) == 0 {
-		return nil, []error{errors.New("want an object of fields and values")}
+// comparison is what must be true of a field that a document has.
+type comparison func(field jsontext.Value) bool
+
+// compareFields is true where every field named compares. read makes a comparison of
+// what is written for one, and may take the end of its path for a word of its own.
+func compareFields(value any, read func(path string, leaf any) (field string, is comparison, err error)) (Condition, []error) {
+	type test struct {
+		field string
+		is    comparison
 	}
-	type field struct {
-		path string
-		want ecs.Value
-	}
-	var fields []field
+	var tests []test
 	var faults []error
-	leaves("", tree, func(path string, leaf any) {
-		want := scalar(leaf)
-		if err := isField(path); err != nil {
-			faults = append(faults, err)
-		} else if !want.Present() {
-			faults = append(faults, fmt.Errorf("%s: want a string that is not empty, a number or a boolean", path))
-		}
-		fields = append(fields, field{path, want})
-	})
-	if len(fields) == 0 {
+	if tree, ok := value.(map[string]any); ok {
+		leaves("", tree, func(path string, leaf any) {
+			field, is, err := read(path, leaf)
+			if wrong := isField(field); wrong != nil {
+				faults = append(faults, wrong)
+			} else if err != nil {
+				faults = append(faults, fmt.Errorf("%s: %w", path, err))
+			}
+			tests = append(tests, test{field, is})
+		})
+	}
+	if len(tests) == 0 {
 		faults = append(faults, errors.New("want an object of fields and values"))
 	}
-	return func(d *ecs.Document) bool {
-		for _, f := range fields {
-			if !compare(lookup(d, f.path), f.want) {
+	return func(d Fields) bool {
+		for i := range tests {
+			if field := d.Field(tests[i].field); field == nil || !tests[i].is(field) {
 				return false
 			}
 		}
@@ -121,60 +144,31 @@ func compareFields(value any, compare func(field, want ecs.Value) bool) (conditi
 	}, faults
 }
 
-func scalar(leaf any) ecs.Value {
-	switch v := leaf.(type) {
-	case string:
-		return ecs.Text(v)
-	case bool:
-		return ecs.Bool(v)
-	case jsontext.Value:
-		return ecs.Scalar(v)
-	default:
-		return ecs.Value{}
-	}
-}
+// fieldsOf are those of a document that is not encoded yet.
+type fieldsOf struct{ document *ecs.Document }
 
-// lookup is Document.Get for a condition, which may ask for @timestamp too.
-func lookup(d *ecs.Document, path string) ecs.Value {
+// Field is Document.Get for a condition, which may ask for @timestamp too.
+func (f fieldsOf) Field(path string) jsontext.Value {
+	v := f.document.Get(path)
 	if path == "@timestamp" {
-		return ecs.Time(d.Timestamp)
+		v = ecs.Time(f.document.Timestamp)
 	}
-	return d.Get(path)
+	if !v.Present() {
+		return nil
+	}
+	return v.AppendJSON(nil)
 }
 
-// equals compares a field, or any element of a list.
-func equals(field, want ecs.Value) bool {
-	return slices.ContainsFunc(field.Values(), func(v ecs.Value) bool { return same(v, want) })
+// anyOf reports whether something is true of a value, or of any element of a list.
+func anyOf(value jsontext.Value, is comparison) bool {
+	if value.Kind() != '[' {
+		return is(value)
+	}
+	s := ecs.NewScanner(value)
+	for s.Enter(); s.More(); {
+		if is(s.Value()) {
+			return true
+		}
+	}
+	return false
 }
-
-// contains looks for a part of a text, or an element of a list.
-func contains(field, want ecs.Value) bool {
-	f, w := encode(field), encode(want)
-	if f.Kind() == '"' && w.Kind() == '"' {
-		return strings.Contains(ecs.Unquote(f), ecs.Unquote(w))
-	}
-	return equals(field, want)
-}
-
-// same compares values of one JSON type: 1 is 1.0 but neither is "1".
-func same(a, b ecs.Value) bool {
-	j, k := encode(a), encode(b)
-	if j.Kind() != k.Kind() {
-		return false
-	}
-	x, y := ecs.Unquote(j), ecs.Unquote(k)
-	if k.Kind() != '0' || x == y {
-		return x == y
-	}
-	_, err := strconv.ParseInt(x, 10, 64)
-	_, err2 := strconv.ParseInt(y, 10, 64)
-	if err == nil && err2 == nil {
-		return false // a float could not tell large ones apart
-	}
-	f, err := strconv.ParseFloat(x, 64)
-	g, err2 := strconv.ParseFloat(y, 64)
-	return err == nil && err2 == nil && f == g
-}
-
-// encode tells a value's JSON type, and gives a time as it will be written.
-func encode(v ecs.Value) jsontext.Value { return v.AppendJSON(nil) }

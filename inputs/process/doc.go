@@ -4,8 +4,9 @@
 // A policy's list becomes a List once, in New, which tells every fault at once.
 // From then on List.Run takes each document of a stream: it changes it in place
 // or says that it is not published. Begin with process.go; each processor is one
-// function of steps.go or rename.go, and condition.go has the conditions. A new
-// processor is such a function, a line in builderOf and one in the list of names
+// function of steps.go or rename.go. condition.go has the conditions and compare.go
+// what they compare; outputs use them too, on documents that are written already. A
+// new processor is such a function, a line in builderOf and one in the list of names
 // above it; tree.go and settings.go read what a policy can write.
 //
 // # Invariants
@@ -15,7 +16,8 @@
 //   - The data stream and @timestamp stay what they are: a document is routed by
 //     them.
 //   - Dotted and nested names are the same, in settings and in conditions.
-//   - It knows ecs.Document, and not where documents come from or go to.
+//   - It knows ecs.Document, and not where documents come from or go to. A condition
+//     knows the names of fields and their values as JSON.
 //
 // # Why these are not the processors of Beats
 //

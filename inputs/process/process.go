@@ -91,8 +91,8 @@ func newProcessor(entry any) (Processor, []error) {
 }
 
 // when limits a processor to the documents that meet a condition.
-func (p Processor) when(c condition) Processor {
-	return func(d *ecs.Document) bool { return !c(d) || p(d) }
+func (p Processor) when(c Condition) Processor {
+	return func(d *ecs.Document) bool { return !c(fieldsOf{d}) || p(d) }
 }
 
 func builderOf(name string) func(*settings) Processor {

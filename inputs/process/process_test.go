@@ -123,6 +123,21 @@ var conditionTests = []struct {
 	{`{"contains":{"tags":"forward"}}`, false},
 	{`{"contains":{"event.severity":3}}`, true},
 	{`{"contains":{"none":"x"}}`, false},
+	{`{"regexp":{"host.name":"^pc-[0-9]$"}}`, true},
+	{`{"regexp":{"host.name":"^c"}}`, false},
+	{`{"regexp":{"host.ip":"2$","message":"long"}}`, true},
+	{`{"regexp":{"event.severity":"3"}}`, false},
+	{`{"regexp":{"none":".*"}}`, false},
+	{`{"range":{"event.severity":{"gte":3,"lt":4}}}`, true},
+	{`{"range":{"event.severity.gt":3}}`, false},
+	{`{"range":{"event.severity.lte":3.0}}`, true},
+	{`{"range":{"labels.quoted.gte":1}}`, false},
+	{`{"range":{"none":{"lt":1}}}`, false},
+	{`{"network":{"host.ip":"private"}}`, true},
+	{`{"network":{"host.ip":["public","10.0.0.2/32"]}}`, true},
+	{`{"network":{"host.ip":"10.0.1.0/24"}}`, false},
+	{`{"network":{"host.ip":["public","loopback","multicast","fd00::/8"]}}`, false},
+	{`{"network":{"host.name":"private"}}`, false},
 	{`{"has_fields":["event.kind","host","@timestamp"]}`, true},
 	{`{"has_fields":["event.kind","none"]}`, false},
 	{`{"has_fields":"event.kind.x"}`, false},
@@ -166,7 +181,7 @@ func TestProcessorFaults(t *testing.T) {
 		{"all of them", `[{"script":{}},{"add_tags":{"x":1,"target":2}}]`, `processors[0]: "script" is not supported; supported are add_fields, add_tags, drop_event, drop_fields, rename
 processors[1]: add_tags: target: want a string
 processors[1]: add_tags: tags: want a list of strings, at least one and none empty
-processors[1]: add_tags: x: unknown setting`},
+processors[1]: add_tags: x: unknown setting, there are when, target, tags`},
 		{"no object", `["drop_event"]`, `processors[0]: want an object that names one processor, got 0 names []`},
 		{"two names", `[{"if":{},"then":[]}]`, `processors[0]: want an object that names one processor, got 2 names ["if" "then"]`},
 		{"settings", `[{"drop_event":1}]`, `processors[0]: drop_event: want an object of settings`},
@@ -186,10 +201,10 @@ processors[0]: drop_fields: fields: want a list of strings, at least one and non
 		{"rename", `[{"rename":{"fields":[{"from":"a"},{"from":"a","to":"a"},{"from":"a","to":"@timestamp"},{"from":"data_stream.type","to":"b","x":1},7]}}]`, `processors[0]: rename: fields[0]: from and to: both are required
 processors[0]: rename: fields[1]: from and to are the same
 processors[0]: rename: fields[2]: @timestamp must not be changed
-processors[0]: rename: fields[3]: x: unknown setting
+processors[0]: rename: fields[3]: x: unknown setting, there are from, to
 processors[0]: rename: fields[3]: data_stream.type must not be changed
 processors[0]: rename: fields[4]: from and to: both are required`},
-		{"condition", `[{"drop_event":{"when":{"not":{"or":[{"has_fields":["a"]},{"regexp":{"a":"b"}}]}}}}]`, `processors[0]: drop_event: when: not: or: [1]: "regexp" is not supported; supported are and, contains, equals, has_fields, not, or`},
+		{"condition", `[{"drop_event":{"when":{"not":{"or":[{"has_fields":["a"]},{"script":{"a":"b"}}]}}}}]`, `processors[0]: drop_event: when: not: or: [1]: "script" is not supported; supported are and, contains, equals, has_fields, network, not, or, range, regexp`},
 		{"two conditions", `[{"drop_event":{"when":{"equals":{"a":1},"has_fields":["a"]}}}]`, `processors[0]: drop_event: when: want an object that names one condition, got 2 names ["equals" "has_fields"]`},
 		{"empty conditions", `[{"drop_event":{"when":{"and":[{"equals":{}},{"equals":{"a":{}}},{"contains":{"a":[1],"":"x"}},{"has_fields":["a..b"]},{"or":[]}]}}}]`, `processors[0]: drop_event: when: and: [0]: equals: want an object of fields and values
 processors[0]: drop_event: when: and: [1]: equals: want an object of fields and values
@@ -208,6 +223,20 @@ processors[0]: drop_event: when: and: [4]: or: want a list of conditions`},
 				t.Error("processors beside an error")
 			}
 		})
+	}
+}
+
+func TestConditionFaults(t *testing.T) {
+	_, err := New(processorList(t, `[{"drop_event":{"when":{"or":[{"regexp":{"a":"("}},{"regexp":{"a":1}},{"range":{"a":5}},{"range":{"a.gt":"5"}},{"range":{"gt":5}},{"network":{"a":"home"}},{"network":{"a":[]}}]}}}]`))
+	const want = `processors[0]: drop_event: when: or: [0]: regexp: a: want a regular expression as Go and Beats have them (RE2)
+processors[0]: drop_event: when: or: [1]: regexp: a: want a regular expression as Go and Beats have them (RE2)
+processors[0]: drop_event: when: or: [2]: range: a: want lt, lte, gt or gte behind a field, and a number
+processors[0]: drop_event: when: or: [3]: range: a.gt: want lt, lte, gt or gte behind a field, and a number
+processors[0]: drop_event: when: or: [4]: range: gt: want lt, lte, gt or gte behind a field, and a number
+processors[0]: drop_event: when: or: [5]: network: a: "home" is no network: want a range such as 10.0.0.0/8, or a name such as private
+processors[0]: drop_event: when: or: [6]: network: a: want a list of strings, at least one and none empty`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
@@ -237,6 +266,7 @@ func FuzzProcessors(f *testing.F) {
 		`[{"add_fields":{"target":"","fields":{"a.b":[{"c":1}],"event":2}}},{"drop_event":{"when":{"or":[{"equals":{"a":1}}]}}}]`,
 		`[{"rename":{"fields":[{"from":"event","to":"event.kind.x"},{"from":"tags","to":"a"}],"when.not.has_fields":["b"]}}]`,
 		`[{"add_tags":{"tags":["x"],"target":"host.ip"}},{"drop_fields":{"fields":["host"]}}]`,
+		`[{"drop_event":{"when":{"and":[{"regexp":{"host.name":"^p"}},{"range":{"event.severity.gte":1}},{"network":{"host.ip":["private","10.0.0.0/8"]}}]}}}]`,
 		`[null,1,{"":{}},{"add_fields":{"fields":{".":null}}}]`,
 	} {
 		f.Add([]byte(seed))

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // settings are one processor's, as normalize leaves them; reading one takes it
 // out, so that what remains is unknown.
 type settings struct {
 	values map[string]any
+	known  []string // that were read
 	faults []error
 }
 
@@ -20,6 +22,7 @@ func (s *settings) fault(name string, err error) {
 
 func (s *settings) take(name string) (value any, set bool) {
 	value = s.values[name]
+	s.known = append(s.known, name)
 	delete(s.values, name)
 	return value, value != nil
 }
@@ -47,7 +50,7 @@ func (s *settings) texts(name string) []string {
 
 func (s *settings) unknown() {
 	for _, name := range slices.Sorted(maps.Keys(s.values)) {
-		s.fault(name, errors.New("unknown setting"))
+		s.fault(name, fmt.Errorf("unknown setting, there are %s", strings.Join(s.known, ", ")))
 	}
 }
 

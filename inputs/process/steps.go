@@ -24,7 +24,7 @@ func newAddFields(s *settings) Processor {
 	return p
 }
 
-// setFields sets every leaf of fields and leaves what stands beside them.
+// setFields sets every leaf of fields and leaves what is beside them.
 // Objects inside lists belong to a document of their own, which lives as long
 // as the processor; nothing reaches into a list to change them.
 func setFields(target string, fields map[string]any) (Processor, []error) {
@@ -108,7 +108,7 @@ func newDropFields(s *settings) Processor {
 	}
 }
 
-// obstructed reports whether a value that is no object stands where the path
+// obstructed reports whether a value that is no object is where the path
 // needs one: setting the path would replace it.
 func obstructed(d *ecs.Document, path string) bool {
 	for i := range len(path) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// MaxRecord bounds a record, bytes: what the collector reads from the API at most.
+// MaxRecord bounds a record, bytes: some more than the collector reads from the API.
 const MaxRecord = 16 << 20
 
 // errTooLarge is what a decoder gets in place of more of a record.

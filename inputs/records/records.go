@@ -41,7 +41,7 @@ func unpacked(in io.Reader) (*bufio.Reader, error) {
 	if begin, _ := plain.Peek(2); bytes.Equal(begin, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(plain)
 		if err != nil {
-			return nil, fmt.Errorf("it begins as gzip and is none: %w", err)
+			return nil, fmt.Errorf("it begins as gzip and is none: %w; fetch it again, or unpack it", err)
 		}
 		plain = bufio.NewReaderSize(z, size)
 	}
@@ -110,7 +110,7 @@ func (r *reader) list() error {
 	return within(err)
 }
 
-// object reads a record, or a page: its list stands behind members of OData.
+// object reads a record, or a page: its list is behind members of OData.
 func (r *reader) object() error {
 	if _, err := r.d.ReadToken(); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (r *reader) object() error {
 	return r.give(append(r.record, '}'))
 }
 
-// page reads a page from its list on; what stands behind the list is not looked at.
+// page reads a page from its list on; what is behind the list is not looked at.
 func (r *reader) page() error {
 	if err := r.list(); err != nil {
 		return err

@@ -116,7 +116,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestLongLinesAndManyRecords pass whatever is buffered.
+// TestLongLinesAndManyRecords pass no matter what is buffered.
 func TestLongLinesAndManyRecords(t *testing.T) {
 	long := `{"a":"` + strings.Repeat("x", 300<<10) + `"}`
 	var text strings.Builder

@@ -19,7 +19,7 @@
 //     cannot show what the dashboard does not hold.
 //
 // Everything derived is committed, because Kibana's and Elastic's own tools read
-// the package as it stands; TestNothingIsStale fails when a file differs from
+// the package as it is; TestNothingIsStale fails when a file differs from
 // what would be written today.
 //
 // # Why there are two editions
@@ -63,7 +63,7 @@
 // needs a Platinum licence, and below it the rule ignores the block without a word:
 // three items and four updates are twelve alerts. A threshold rule forgets what
 // lies before its look-back. A new_terms rule on the same two fields raises one
-// alert on every licence, from the first document, whatever an analyst does with
+// alert on every licence, from the first document, no matter what an analyst does with
 // it. What it costs: an update does not change the alert, which is what
 // latest_alert is for; an update after history_window_start (90 days) is an alert
 // once more; a record without an id raises none; and of documents that were

@@ -34,7 +34,7 @@ type examplePolicy struct {
 	} `yaml:"providers"`
 }
 
-// each are the texts that a text with variables of a list stands for.
+// each are the texts that a text with variables of a list represents.
 func (p *examplePolicy) each(text string) []string {
 	if !strings.Contains(text, "${local_dynamic.") {
 		return []string{text}
@@ -46,7 +46,7 @@ func (p *examplePolicy) each(text string) []string {
 	return all
 }
 
-// TestExamplesRun runs every example as it stands, but for the addresses, with
+// TestExamplesRun runs every example as it is, but for the addresses, with
 // the real program and the arguments of the systemd unit, until it has caught up.
 func TestExamplesRun(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "defender-endpoint.exe")

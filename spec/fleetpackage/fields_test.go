@@ -236,7 +236,7 @@ func TestUpstreamTypes(t *testing.T) {
 			}
 		}
 	}
-	for name, typ := range types { // whatever else the streams but the alerts' have is a keyword there
+	for name, typ := range types { // no matter what else the streams but the alerts' have is a keyword there
 		ours := strings.HasPrefix(name, selfPrefix) // upstream tells nothing of the collector
 		if strings.HasPrefix(name, defender.Type+".") && !ours && !special[name] && typ != "keyword" {
 			t.Errorf("%s is %s, upstream's is keyword", name, typ)

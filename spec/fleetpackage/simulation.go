@@ -197,7 +197,7 @@ func (m *mapping) all(resource string, records []json.RawMessage) ([]document, e
 }
 
 // latestAlerts are what the transform makes of alerts: no record of the tenant
-// has a later version, so of each the first document stands for all.
+// has a later version, so of each the first document represents all.
 func latestAlerts(documents []document) []document {
 	var latest []document
 	seen := map[string]bool{}

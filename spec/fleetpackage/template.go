@@ -9,7 +9,7 @@ import (
 // variable of the input and of the stream, under the setting of its name.
 //
 // What a user left empty is left out, so that the component's default holds.
-// A YAML variable stands on its line as a placeholder, which Fleet replaces by
+// A YAML variable is on its line as a placeholder, which Fleet replaces by
 // the value; a password is quoted, because any character may be in it, and so is a
 // text of several lines.
 func template(variables ...[]variable) []byte {

@@ -66,7 +66,7 @@ func (t Target) environment() []string {
 // Options of Make.
 type Options struct {
 	Root string // of the repository
-	Out  string // folder that is made anew
+	Out  string // folder that is made again
 	// Version is spec.Version where it is empty. It may add a suffix to that, such
 	// as -rc1.
 	Version string

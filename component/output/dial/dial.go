@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -44,7 +43,7 @@ type Dialer struct {
 	timeout time.Duration
 }
 
-var errProxy = errors.New("proxy_url: must be socks5://host:port")
+var errProxy = errors.New("proxy_url: must be socks5://host:port; write special characters of user and password as %xx")
 
 // New makes a Dialer. The error joins the faults, each naming its setting.
 func New(o Options) (*Dialer, error) {
@@ -65,15 +64,13 @@ func New(o Options) (*Dialer, error) {
 }
 
 func proxyConfig(o *Options) (*transport.ProxyConfig, error) {
-	text := o.ProxyURL.Reveal()
-	if text == "" {
+	if o.ProxyURL == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "socks5" || u.Host == "" {
+	if u, err := inputs.ParseProxy(o.ProxyURL); err != nil || u.Scheme != "socks5" {
 		return nil, errProxy
 	}
-	return &transport.ProxyConfig{URL: text, LocalResolve: o.ProxyLocal}, nil
+	return &transport.ProxyConfig{URL: o.ProxyURL.Reveal(), LocalResolve: o.ProxyLocal}, nil
 }
 
 // Secure reports whether connections are TLS.
@@ -109,7 +106,9 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 func Unreachable(err error) *output.Error {
 	e := &output.Error{Op: op, Reason: output.Unreachable, Err: err}
 	var dial *net.OpError
-	switch {
+	switch proxy := ProxyCause(err); {
+	case proxy != nil:
+		e.Err = proxy
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		e.Err = errors.New("it does not take the connection in time")
 	case errors.As(err, &dial):
@@ -148,4 +147,13 @@ func Alert(err error) *output.Error {
 		return &output.Error{Op: op, Reason: output.NoTLS, Err: err}
 	}
 	return nil
+}
+
+// How an alert of TLS begins (RFC 8446 5.1).
+const alertRecord, tlsMajor = 21, 3
+
+// IsAlert reports whether what a listener sent first, in place of an answer, is an
+// alert of TLS: it was spoken to in plain.
+func IsAlert(first []byte) bool {
+	return len(first) > 1 && first[0] == alertRecord && first[1] == tlsMajor
 }

@@ -3,7 +3,8 @@
 // says in an operator's words why one could not be made.
 //
 // New checks the settings, Dialer.Dial connects; Alert knows what a peer says of TLS
-// after that. Start reading with Dialer.Dial.
+// after that, ProxyCause what a SOCKS5 proxy says. dialtest has such a proxy. Start
+// reading with Dialer.Dial.
 //
 // # Invariants
 //

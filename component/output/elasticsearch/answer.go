@@ -22,9 +22,9 @@ type item struct {
 }
 
 // appendItems appends what a bulk answer says of each document, in the order
-// sent. The answer is proven to be JSON first, and then gone through without
-// reflection: there is an item for every document.
-func appendItems(items []item, answer jsontext.Value) ([]item, error) {
+// sent, of which there are most. The answer is proven to be JSON first, and then gone
+// through without reflection: there is an item for every document.
+func appendItems(items []item, answer jsontext.Value, most int) ([]item, error) {
 	if !answer.IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
 		return items, errNotBulk
 	}
@@ -41,6 +41,9 @@ func appendItems(items []item, answer jsontext.Value) ([]item, error) {
 			var i item
 			if err := i.read(&s); err != nil {
 				return err
+			}
+			if len(items) == most {
+				return errNotBulk
 			}
 			items = append(items, i)
 		}

@@ -1,9 +1,12 @@
 package elasticsearch
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 func TestAnswer(t *testing.T) {
@@ -28,7 +31,7 @@ func TestAnswer(t *testing.T) {
 		"a list":                  {`[]`, nil},
 		"nothing":                 {``, nil},
 	} {
-		got, err := appendItems(nil, []byte(c.answer))
+		got, err := appendItems(nil, []byte(c.answer), 3)
 		if c.want == nil {
 			if err == nil && len(got) > 0 {
 				t.Errorf("%s: read as %v", name, got)
@@ -38,5 +41,28 @@ func TestAnswer(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v %s", name, err, diff)
 		}
+	}
+}
+
+// TestAnswerOfMoreThanWasSent takes no more memory than one of as much: 16 MiB have
+// room for five million items.
+func TestAnswerOfMoreThanWasSent(t *testing.T) {
+	items, err := appendItems(nil, []byte(`{"items":[{}`+strings.Repeat(",{}", 1<<20)+"]}"), 3)
+	if err == nil {
+		t.Error("taken for an answer")
+	}
+	if cap(items) > 100 {
+		t.Errorf("memory for %d items", cap(items))
+	}
+}
+
+// TestHugeRequestIsNotKept: an exchange lives as long as the process.
+func TestHugeRequestIsNotKept(t *testing.T) {
+	x := newExchange(nil, &config{})
+	x.begin()
+	x.add("index", "", inputs.Document{JSON: make([]byte, 32<<20)})
+	x.begin()
+	if x.sent.Cap() > 16<<20 {
+		t.Errorf("%d bytes are kept", x.sent.Cap())
 	}
 }

@@ -74,7 +74,7 @@ func (k *checker) version(ctx context.Context) (string, error) {
 	case status != http.StatusOK:
 		return "", checkRefusal(opConnect, status)
 	case answer.Version.Number == "":
-		return "", &output.Error{Op: opConnect, Reason: output.RequestRefused, Status: status, Err: errors.New("the answer is not that of Elasticsearch")}
+		return "", &output.Error{Op: opConnect, Reason: output.RequestRefused, Status: status, Err: errStranger}
 	}
 	return answer.Version.Number, nil
 }
@@ -128,7 +128,7 @@ func (k *checker) call(ctx context.Context, op, method, path string, body []byte
 		return 0, network(op, err)
 	}
 	if response.StatusCode == http.StatusOK && json.Unmarshal(text, answer) != nil {
-		return 0, &output.Error{Op: op, Reason: output.RequestRefused, Status: response.StatusCode, Err: errors.New("the answer is not that of Elasticsearch")}
+		return 0, &output.Error{Op: op, Reason: output.RequestRefused, Status: response.StatusCode, Err: errStranger}
 	}
 	return response.StatusCode, nil
 }

@@ -162,7 +162,7 @@ func (s *options) check(r *policy.Reader) {
 	r.Check(s.Timeout > 0, "timeout", "must be longer than 0")
 	r.Check(s.BackoffInit > 0, "backoff.init", "must be longer than 0")
 	r.Check(s.BackoffMax >= s.BackoffInit, "backoff.max", "must not be shorter than backoff.init")
-	r.Check(s.Kerberos == nil || s.Kerberos["enabled"] == false, "kerberos", "not supported")
+	r.Check(s.Kerberos == nil || s.Kerberos["enabled"] == false, "kerberos", "not supported: take api_key, or username and password")
 	_, known := s.nonIndexable()
 	r.Check(known, "non_indexable_policy", "must be drop or dead_letter_index")
 }
@@ -192,7 +192,10 @@ func (c *config) addHosts(s *options) (faults []error) {
 	if s.CloudID != "" {
 		id, err := cloudid.NewCloudID(s.CloudID, s.CloudAuth.Reveal())
 		if err != nil {
-			return []error{fault("cloud.id", "is no cloud id, or cloud.auth is not user:password")}
+			if _, err := cloudid.NewCloudID(s.CloudID, ""); err == nil {
+				return []error{fault("cloud.auth", "must be user:password")}
+			}
+			return []error{fault("cloud.id", "is no cloud id; copy it from the deployment's page in Elastic Cloud")}
 		}
 		s.Hosts = []string{id.ElasticsearchURL()}
 		if s.CloudAuth != "" {
@@ -213,6 +216,8 @@ func (c *config) addHosts(s *options) (faults []error) {
 	return faults
 }
 
+var errNoHost = errors.New("is no host, host:port or URL, such as https://es.example:9200")
+
 func parseHost(s *options, host string) (*url.URL, error) {
 	path := s.Path
 	if path != "" && !strings.HasPrefix(path, "/") {
@@ -220,12 +225,12 @@ func parseHost(s *options, host string) (*url.URL, error) {
 	}
 	text, err := kibana.MakeURL(s.Protocol, path, strings.TrimSpace(host), defaultPort)
 	if err != nil {
-		return nil, errors.New("is no host, host:port or URL")
+		return nil, errNoHost
 	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || host == "" || u.Hostname() == "":
-		return nil, errors.New("is no host, host:port or URL")
+		return nil, errNoHost
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, errors.New("must be an http or https URL")
 	}

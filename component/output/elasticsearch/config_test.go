@@ -149,7 +149,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// A password is taken as it stands: dollar signs are no variables here.
+// A password is taken as it is: dollar signs are no variables here.
 func TestConfigTakesSecretsLiterally(t *testing.T) {
 	const password = "a${b}$$c$d{e}"
 	c, err := readConfig(map[string]any{"hosts": "es", "username": "u", "password": password})

@@ -42,7 +42,7 @@ func TestConnectionThatBreaksWhileSending(t *testing.T) {
 	big := newBatch(43, 1, 300_000)
 	ctx, cancel := context.WithCancel(t.Context())
 	var others sync.WaitGroup
-	others.Go(func() { // get through meanwhile, as they do where one document is to blame
+	others.Go(func() { // get through meanwhile, as they do where one document is the cause
 		for i := 100; ctx.Err() == nil; i++ {
 			if err := out.Publish(ctx, newBatch(i, 1, 0)); err != nil && ctx.Err() == nil {
 				t.Error(err)

@@ -33,7 +33,7 @@
 // with the longest wait, and the output unit says what is missing. Dropping
 // it would lose data to a typing error. 401 of an item is the same.
 //
-// # Why a type decides whether a document is to blame
+// # Why a type decides whether a document is the cause
 //
 // A shard limit, a closed or missing index, a missing pipeline, a write block and
 // a full disk answer per document too, with 400, 403, 404 or 429, and end without
@@ -48,14 +48,15 @@
 // # Why a document in the failure store counts as refused
 //
 // It is not where rules, dashboards and alerts look. The original stays there,
-// and the minimal form stands in the data stream.
+// and the minimal form is in the data stream.
 //
 // # Why a status alone does not tell who answered
 //
 // Elasticsearch's own errors are JSON with a type. Anything else comes from what
-// stands in front of it, which may dislike one document: that is split, but for
+// is in front of it, which may dislike one document: that is split, but for
 // 502, 503 and 504, which say that nothing behind it answers. 400 is split
-// whoever gave it.
+// no matter who gave it. Firewalls also refuse with a page and the status 200, with a
+// redirect, or by closing the connection: all of them are split, too.
 //
 // # Why there is no go-docappender
 //

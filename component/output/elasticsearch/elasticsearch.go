@@ -79,7 +79,7 @@ func connect(c *config) (*elastictransport.Client, http.RoundTripper, error) {
 }
 
 // Perform makes a request of the caller's to the output's Elasticsearch, with
-// its credentials: whoever keeps state there needs no settings of its own.
+// its credentials: anyone who keeps state there needs no settings of its own.
 func (e *elasticsearch) Perform(r *http.Request) (*http.Response, error) {
 	return e.client.Perform(r)
 }

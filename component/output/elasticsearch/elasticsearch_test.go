@@ -215,7 +215,8 @@ var troubles = map[string]struct {
 	"redirect":          {elasticsearchtest.Fault{Status: 307}, "bulk: request refused (HTTP 307): exception: redirected: set hosts to the address of Elasticsearch itself"},
 	"connection cut":    {elasticsearchtest.Fault{Drop: true}, "bulk: unreachable: connection closed before the answer"},
 	"answer lost":       {elasticsearchtest.Fault{DropAnswer: true}, "bulk: unreachable: connection closed before the answer"},
-	"answer is no JSON": {elasticsearchtest.Fault{Answer: answer("<html>sign in</html>")}, "bulk: server error: the answer is cut or is no bulk response"},
+	"answer is a page":  {elasticsearchtest.Fault{Status: 200, Body: "<html>sign in</html>"}, "bulk: request refused (HTTP 200): the answer is not that of Elasticsearch"},
+	"answer is no JSON": {elasticsearchtest.Fault{Answer: answer("{sign in}")}, "bulk: server error: the answer is cut or is no bulk response"},
 	"answer is empty":   {elasticsearchtest.Fault{Answer: answer("")}, "bulk: server error: the answer is cut or is no bulk response"},
 	"answer of less":    {elasticsearchtest.Fault{Answer: answer(`{"items":[{"create":{"status":201}}]}`)}, "bulk: server error: the answer is cut or is no bulk response"},
 	"no status":         {elasticsearchtest.Fault{Answer: answer(`{"items":[{"create":{}},{"create":{}},{"create":{}}]}`)}, "bulk: server error"},
@@ -237,6 +238,9 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 			settings := map[string]any{"api_key": apiKey}
 			if tt.fault.Hang {
 				settings["timeout"] = "50ms"
+			}
+			if tt.fault.DropAnswer { // what is stored and not told of: no lesser form in the time until it heals
+				settings["backoff"] = map[string]any{"init": "200ms", "max": "200ms"}
 			}
 			out := s.connect(t, r, settings)
 			s.Fault(tt.fault)
@@ -271,6 +275,22 @@ func TestCutAnswerAcknowledgesNothing(t *testing.T) {
 		publish(t, s.connect(t, newReporter(), nil), b)
 		compare(t, "result", inputs.Result{Stored: 1}, b.Result)
 		compare(t, "documents", 1, s.Count(dataStream))
+	}
+}
+
+// What an answer of too few or too many items says of which document is a guess.
+func TestOtherNumberOfItemsAcknowledgesNothing(t *testing.T) {
+	for name, items := range map[string]string{
+		"none": "", "too few": `{"create":{"status":201}}`, "too many": `{"create":{"status":201}},{"create":{"status":201}},{"create":{"status":201}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSink(t, elasticsearchtest.Options{})
+			s.Fault(elasticsearchtest.Fault{Times: 1, Item: every(elasticsearchtest.ItemFault{Status: 429}), Answer: answer(`{"items":[` + items + `]}`)})
+			b := newBatch(0, 2, 0)
+			publish(t, s.connect(t, newReporter(), nil), b)
+			compare(t, "result", inputs.Result{Stored: 2}, b.Result)
+			compare(t, "documents", 2, s.Count(dataStream))
+		})
 	}
 }
 

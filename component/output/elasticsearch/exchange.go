@@ -20,6 +20,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
@@ -29,6 +30,7 @@ const (
 	answerLimit = 16 << 20 // of a bulk answer: 10 KiB for each of 1600 documents
 	errorLimit  = 64 << 10 // of an error's body
 	answerKept  = 1 << 20  // a larger buffer is not kept for the next answer
+	bodyKept    = 16 << 20 // nor one for the next body; one of 4 MiB grows to no more
 )
 
 var (
@@ -37,6 +39,7 @@ var (
 	errCredentials = errors.New("check api_key, or username and password")
 	errAddress     = errors.New("check hosts, path and parameters")
 	errInFront     = errors.New("not Elasticsearch but something in front of it refuses")
+	errStranger    = errors.New("the answer is not that of Elasticsearch")
 )
 
 // exchange is one bulk request after the other: the body, which is written document
@@ -83,6 +86,9 @@ func newExchange(client elastictransport.Interface, c *config) *exchange {
 
 // begin empties the body.
 func (x *exchange) begin() {
+	if x.sent.Cap() > bodyKept {
+		x.sent = bytes.Buffer{}
+	}
 	x.sent.Reset()
 	x.documents, x.uncompressed = 0, 0
 	if x.zip != nil {
@@ -152,10 +158,27 @@ func (x *exchange) send(ctx context.Context) error {
 		}
 		return refusal(response.StatusCode, text)
 	}
-	if err := x.read(response.Body); err != nil {
+	err = x.read(response.Body)
+	switch {
+	case x.isStranger(err):
+		return &output.Error{Op: op, Reason: output.RequestRefused, Status: response.StatusCode, Foreign: true, Err: errStranger}
+	case err != nil:
 		return x.failure(err)
 	}
 	return nil
+}
+
+// isStranger reports whether what was read is whole and no bulk answer: a firewall's
+// page, or its JSON, comes with the status of a success.
+func (x *exchange) isStranger(err error) bool {
+	text := bytes.TrimLeft(x.answer.Bytes(), " \t\r\n")
+	switch {
+	case len(text) == 0:
+		return false
+	case err == nil:
+		return len(x.items) == 0
+	}
+	return errors.Is(err, errNotBulk) && text[0] != '{'
 }
 
 // read takes a bulk answer whole.
@@ -171,7 +194,7 @@ func (x *exchange) read(body io.Reader) error {
 		return errAnswerLong
 	}
 	var err error
-	x.items, err = appendItems(x.items[:0], x.answer.Bytes())
+	x.items, err = appendItems(x.items[:0], x.answer.Bytes(), x.documents)
 	return err
 }
 
@@ -236,32 +259,36 @@ func (x *exchange) failure(err error) error {
 		return &output.Error{Op: op, Reason: output.Server, Err: errNotBulk}
 	default:
 		e := network(op, fmt.Errorf("%s: %w", op, err)) // which takes off what wraps the cause
-		e.Foreign = e.Reason == output.Unreachable && x.begun.Load() && broken(err)
+		e.Foreign = e.Reason == output.Unreachable && x.begun.Load() && isBroken(err)
 		return e
 	}
 }
 
-// broken reports whether an established connection broke: so it ends where the
-// other side closes it before it has read all, as for a request that is too large.
-func broken(err error) bool {
+// isBroken reports whether an established connection broke: so it ends where the
+// other side closes it before it has read all, as for a request that is too large, or
+// closes it in place of an answer.
+func isBroken(err error) bool {
 	var e *net.OpError
-	return errors.As(err, &e) && (e.Op == "read" || e.Op == "write")
+	return errors.As(err, &e) && (e.Op == "read" || e.Op == "write") ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // network is a connection's error in words that stay the same from one attempt
 // to the next.
 func network(op string, err error) *output.Error {
 	e := &output.Error{Op: op, Reason: output.Unreachable, Err: err}
-	var dial *net.OpError
-	switch {
+	var broken *net.OpError
+	switch proxy := dial.ProxyCause(err); {
+	case proxy != nil:
+		e.Err = proxy
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Reason, e.Err = output.Silent, output.ErrSilent
 	case isPlain(err):
 		e.Err = errors.New("the server speaks http and not https, as hosts or protocol say")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = errors.New("connection closed before the answer")
-	case errors.As(err, &dial):
-		e.Err = &net.OpError{Op: dial.Op, Net: dial.Net, Addr: dial.Addr, Err: dial.Err} // without the local port
+	case errors.As(err, &broken):
+		e.Err = &net.OpError{Op: broken.Op, Net: broken.Net, Addr: broken.Addr, Err: broken.Err} // without the local port
 	default:
 		if inner := errors.Unwrap(err); inner != nil {
 			e.Err = inner
@@ -298,7 +325,7 @@ func refusal(status int, text []byte) error {
 	case status >= 500:
 		e.Reason = output.Server
 	case status < 400:
-		e.Reason, e.Foreign, e.Err = output.RequestRefused, false, errors.New("redirected: set hosts to the address of Elasticsearch itself")
+		e.Reason, e.Err = output.RequestRefused, errors.New("redirected: set hosts to the address of Elasticsearch itself")
 	case status == http.StatusBadRequest:
 		e.Reason, e.Foreign, e.Err = output.RequestRefused, true, errAddress // a line of one document may be the reason
 	default:
@@ -325,7 +352,7 @@ func answerType(text []byte) string {
 	return cleanType(answer.Error.Type)
 }
 
-// cleanType is an error type if it looks like one: what stands in its place
+// cleanType is an error type if it looks like one: what is in its place
 // could be anything.
 func cleanType(s string) string {
 	if len(s) > 80 {

@@ -51,8 +51,8 @@ func TestTooLargeIsHalvedAndASingleOneGoesInALesserForm(t *testing.T) {
 	compare(t, "reports", []string{""}, r.reports)
 }
 
-// TestClusterTroubleIsWaitedOut: what the cluster or the index is to blame for
-// degrades no document, whoever else gets through.
+// TestClusterTroubleIsWaitedOut: what the cluster or the index is the cause of
+// degrades no document, no matter who else gets through.
 func TestClusterTroubleIsWaitedOut(t *testing.T) {
 	type item = elasticsearchtest.ItemFault
 	for name, tt := range map[string]struct {
@@ -62,6 +62,7 @@ func TestClusterTroubleIsWaitedOut(t *testing.T) {
 		"shard limit":         {item{Status: 400, Type: "validation_exception"}, "bulk: no room for another index (HTTP 400): validation_exception"},
 		"index closed":        {item{Status: 400, Type: "index_closed_exception"}, "bulk: index missing or closed (HTTP 400): index_closed_exception"},
 		"index missing":       {item{Status: 404}, "bulk: index missing or closed (HTTP 404): index_not_found_exception"},
+		"of a type not known": {item{Status: 404, Type: "new_exception"}, "bulk: index missing or closed (HTTP 404): new_exception"},
 		"something missing":   {item{Status: 404, Type: "resource_not_found_exception"}, "bulk: pipeline missing (HTTP 404): resource_not_found_exception"},
 		"request time-out":    {item{Status: 408, Type: "process_cluster_event_timeout_exception"}, "bulk: server error (HTTP 408): process_cluster_event_timeout_exception"},
 		"write block":         {item{Status: 403, Type: "cluster_block_exception"}, "bulk: index blocked (HTTP 403): cluster_block_exception"},
@@ -121,15 +122,17 @@ func TestDocumentsToBlame(t *testing.T) {
 func TestDoubtIsResolvedWithOneDocument(t *testing.T) {
 	for name, tt := range map[string]struct {
 		unrouted bool
+		kind     string
 		want     inputs.Result
 	}{
-		"no backing index has seen them": {true, inputs.Result{Stored: 3}},
-		"a backing index has":            {false, inputs.Result{Minimal: 3}},
+		"no backing index has seen them":                     {true, "illegal_argument_exception", inputs.Result{Stored: 3}},
+		"a backing index has":                                {false, "illegal_argument_exception", inputs.Result{Minimal: 3}},
+		"no backing index has, and the type leaves no doubt": {true, "document_parsing_exception", inputs.Result{Minimal: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSink(t, elasticsearchtest.Options{})
 			s.Fault(elasticsearchtest.Fault{Times: 1, Item: every(elasticsearchtest.ItemFault{
-				Status: 400, Type: "illegal_argument_exception", Unrouted: tt.unrouted,
+				Status: 400, Type: tt.kind, Unrouted: tt.unrouted,
 			})})
 			b := newBatch(0, 3, 0)
 			publish(t, s.connect(t, newReporter(), nil), b)
@@ -161,44 +164,69 @@ func TestFailureStoreGetsNoFurtherCopy(t *testing.T) {
 
 const page = "<html><body>Your request was blocked. Support ID 4711</body></html>"
 
-// TestFirewallThatDislikesWords: a whole request is refused for one document.
+// TestFirewallThatDislikesWords: a whole request is refused for one document, be it
+// with a status of its own, with a page in place of the answer, or by closing the
+// connection.
 func TestFirewallThatDislikesWords(t *testing.T) {
-	for _, status := range []int{400, 403, 406, 500} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+	for name, fault := range map[string]elasticsearchtest.Fault{
+		"400": {Status: 400, Body: page}, "403": {Status: 403, Body: page}, "406": {Status: 406, Body: page}, "500": {Status: 500, Body: page},
+		"page": {Status: 200, Body: page}, "JSON": {Status: 200, Body: `{"support_id":"4711"}`}, "closed": {Drop: true}, "redirected": {Status: 302, Body: page},
+	} {
+		t.Run(name, func(t *testing.T) {
 			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
-			s.Fault(elasticsearchtest.Fault{Status: status, Body: page, Match: func(body []byte) bool {
+			fault.Match = func(body []byte) bool {
 				return bytes.Contains(body, []byte(`"doc-7"`)) || bytes.Contains(body, []byte(`"doc-7-minimal"`))
-			}})
+			}
+			s.Fault(fault)
 			b := newBatch(0, 20, 0)
 			publish(t, s.connect(t, r, nil), b)
 			compare(t, "result", inputs.Result{Stored: 19, Bare: 1}, b.Result)
-			compare(t, "refusals", []output.Refusal{refusalOf("doc-7", inputs.Refusal{Status: status, Type: "request_refused"})}, r.refused())
+			compare(t, "refusals", []output.Refusal{refusalOf("doc-7", inputs.Refusal{Status: fault.Status, Type: "request_refused"})}, r.refused())
 		})
 	}
 }
 
-// TestElasticsearchsOwnRefusalIsNotSplit: credentials and privileges are trouble
-// of the output, however many documents there are.
-func TestElasticsearchsOwnRefusalIsNotSplit(t *testing.T) {
-	for _, status := range []int{401, 403} {
-		s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
-		out := s.connect(t, r, nil)
-		smaller := make(chan int, 100)
-		s.Fault(elasticsearchtest.Fault{Status: status, Match: func(body []byte) bool {
-			select {
-			case smaller <- strings.Count(string(body), `"create"`):
-			default:
+// TestWhatNoDocumentCausedIsNotSplit: credentials and privileges are trouble of the
+// output, and so is a proxy behind which nobody answers, however many documents
+// there are.
+func TestWhatNoDocumentCausedIsNotSplit(t *testing.T) {
+	for status, body := range map[int]string{401: "", 403: "", 502: page, 503: page, 504: page} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
+			out := s.connect(t, r, nil)
+			smaller := make(chan int, 100)
+			s.Fault(elasticsearchtest.Fault{Status: status, Body: body, Match: func(body []byte) bool {
+				select {
+				case smaller <- strings.Count(string(body), `"create"`):
+				default:
+				}
+				return true
+			}})
+			b, done := newBatch(0, 20, 0), make(chan struct{})
+			go func() { defer close(done); publish(t, out, b) }()
+			<-r.changed
+			for range 20 {
+				compare(t, "documents in a request", 20, <-smaller)
 			}
-			return true
-		}})
-		b, done := newBatch(0, 20, 0), make(chan struct{})
-		go func() { defer close(done); publish(t, out, b) }()
-		<-r.changed
-		for range 20 {
-			compare(t, "documents in a request", 20, <-smaller)
-		}
-		s.Heal()
-		<-done
-		compare(t, "result", inputs.Result{Stored: 20}, b.Result)
+			s.Heal()
+			<-done
+			compare(t, "result", inputs.Result{Stored: 20}, b.Result)
+		})
+	}
+}
+
+// TestThrottlingIsNoRefusal: a proxy that says 429 or 408, and says so with a page
+// of its own, never makes a document the cause.
+func TestThrottlingIsNoRefusal(t *testing.T) {
+	for _, status := range []int{408, 429} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			s, r := newSink(t, elasticsearchtest.Options{}), newReporter()
+			s.Fault(elasticsearchtest.Fault{Status: status, Body: page, Times: 20, Match: func(body []byte) bool {
+				return bytes.Contains(body, []byte(`"doc-7"`)) // a lesser form of it would get through
+			}})
+			b := newBatch(0, 20, 0)
+			publish(t, s.connect(t, r, nil), b)
+			compare(t, "result", inputs.Result{Stored: 20}, b.Result)
+		})
 	}
 }

@@ -67,9 +67,9 @@ func (i *item) verdict() (output.Outcome, output.Reason) {
 	}
 }
 
-// refused tells what the document is to blame for from what the cluster is. The
+// refused tells what the document is the cause of from what the cluster is. The
 // type decides where it is clear. Where it is not, or not known here, a document
-// that a backing index has seen is to blame; else there is a doubt, which the
+// that a backing index has seen is the cause; else there is a doubt, which the
 // loop resolves.
 func (i *item) refused() (output.Outcome, output.Reason) {
 	switch i.Type {

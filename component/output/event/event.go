@@ -18,7 +18,7 @@ type Encoder struct {
 	head   []byte // up to the _id's value
 }
 
-// NewEncoder makes an Encoder. beat is what stands in @metadata.beat, where
+// NewEncoder makes an Encoder. beat is what is in @metadata.beat, where
 // Logstash's older examples find the index; any document of the target tells the
 // version.
 func NewEncoder(target inputs.Target, beat string, d inputs.Document) *Encoder {

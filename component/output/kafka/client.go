@@ -196,6 +196,7 @@ type dialer struct {
 	login    bool        // credentials are given
 	alert    atomic.Bool // it began with an alert of TLS
 	answered atomic.Bool // a broker has answered on the newest connection
+	answers  answers
 }
 
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
@@ -210,7 +211,7 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	}
 	d.answered.Store(false)
 	d.alert.Store(false)
-	return &heard{Conn: conn, dialer: d}, nil
+	return observe(&heard{Conn: conn, dialer: d}, &d.answers), nil
 }
 
 // How an alert of TLS begins, which stands in place of an answer's length where a

@@ -34,7 +34,7 @@ const (
 type options struct {
 	Hosts    []string         `config:"hosts"`  // host or host:port of some brokers; port 9092
 	Topic    string           `config:"topic"`  // format string; required unless topics has a rule without a condition
-	Topics   []map[string]any `config:"topics"` // rules, the first that fits counts: topic, when (equals, contains), default, mappings
+	Topics   []map[string]any `config:"topics"` // rules, the first that fits counts: topic, when (a condition of inputs/process), default, mappings
 	Key      string           `config:"key"`    // format string; the record's id (event.id, else host.id)
 	Headers  []header         `config:"headers"`
 	ClientID string           `config:"client_id"` // defender-endpoint

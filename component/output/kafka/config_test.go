@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"encoding/json"
 	"log/slog"
 	"math"
 	"strings"
@@ -44,7 +45,7 @@ func TestSettingsFaults(t *testing.T) {
 		"topic format":            {with(m{"topic": "%{[a}"}), []string{"topic: wants fields"}},
 		"topic format, no end":    {with(m{"topic": "a%{[a]"}), []string{"topic: has a %{"}},
 		"topic format, a time":    {with(m{"topic": "%{+yyyy}"}), []string{"topic: wants fields"}},
-		"topics":                  {with(m{"topics": []any{m{"topics": "x"}, m{"topic": "x", "when": m{"range": m{"a": "b"}}}, m{"topic": "x/y"}, m{"topic": "x", "mappings": "y"}, m{"default": "x"}}}), []string{"topics: entry 1: ", "topics: entry 2: ", "topics: entry 3: ", "topics: entry 4: ", "topics: entry 5: "}},
+		"topics":                  {with(m{"topics": []any{m{"topics": "x"}, m{"topic": "x", "when": m{"range": m{"a": "b"}}}, m{"topic": "x/y"}, m{"topic": "x", "mappings": "y"}, m{"default": "x"}}}), []string{"topics: entry 1: ", "topics: entry 2: when range: a: want", "topics: entry 3: ", "topics: entry 4: ", "topics: entry 5: "}},
 		"topics with conditions":  {m{"hosts": "a", "topics": []any{m{"topic": "x", "when": m{"equals": m{"a": "b"}}}}}, []string{"topic: missing"}},
 		"codec":                   {with(m{"compression": "rar"}), []string{"compression: must be none, gzip, snappy, lz4 or zstd"}},
 		"encoding":                {with(m{"codec": m{"format": m{"string": "x"}}}), []string{"codec: must be json"}},
@@ -98,4 +99,34 @@ func TestTopics(t *testing.T) {
 		}
 	}
 	compare(t, "known", []string{"rest-default", "rest-other"}, c.known(targetsOf([]string{"logs-a-default", "logs-b-other", "odd"})))
+}
+
+// TestTopicConditions: those of processors, on the document as it is written, and on
+// what is known of it beside its fields.
+func TestTopicConditions(t *testing.T) {
+	const text = `{"@timestamp":"2026-01-01T00:00:00.000Z","event":{"kind":"alert","severity":73},"host":{"ip":["10.1.2.3"],"name":"pc-1"},"none":null}`
+	for when, want := range map[string]bool{
+		`{"equals":{"event.severity":73}}`: true, `{"equals":{"event":{"kind":"alert"},"host.name":"pc-2"}}`: false,
+		`{"contains":{"host.name":"pc"}}`: true, `{"regexp":{"host.name":"^pc-\\d$"}}`: true, `{"regexp":{"host.name":"^\\d$"}}`: false,
+		`{"range":{"event.severity":{"gte":70,"lt":73.5}}}`: true, `{"range":{"event":{"severity":{"gt":73}}}}`: false,
+		`{"network":{"host.ip":["10.0.0.0/8"]}}`: true, `{"network":{"host.ip":"public"}}`: false,
+		`{"has_fields":["event.kind","host"]}`: true, `{"has_fields":["none"]}`: false, `{"not":{"has_fields":["nothing"]}}`: true,
+		`{"and":[{"equals":{"event.kind":"alert"}},{"or":[{"has_fields":["nothing"]},{"range":{"event":{"severity":{"lte":73}}}}]}]}`: true,
+		`{"equals":{"data_stream":{"dataset":"microsoft_defender_endpoint.log"}}}`:                                                    true, `{"equals":{"@metadata":{"_id":"quo\"ted"}}}`: true,
+		`{"equals":{"@timestamp":"2026-01-01T00:00:00.000Z"}}`: true, `{"equals":{"data_stream.type":"metrics"}}`: false,
+	} {
+		var tree m
+		if err := json.Unmarshal([]byte(when), &tree); err != nil {
+			t.Fatal(err)
+		}
+		c, err := readConfig(m{"hosts": "a", "topic": "rest", "topics": []any{m{"topic": "met", "when": tree}}})
+		if err != nil {
+			t.Errorf("%s: %v", when, err)
+			continue
+		}
+		topic, _ := c.topicOf(nil, &target, &inputs.Document{ID: `quo"ted`, JSON: []byte(text)})
+		if met := string(topic) == "met"; met != want {
+			t.Errorf("%s: %t", when, met)
+		}
+	}
 }

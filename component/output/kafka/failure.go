@@ -49,9 +49,16 @@ var reasons = map[*kerr.Error]output.Reason{
 	kerr.InvalidRequiredAcks:                output.RequestRefused,
 }
 
+func reasonOf(e *kerr.Error) output.Reason {
+	if reason, ok := reasons[e]; ok {
+		return reason
+	}
+	return output.Server
+}
+
 // refused are the errors that a record is to blame for. A broker says them of a whole
 // batch of its partition, so that only one that was sent alone is known to be.
-var refused = []error{kerr.MessageTooLarge, kerr.InvalidRecord}
+var refused = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
 
 // verdictOf is what a record's error means: the record is to blame, or the error
 // for which it must be sent again. alone tells that nothing was sent beside it.
@@ -85,11 +92,7 @@ func (d *dialer) failure(op string, err error) *output.Error {
 		return alert
 	}
 	if errors.As(err, &known) {
-		reason, ok := reasons[known]
-		if !ok {
-			reason = output.Server
-		}
-		e := &output.Error{Op: op, Reason: reason, Type: known.Message}
+		e := &output.Error{Op: op, Reason: reasonOf(known), Type: known.Message}
 		if known == kerr.InvalidTimestamp {
 			e.Err = errClock
 		}

@@ -86,6 +86,19 @@ func (f format) appendTo(dst []byte, target *inputs.Target, d *inputs.Document) 
 
 // lookUp is a field as text. Lists and objects are none.
 func lookUp(field string, target *inputs.Target, d *inputs.Document) (value string, ok bool) {
+	if value, ok = about(field, target, d); ok {
+		return value, true
+	}
+	switch v := event.Field(d.JSON, field); v.Kind() {
+	case '"', '0', 't', 'f':
+		return ecs.Unquote(v), true
+	default:
+		return "", false
+	}
+}
+
+// about is what is known of a document beside its fields.
+func about(field string, target *inputs.Target, d *inputs.Document) (value string, ok bool) {
 	switch field {
 	case "data_stream.type":
 		return target.DataStream.Type, true
@@ -102,10 +115,5 @@ func lookUp(field string, target *inputs.Target, d *inputs.Document) (value stri
 	case "@metadata.stream_id":
 		return target.StreamID, true
 	}
-	switch v := event.Field(d.JSON, field); v.Kind() {
-	case '"', '0', 't', 'f':
-		return ecs.Unquote(v), true
-	default:
-		return "", false
-	}
+	return "", false
 }

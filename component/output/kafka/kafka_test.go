@@ -203,7 +203,7 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 		"topic":     {code("TOPIC_AUTHORIZATION_FAILED"), "produce: privilege missing: TOPIC_AUTHORIZATION_FAILED: topic defender"},
 		"cluster":   {code("CLUSTER_AUTHORIZATION_FAILED"), "produce: privilege missing: CLUSTER_AUTHORIZATION_FAILED: topic defender"},
 		"no leader": {kafkatest.Fault{Leaderless: true, Code: kafkatest.Code("NOT_LEADER_FOR_PARTITION")}, "produce: server error: LEADER_NOT_AVAILABLE: topic defender"},
-		"replicas":  {code("NOT_ENOUGH_REPLICAS"), "produce: silent: no answer in time"}, // one broker has all of its replicas
+		"replicas":  {code("NOT_ENOUGH_REPLICAS"), "produce: server error: NOT_ENOUGH_REPLICAS"}, // one broker has all of its replicas
 		"policy":    {code("POLICY_VIOLATION"), "produce: request refused: POLICY_VIOLATION"},
 		"dropped":   {kafkatest.Fault{Drop: true}, "produce: silent: no answer in time"},
 		"hangs":     {kafkatest.Fault{Hang: true}, "produce: silent: no answer in time"},

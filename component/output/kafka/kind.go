@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"log/slog"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -18,7 +20,8 @@ var Kind = output.Kind{
 	},
 	Check: Check,
 	Conditions: []*inputs.Condition{
-		gone, insecure, silent, unauthorized, forbidden, topicMissing, noLeader, refusing, formsRefused, documentsRefused,
+		gone, insecure, silent, unauthorized, forbidden, topicMissing, noLeader, fewReplicas, failing, refusing,
+		formsRefused, documentsRefused,
 	},
 	Diagnose: diagnose,
 	Refused:  documentsRefused,
@@ -58,7 +61,17 @@ var (
 	}
 	noLeader = &inputs.Condition{
 		Name:    "Kafka has no leader",
-		Message: "Kafka cannot write ({code}): {cause}; trying again; look at the partitions' leaders and in-sync replicas",
+		Message: "Kafka cannot write ({code}): {cause}; trying again; look at the partitions' leaders",
+		Clears:  output.ClearsWhenTaken,
+	}
+	fewReplicas = &inputs.Condition{
+		Name:    "Kafka lacks in-sync replicas",
+		Message: "Kafka may not write, since too few replicas are in sync ({code}): {cause}; trying again; look for brokers that are away, and at the topic's min.insync.replicas",
+		Clears:  output.ClearsWhenTaken,
+	}
+	failing = &inputs.Condition{
+		Name:    "Kafka fails",
+		Message: "a broker of Kafka fails ({code}): {cause}; trying again; look at its log and its disks",
 		Clears:  output.ClearsWhenTaken,
 	}
 	refusing = &inputs.Condition{
@@ -81,8 +94,15 @@ var (
 // rows are the rows by the reason of trouble. A test holds that every reason has one.
 var rows = map[output.Reason]*inputs.Condition{
 	output.Unreachable: gone, output.Other: gone, output.NoTLS: insecure, output.Silent: silent, output.Unauthorized: unauthorized,
-	output.Forbidden: forbidden, output.IndexMissing: topicMissing, output.Server: noLeader, output.Busy: silent, output.TooLarge: silent,
+	output.Forbidden: forbidden, output.IndexMissing: topicMissing, output.Server: failing, output.Busy: silent, output.TooLarge: silent,
 	output.FormsRefused: formsRefused,
+}
+
+// rowsByCode are those of brokers' failures that have a remedy of their own.
+var rowsByCode = map[string]*inputs.Condition{
+	kerr.LeaderNotAvailable.Message: noLeader, kerr.NotLeaderForPartition.Message: noLeader, kerr.ReplicaNotAvailable.Message: noLeader,
+	kerr.FencedLeaderEpoch.Message: noLeader, kerr.UnknownLeaderEpoch.Message: noLeader,
+	kerr.NotEnoughReplicas.Message: fewReplicas, kerr.NotEnoughReplicasAfterAppend.Message: fewReplicas,
 }
 
 // diagnose chooses the row for trouble.
@@ -92,6 +112,6 @@ func diagnose(e *output.Error) inputs.Diagnosis {
 		cause = cmp.Or(e.Target, "it says no more")
 	}
 	return inputs.Diagnosis{
-		Condition: cmp.Or(rows[e.Reason], refusing), Code: e.Code(true), Cause: cause, Target: cmp.Or(e.Target, "the data streams"),
+		Condition: cmp.Or(rowsByCode[e.Type], rows[e.Reason], refusing), Code: e.Code(true), Cause: cause, Target: cmp.Or(e.Target, "the data streams"),
 	}
 }

@@ -126,7 +126,7 @@ func (s *sender) await(ctx context.Context, f *flight) {
 func (s *sender) Waiting() error {
 	ctx, cancel := context.WithTimeout(context.Background(), waitingLimit) // a question of its own
 	defer cancel()
-	return s.ask(ctx)
+	return cmp.Or(s.ask(ctx), s.config.dialer.answers.refusal())
 }
 
 // ask asks the brokers whether they are there, take the credentials and speak TLS.
@@ -160,7 +160,10 @@ func (s *sender) explained(ctx context.Context, topics []string, target *inputs.
 	if errors.As(s.ask(ctx), &known) {
 		return known
 	}
-	return cmp.Or(s.unwritable(ctx, topics, target), err)
+	if unwritable := s.unwritable(ctx, topics, target); unwritable != nil {
+		return unwritable
+	}
+	return cmp.Or(s.config.dialer.answers.refusal(), error(err))
 }
 
 // unwritable is what the brokers say of topics and their partitions: without a leader,

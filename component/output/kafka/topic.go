@@ -8,8 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output/event"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
+	"github.com/defender-endpoint/defender-endpoint/inputs/process"
 )
 
 // rule chooses a topic where its condition holds.
@@ -17,13 +21,7 @@ type rule struct {
 	topic     format
 	mappings  map[string]string // in place of what topic gives
 	otherwise string            // where topic gives nothing
-	when      []test
-}
-
-// test is a part of a condition: a field equals a text, or contains it.
-type test struct {
-	field, text string
-	contains    bool
+	when      process.Condition // nil: it is for all documents
 }
 
 // validTopic is what Kafka takes as a name.
@@ -37,7 +35,7 @@ func (c *config) readTopics(r *policy.Reader) {
 			r.Named(fmt.Errorf("topics: entry %d: %w", i+1, err))
 			continue
 		}
-		always = always || len(one.when) == 0
+		always = always || one.when == nil
 		c.topics = append(c.topics, one)
 	}
 	if c.Topic == "" {
@@ -68,7 +66,9 @@ func readRule(source map[string]any) (one rule, err error) {
 			one.mappings, err = texts(v)
 		case "when":
 			isText = true
-			one.when, err = readTests(v)
+			if one.when, err = process.NewCondition(v); err != nil {
+				err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+			}
 		default:
 			return one, fmt.Errorf("%s is not known", name)
 		}
@@ -115,28 +115,6 @@ func flatten(out map[string]string, prefix string, source map[string]any) (ok bo
 	return true
 }
 
-// readTests reads a condition; all of its tests must hold.
-func readTests(v any) (tests []test, err error) {
-	source, ok := v.(map[string]any)
-	if !ok {
-		return nil, errors.New("must be a condition")
-	}
-	for _, kind := range slices.Sorted(maps.Keys(source)) {
-		v := source[kind]
-		if kind != "equals" && kind != "contains" {
-			return nil, fmt.Errorf("%s is not supported, want equals or contains", kind)
-		}
-		wanted, err := texts(v)
-		if err != nil {
-			return nil, err
-		}
-		for field, text := range wanted {
-			tests = append(tests, test{field, text, kind == "contains"})
-		}
-	}
-	return tests, nil
-}
-
 // checkTopic looks at what of a topic is known.
 func checkTopic(f format) error {
 	for _, p := range f {
@@ -154,7 +132,7 @@ func checkTopic(f format) error {
 func (c *config) topicOf(scratch []byte, target *inputs.Target, d *inputs.Document) (topic []byte, missing string) {
 	for i := range c.topics {
 		one := &c.topics[i]
-		if !one.holds(target, d) {
+		if one.when != nil && !one.when(message{target, d}) {
 			continue
 		}
 		topic, lacks := one.topic.appendTo(scratch[:0], target, d)
@@ -172,14 +150,25 @@ func (c *config) topicOf(scratch []byte, target *inputs.Target, d *inputs.Docume
 	return nil, missing
 }
 
-func (r *rule) holds(target *inputs.Target, d *inputs.Document) bool {
-	for _, t := range r.when {
-		value, ok := lookUp(t.field, target, d)
-		if !ok || t.contains && !strings.Contains(value, t.text) || !t.contains && value != t.text {
-			return false
-		}
+// message has the fields that conditions ask for.
+type message struct {
+	target *inputs.Target
+	d      *inputs.Document
+}
+
+var _ process.Fields = message{}
+
+// Field implements process.Fields: what format strings know beside the document's
+// fields is there, too.
+func (m message) Field(path string) jsontext.Value {
+	if text, ok := about(path, m.target, m.d); ok {
+		quoted, _ := jsontext.AppendQuote(nil, text) // an error only tells that UTF-8 was repaired
+		return quoted
 	}
-	return true
+	if v := event.Field(m.d.JSON, path); v.Kind() != 'n' {
+		return v
+	}
+	return nil
 }
 
 // known are the topics of a target that no document changes.
@@ -187,7 +176,7 @@ func (c *config) known(targets []inputs.Target) []string {
 	found := map[string]bool{}
 	for i := range targets {
 		for _, one := range c.topics {
-			if len(one.when) == 0 && one.topic.constant() && len(one.mappings) == 0 {
+			if one.when == nil && one.topic.constant() && len(one.mappings) == 0 {
 				topic, _ := one.topic.appendTo(nil, &targets[i], &inputs.Document{})
 				found[string(topic)] = true
 				break

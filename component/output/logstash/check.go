@@ -1,8 +1,10 @@
 package logstash
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,51 +14,66 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output/dial"
 )
 
-// closesWithin is how long a check waits for Logstash to refuse: it does so only
-// after TLS was agreed on, and says nothing where all is well.
-const closesWithin = 500 * time.Millisecond
+// answersWithin is how long a check waits for the answer to an empty window: an input
+// that is free has it at once.
+const answersWithin = 2 * time.Second
 
-// emptyWindow begins a window of no events, which Logstash takes without an answer.
-var emptyWindow = []byte{'2', 'W', 0, 0, 0, 0}
+// emptyWindow is a window of no events, and signOfLife the answer of the beats input,
+// since 6.7.0: the one that it gives while it works, too.
+var emptyWindow, signOfLife = []byte{'2', 'W', 0, 0, 0, 0}, []byte{'2', 'A', 0, 0, 0, 0}
 
-// Check finds out whether each host takes connections and the Beats protocol with
-// an output unit's settings, and sends no event. Logstash cannot be asked for data
-// streams or rights. The error is an *output.Error, or joins the faults of the
-// settings.
+var errWantsTLS = errors.New("it answers with an alert of TLS; set ssl")
+
+// Check finds out whether each host takes connections and a window of no events with
+// an output unit's settings. Logstash cannot be asked for data streams or rights. A
+// host that keeps quiet is told of in the finding. The error is an *output.Error, or
+// joins the faults of the settings.
 func Check(ctx context.Context, source map[string]any, _ []string) (output.Finding, error) {
 	c, err := readConfig(source)
 	if err != nil {
 		return output.Finding{}, err
 	}
+	f := output.Finding{Unasked: true}
 	for _, host := range c.hosts {
-		if err := c.try(ctx, host); err != nil {
+		answers, err := c.try(ctx, host)
+		if err != nil {
 			return output.Finding{}, err
 		}
+		if !answers {
+			f.Warning = fmt.Sprintf("%s takes connections and does not answer a window of no events, as Logstash's beats input does since 6.7.0; "+
+				"check that hosts lead to a beats or elastic_agent input, and that its pipeline moves", host)
+		}
 	}
-	return output.Finding{Unasked: true}, nil
+	return f, nil
 }
 
-// try connects, begins an empty window and looks whether the other side minds.
-func (c *config) try(ctx context.Context, host string) error {
+// try connects, sends an empty window and reports whether there is the answer of a
+// beats input. Silence is no error.
+func (c *config) try(ctx context.Context, host string) (answers bool, err error) {
 	conn, err := c.dialer.Dial(ctx, host)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // the read ends with it
-	if err := errors.Join(conn.SetDeadline(time.Now().Add(closesWithin)), written(conn.Write(emptyWindow))); err != nil {
-		return c.dialer.failure(err)
+	if err := errors.Join(conn.SetDeadline(time.Now().Add(answersWithin)), written(conn.Write(emptyWindow))); err != nil {
+		return false, c.dialer.failure(err)
 	}
-	_, err = io.ReadFull(conn, make([]byte, 1))
+	answer := make([]byte, len(signOfLife))
+	n, err := io.ReadFull(conn, answer)
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil
+	case bytes.Equal(answer, signOfLife):
+		return true, nil
 	case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
-		return dial.Unreachable(ctx.Err())
-	case err != nil:
-		return c.dialer.failure(err)
+		return false, dial.Unreachable(ctx.Err())
+	case n > 1 && dial.IsAlert(answer):
+		return false, &output.Error{Op: opPublish, Reason: output.NoTLS, Err: errWantsTLS}
+	case n > 0:
+		return false, &output.Error{Op: opPublish, Reason: output.Server, Err: errProtocol}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return false, nil
 	}
-	return &output.Error{Op: opPublish, Reason: output.Server, Err: errProtocol}
+	return false, c.dialer.failure(err)
 }
 
 func written(_ int, err error) error { return err }

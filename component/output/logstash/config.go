@@ -39,7 +39,7 @@ type options struct {
 	TTL         time.Duration     `config:"ttl"`          // a connection that is older is made again; 0 is never
 	BackoffInit time.Duration     `config:"backoff.init"` // bound of the first wait; 1s
 	BackoffMax  time.Duration     `config:"backoff.max"`  // bound of the longest wait; 60s
-	Index       string            `config:"index"`        // stands in @metadata.beat; defender-endpoint
+	Index       string            `config:"index"`        // is in @metadata.beat; defender-endpoint
 	ProxyURL    inputs.Secret     `config:"proxy_url"`    // socks5://, with user and password if need be
 	ProxyLocal  bool              `config:"proxy_use_local_resolver"`
 	SSL         *tlscommon.Config `config:"ssl"` // without it, and with enabled: false, the connection is plain

@@ -34,9 +34,9 @@
 //
 // On an event that it cannot read, such as one beyond 20 MiB, the beats input resets
 // the connection and gives no reason. So a connection that ends while Logstash has a
-// window is Foreign: the loop splits the window until the one document stands alone,
+// window is Foreign: the loop splits the window until the one document is alone,
 // and sends that in its lesser forms. Of several windows on the connection only the
-// oldest may be to blame, and for a minute a window goes alone, so that none is blamed
+// oldest may be the cause, and for a minute a window goes alone, so that none is blamed
 // for another.
 //
 // # Why a connection has a goroutine
@@ -56,9 +56,13 @@
 // Its SyncClient and AsyncClient forget an acknowledgement in parts when the connection
 // ends behind it, and wait without end or cancellation.
 //
-// # Why an empty window is no proof of a Logstash
+// # Why check sends an empty window
 //
-// Nothing answers one. The check sees that the connection, with TLS, stands and stays.
+// It is all of the protocol that stores nothing. The beats input answers one with the
+// acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler); before that, as
+// with go-lumber's server (server/v2/reader.go), it has no effect, and the next window
+// is read as ever. So an answer proves a Logstash, anything else is told as an error,
+// and silence, which a web server has as well, as a warning.
 //
 // # Why max_retries, escape_html and queue do nothing
 //

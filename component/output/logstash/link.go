@@ -188,7 +188,7 @@ func (l *link) acknowledge(n int) error {
 }
 
 // end closes the connection, and gives every window back. Only the oldest one can
-// be to blame.
+// be the cause.
 func (l *link) end(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,8 +2,6 @@ package logstash
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -87,33 +85,5 @@ func TestTLS(t *testing.T) {
 			cancel()
 			<-done
 		})
-	}
-}
-
-// TestCheckOfWhatIsNoLogstash: what does not listen, and what speaks first.
-func TestCheckOfWhatIsNoLogstash(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		if c, err := l.Accept(); err == nil {
-			fmt.Fprint(c, "220 mail.example ESMTP\r\n")
-			<-t.Context().Done()
-			c.Close()
-		}
-	}()
-	settings := map[string]any{"hosts": l.Addr().String()}
-	if _, err := Check(deadline(t), settings, nil); output.ReasonOf(err) != output.Server {
-		t.Errorf("what speaks first: %v", err)
-	}
-	l.Close()
-	if _, err := Check(deadline(t), settings, nil); output.ReasonOf(err) != output.Unreachable || strings.Contains(fmt.Sprint(err), "->") {
-		t.Errorf("what does not listen: %v", err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Check(ended, settings, nil); err == nil {
-		t.Error("a check that was ended says that all is well")
 	}
 }

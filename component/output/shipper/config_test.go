@@ -70,7 +70,7 @@ func TestSettingsDefaults(t *testing.T) {
 	}
 }
 
-// A passphrase is taken as it stands: dollar signs are no variables here.
+// A passphrase is taken as it is: dollar signs are no variables here.
 func TestSettingsTakeSecretsLiterally(t *testing.T) {
 	const passphrase = "pa${HOME}ss"
 	s, _, err := decode(map[string]any{

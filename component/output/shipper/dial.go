@@ -72,7 +72,7 @@ func (d *dialer) secured(ctx context.Context) (net.Conn, error) {
 
 // isPlain reports whether a TLS handshake failed because the other side began
 // with HTTP/2: the header of its SETTINGS frame (length in three bytes, type 4,
-// no flags: RFC 9113 4.1) stands where a TLS record was to come.
+// no flags: RFC 9113 4.1) is where a TLS record was to come.
 func isPlain(err error) bool {
 	record, ok := errors.AsType[tls.RecordHeaderError](err)
 	return ok && record.RecordHeader[3] == 4 && record.RecordHeader[4] == 0

@@ -22,7 +22,7 @@
 //   - Every document carries its _id, so that what is sent twice is stored once
 //     by a shipper that passes the id on.
 //   - A shipper that is silent, or persists nothing, is reported within a minute
-//     whatever the time-outs are.
+//     no matter what the time-outs are.
 //   - At most two calls' worth of documents are in memory as encoded requests.
 //
 // File names below are of the repositories elastic-agent-shipper and, where it

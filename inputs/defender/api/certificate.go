@@ -55,7 +55,7 @@ type keyPair struct {
 	key   crypto.PrivateKey
 }
 
-// loadKeyPair reads certificate and key anew. The error is an *Error that quotes
+// loadKeyPair reads certificate and key again. The error is an *Error that quotes
 // nothing of either.
 func (c *Credentials) loadKeyPair() (keyPair, error) {
 	content, err := contentOf("certificate", c.Certificate)

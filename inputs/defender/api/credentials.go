@@ -20,7 +20,7 @@ const (
 	ManagedIdentity  CredentialKind = "managed_identity"  // Azure vouches for the host
 	WorkloadIdentity CredentialKind = "workload_identity" // Kubernetes vouches for the pod
 	Federated        CredentialKind = "federated"         // Elastic vouches for its agentless pod
-	AssertionFile    CredentialKind = "assertion_file"    // whoever writes the file vouches
+	AssertionFile    CredentialKind = "assertion_file"    // anyone who writes the file vouches
 )
 
 // Kinds are all of them, the default first.
@@ -29,7 +29,7 @@ func Kinds() []CredentialKind {
 }
 
 // Credentials are how the application proves who it is; of the fields those of the
-// Kind are used. Files are read again for every token, so that whoever replaces
+// Kind are used. Files are read again for every token, so that anyone who replaces
 // one need not tell us.
 type Credentials struct {
 	Kind CredentialKind // default ClientSecret

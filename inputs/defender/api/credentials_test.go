@@ -97,7 +97,7 @@ func TestClientSecretFile(t *testing.T) {
 // inYears is far enough for every test, and inside what fits in a certificate.
 func inYears(n int) time.Time { return time.Now().AddDate(n, 0, 0) }
 
-// TestCertificateForms: whatever tools write is taken, inline and from files.
+// TestCertificateForms: all that tools write is taken, inline and from files.
 func TestCertificateForms(t *testing.T) {
 	const phrase = "pass phrase 0123"
 	c := identitytest.NewCertificate("collector", inYears(1), 0)

@@ -28,7 +28,7 @@
 //     value.
 //   - Page.Next returns io.EOF for a complete, well-formed answer and for
 //     nothing else. A caller that saw io.EOF saw every record of the page.
-//   - Memory is bounded by Config.MaxRecord, whatever the server sends.
+//   - Memory is bounded by Config.MaxRecord, no matter what the server sends.
 //   - No window of a minute or an hour holds more calls than configured.
 //   - Everything that waits obeys its context, and an ended context is never
 //     reported as trouble of the API.
@@ -55,7 +55,7 @@
 //
 // It asks a host of Microsoft's whether the configured one may be believed. The
 // operator has said so, private clouds cannot reach that host, and credentials go
-// to the configured host alone whatever a discovery document says.
+// to the configured host alone no matter what a discovery document says.
 //
 // # Why workload identity is an assertion from a file
 //
@@ -71,7 +71,7 @@
 // # Why a page is tried again only up to its first record
 //
 // Then nothing was handed out yet. Later the caller knows better than we from
-// where to go on: the records it has need not be read again.
+// where to continue: the records it has need not be read again.
 //
 // # Why a record that is too large does not end its page
 //
@@ -90,7 +90,7 @@
 // # Why silence is told before it ends a call
 //
 // Who sets a timeout of minutes knows a service that answers late, so the call
-// goes on; that nothing was heard for a minute must show all the same. The token
+// continues; that nothing was heard for a minute must show all the same. The token
 // service answers at once or not at all: it is never waited for longer than
 // half a minute.
 //
@@ -145,7 +145,7 @@
 //
 // # Why a 403 renews the token
 //
-// Roles stand in the token, which lives for an hour. Whoever has just given
+// Roles stand in the token, which lives for an hour. Anyone who has just given
 // consent would wait that long to see an effect. The old token is kept where a
 // new one cannot be had: other lists may be readable with it.
 //
@@ -159,7 +159,7 @@
 // # Why a refused query is kind Other
 //
 // A 400 is no setting an operator can repair. The caller asks in another way,
-// whatever code and words it has.
+// no matter what code and words it has.
 //
 // # Why a trace shows few headers and no token traffic
 //

@@ -11,8 +11,8 @@ import (
 // this package) and a stream's state (FAILED or DEGRADED) are decided by it alone.
 type Kind uint8
 
-// The kinds of trouble. None of them means "stop for good": whoever polls goes
-// on polling, since consent, licences and networks come back.
+// The kinds of trouble. None of them means "stop for good": the poller
+// continues, since consent, licences and networks come back.
 const (
 	Other         Kind = iota // refused for a reason of its own: 400, 404, ...
 	Auth                      // no token, or a token the API does not take
@@ -43,7 +43,7 @@ const (
 
 // Error is what went wrong between us and the API or its token service.
 // Everything in it may be shown: it holds no query, header, token or body, and
-// whatever the other side wrote was cleaned, cut and searched for our secrets.
+// all that the other side wrote was cleaned, cut and searched for our secrets.
 type Error struct {
 	Op         string        // what was being done: "get /api/alerts", "get a token"
 	Status     int           // HTTP status; 0 when no answer came
@@ -89,7 +89,7 @@ func (e *Error) IsToken() bool { return e.Op == opToken }
 func (e *Error) IsTooLarge() bool { return e.Code == codeTooLarge }
 
 // bound keeps an error that is no 429 from holding its caller for long: an
-// outage ends when it ends, whatever one node said of it.
+// outage ends when it ends, no matter what one node said of it.
 func (e *Error) bound() {
 	if e.Kind != Throttled {
 		e.RetryAfter = min(e.RetryAfter, longestOutage)

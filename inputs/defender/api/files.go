@@ -35,7 +35,7 @@ type Index struct {
 	Asked time.Time       // see Page.Asked
 }
 
-// indexBody is an index as the API writes it, in whatever letter case.
+// indexBody is an index as the API writes it, in any letter case.
 type indexBody struct {
 	Files []inputs.Secret `json:"exportFiles"`
 	Made  *string         `json:"generatedTime"`
@@ -136,7 +136,7 @@ func (c *Client) resolveFile(op string, link inputs.Secret) (*url.URL, error) {
 	host := strings.ToLower(u.Hostname())
 	known := isHost(host, storageDomain) && port(u) == "443" ||
 		slices.ContainsFunc(c.fileHosts, func(h string) bool { return isHost(host, strings.ToLower(h)) })
-	// A simulated service is one host, by whatever scheme.
+	// A simulated service is one host, by any scheme.
 	if known && u.User == nil && (u.Scheme == "https" || c.isBase(u)) {
 		return u, nil
 	}

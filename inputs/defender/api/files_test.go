@@ -107,7 +107,7 @@ func TestFileWithoutRecords(t *testing.T) {
 	})
 }
 
-// TestFilesThatAreNotWhole are errors, whatever came before.
+// TestFilesThatAreNotWhole are errors, no matter what came before.
 func TestFilesThatAreNotWhole(t *testing.T) {
 	long := strings.Repeat(`{"Id":"0123456789","Name":"`+strings.Repeat("x", 70)+`"}`+"\n", 3000)
 	whole := gzipped(long)

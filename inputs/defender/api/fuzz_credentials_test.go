@@ -6,7 +6,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/identitytest"
 )
 
-// FuzzClaims: a token is whatever the other side sends.
+// FuzzClaims: a token is any bytes that the other side sends.
 func FuzzClaims(f *testing.F) {
 	f.Add((&identitytest.Issuer{URL: "https://issuer.example", Subject: "s"}).Assertion())
 	f.Add("a.e30.c")

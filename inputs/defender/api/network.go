@@ -80,7 +80,7 @@ func isProxy(e *Error, err error) bool {
 		}
 		return true
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "proxyconnect" || op.Op == "socks connect") {
 		e.Code, e.Message, e.Hint = CodeProxy, clean(innermost(op.Err), messageLimit), "check proxy_url"
 		return true
 	}

@@ -274,7 +274,7 @@ func TestTokenServiceOnAnotherHost(t *testing.T) {
 }
 
 // TestIssuer: the service beside an agentless agent is asked with the certificate
-// that stands in its files now.
+// that is in its files now.
 func TestIssuer(t *testing.T) {
 	issuer := &identitytest.Issuer{URL: "https://issuer.example", Subject: "connector"}
 	own := identitytest.NewCertificate("pod", inYears(1), 0)

@@ -9,7 +9,7 @@ import (
 
 // passOverRecord goes behind the record that comes next without holding it. A
 // decoder would hold the longest string in it whole, so the record's end is
-// looked for byte by byte, and a new decoder goes on there.
+// looked for byte by byte, and a new decoder continues there.
 func (p *Page) passOverRecord() error {
 	unread := p.decoder.UnreadBuffer()
 	p.in.left = int64(p.maxRecord) * passOver
@@ -21,7 +21,7 @@ func (p *Page) passOverRecord() error {
 			return p.broken(err)
 		}
 	}
-	// What was read of the answer before stands for itself: an open list, if any.
+	// What was read of the answer before: an open list, if any.
 	before, opened := `{"value":[null`, 4
 	switch {
 	case p.bracketed:

@@ -40,7 +40,7 @@ type token struct {
 func (t token) fresh(now time.Time) bool  { return now.Before(t.renew) }
 func (t token) usable(now time.Time) bool { return now.Before(t.until) }
 
-// tokenPatience bounds the request for a token, whatever the timeout of the API's
+// tokenPatience bounds the request for a token, no matter what the timeout of the API's
 // calls is: its answer is short.
 const tokenPatience = 30 * time.Second
 
@@ -50,7 +50,7 @@ type tokens struct {
 	timeout time.Duration
 	secrets *redactor
 
-	// turn is held by whoever asks the endpoint. A channel, because waiting
+	// turn is held by the caller that asks the endpoint. A channel, because waiting
 	// for it must obey the waiter's context.
 	turn chan struct{}
 
@@ -73,7 +73,7 @@ func newTokens(c Config, login *url.URL, wires wires, secrets *redactor) *tokens
 }
 
 // get returns the cached token while it is fresh, and asks for a new one
-// otherwise. Whoever waits for another caller's request shares its outcome.
+// otherwise. Anyone who waits for another caller's request shares its outcome.
 func (t *tokens) get(ctx context.Context) (token, error) {
 	old, round, _ := t.look()
 	now := time.Now()
@@ -100,7 +100,7 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 }
 
 // renewEarly replaces a token that is about to end. One caller does it, the
-// others go on with the old one; so does he if it does not work.
+// others continue with the old one, and so does that caller if it does not work.
 func (t *tokens) renewEarly(ctx context.Context, old token) (token, error) {
 	select {
 	case t.turn <- struct{}{}:

@@ -89,7 +89,7 @@ func (t *tracer) write(line *traced) {
 	line.Error, line.URL = t.scrub(line.Error), t.scrub(line.URL)
 	for _, values := range line.Response {
 		for i := range values {
-			values[i] = t.scrub(values[i]) // whatever the other side repeats
+			values[i] = t.scrub(values[i]) // anything that the other side repeats
 		}
 	}
 	line.Body = grants.ReplaceAllString(t.scrub(line.Body), "$1[redacted]")
@@ -171,6 +171,6 @@ func safeURL(u *url.URL) string {
 	return shown.String()
 }
 
-// grants are the values in a URL's query that give access to whoever has them:
+// grants are the values in a URL's query that give access to anyone who has them:
 // signatures, tokens and the like.
 var grants = regexp.MustCompile(`(?i)((?:[?&]|\\u0026|&amp;|%3F|%26)[a-z0-9_.$-]*(?:sig|signature|token|key|secret|code|credential|sas|password)(?:=|%3D))[^&"\\\s<>]+`)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -114,6 +116,36 @@ func TestProxyThatRefusesIsNamed(t *testing.T) {
 		if !ok || e.Kind != kind || e.Code != api.CodeProxy || e.Status != status {
 			t.Errorf("status %d: %#v", status, err)
 		}
+	}
+}
+
+// TestSocksProxyThatRefusesIsNamed: what it says is no answer of the API's.
+func TestSocksProxyThatRefusesIsNamed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.ReadFull(conn, make([]byte, 3))
+			_, _ = conn.Write([]byte{5, 0xff}) // RFC 1928: no acceptable methods
+			conn.Close()
+		}
+	}()
+	c := config(nil)
+	c.RoundTripper, c.Timeout = nil, 5*time.Second
+	c.Transport = httpcommon.DefaultHTTPTransportSettings()
+	if c.Transport.Proxy.URL, err = httpcommon.NewProxyURIFromString("socks5://" + l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = read(t.Context(), newClient(t, c))
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.CodeProxy || !strings.Contains(e.Message, "no acceptable authentication methods") {
+		t.Errorf("%#v", err)
 	}
 }
 

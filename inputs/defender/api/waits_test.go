@@ -9,7 +9,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// TestLongWaitsAreTold: whoever holds something that others want can give it back.
+// TestLongWaitsAreTold: anyone who holds something that others want can give it back.
 func TestLongWaitsAreTold(t *testing.T) {
 	for name, test := range map[string]struct {
 		list   func(int, *http.Request) (*http.Response, error)

@@ -13,7 +13,7 @@ type Option uint8
 // The options that a collector may use. Each can be refused (Rule.With and
 // Rule.Status) and ignored (Rule.Ignore).
 const (
-	Filter  Option = 1 << iota // $filter, by whatever property
+	Filter  Option = 1 << iota // $filter, by any property
 	OrderBy                    // $orderby
 	Top                        // $top
 	Skip                       // $skip of more than 0

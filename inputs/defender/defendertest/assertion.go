@@ -30,7 +30,7 @@ type FederatedCredential struct {
 	Key                       crypto.PublicKey
 }
 
-// trustedSubject is trust in whatever certificate an authority gave to a name.
+// trustedSubject is trust in any certificate an authority gave to a name.
 type trustedSubject struct {
 	name string
 	ca   *x509.Certificate

@@ -208,7 +208,7 @@ func (t *Tenant) bodies(table *table, files bool, count int, at func(int) row) i
 	}
 }
 
-// slot is how often the service makes an assessment anew.
+// slot is how often the service repeats an assessment.
 const slot = 6 * time.Hour
 
 // made is when the service made the assessment that it shows.

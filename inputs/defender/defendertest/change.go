@@ -122,7 +122,7 @@ func (t *Tenant) Versions(res Resource) iter.Seq[Version] {
 }
 
 // Bodies are the records as the API shows them now, byte for byte and expanded,
-// whatever rules spoil its answers.
+// no matter what rules spoil its answers.
 func (t *Tenant) Bodies(res Resource) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		t.mu.Lock()

@@ -80,7 +80,7 @@ func TestChangeErrors(t *testing.T) {
 	}
 }
 
-// Whatever was added comes back byte for byte, in its place in time.
+// All that was added comes back byte for byte, in its place in time.
 func TestAddVerbatim(t *testing.T) {
 	odd := []string{
 		`{"id":"x1", "lastUpdateTime":"2026-03-01T10:00:00Z", "incidentId":"text", "evidence":{"entityType":"User"}}`,

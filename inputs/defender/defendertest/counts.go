@@ -2,10 +2,10 @@ package defendertest
 
 import "maps"
 
-// Counts are what was asked of one list since the start, whatever
+// Counts are what was asked of one list since the start, no matter what
 // Options.RequestLog remembers.
 type Counts struct {
-	Calls    int            // answered in whatever way
+	Calls    int            // answered in any way
 	Options  map[Option]int // calls that had this one option
 	Statuses map[int]int    // calls by status; 0 where none was sent
 	Largest  int            // most records in one answer

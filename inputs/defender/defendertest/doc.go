@@ -60,7 +60,7 @@
 //
 // A double that behaves only as well as its author thinks of the service proves
 // that the author agrees with himself. So each option can be refused, in each
-// wording, and ignored. What real behaviour or which guess a fault stands for is
+// wording, and ignored. What real behaviour or which guess a fault represents is
 // said beside it.
 //
 // # Why filters other than time and id read the encoded record

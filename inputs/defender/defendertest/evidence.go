@@ -33,7 +33,7 @@ func appendEvidence(w *world, b []byte, f *alertFacts) []byte {
 }
 
 // appendItem writes one item of a drawn type. The spellings Url and Registry
-// are unconfirmed; SomethingNew stands for types still to come.
+// are unconfirmed; SomethingNew represents types still to come.
 func appendItem(b []byte, d *dice, created ticks) []byte {
 	kind := d.below(32)
 	if kind == 0 {

@@ -56,7 +56,7 @@ func (t *Tenant) serveIndex(e *exchange, table *table) {
 	e.text(http.StatusOK, "application/json; odata.metadata=minimal", string(body))
 }
 
-// sign is the query of a link: whoever has it may read the file until it expires.
+// sign is the query of a link: anyone who has it may read the file until it expires.
 func (t *Tenant) sign(path string, expires time.Time) url.Values {
 	t.mu.Lock()
 	epoch := t.linkEpoch

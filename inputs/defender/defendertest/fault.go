@@ -25,7 +25,7 @@ const (
 //
 //	Rule{Path: "/api/alerts", With: OrderBy, Status: 400, Body: APIError("", "no")}
 //
-// What real behaviour, or which guess, a fault stands for is said beside it;
+// What real behaviour, or which guess, a fault represents is said beside it;
 // "guess" means that no source shows the service doing so.
 type Rule struct {
 	// Which requests; all of it must hold.
@@ -61,7 +61,7 @@ type Rule struct {
 	EmptyBody bool   // no body; Status is 200 unless set
 	NotJSON   bool   // a proxy's HTML page; Status is 200 unless set
 
-	// Header is added to whatever is answered, such as Retry-After. A nil value
+	// Header is added to what is answered, such as Retry-After. A nil value
 	// takes a header away: {"Date": nil}.
 	Header http.Header
 	// RetryAfter is a Retry-After header of so long, in seconds, or with
@@ -72,7 +72,7 @@ type Rule struct {
 
 	// What becomes of the query: an option that is not refused may be ignored.
 	// The service ignores parameters that it does not know (guess for the rest).
-	// Filter | Skip ignored is the same page again, whatever is asked.
+	// Filter | Skip ignored is the same page again, no matter what is asked.
 	Ignore       Option // as if these had not been asked for
 	ClampTop     int    // a page never has more records than this
 	ClampSkip    int    // a larger $skip is taken for this

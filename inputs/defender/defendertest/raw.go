@@ -16,7 +16,7 @@ type raw struct {
 	evidenceStart, evidenceTo int    // where the value of "evidence" stands, if anywhere
 }
 
-// readRaw looks for what the index needs. Whatever it cannot find or
+// readRaw looks for what the index needs. What it cannot find or
 // understand stays zero: a malformed record is still a record.
 func readRaw(data []byte, version string) (raw, ticks) {
 	r := raw{data: data}

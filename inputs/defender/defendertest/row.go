@@ -55,7 +55,7 @@ func (w *rowWriter) textOr(name, value string, present bool) {
 	}
 }
 
-// json writes a value as it stands.
+// json writes a value as it is.
 func (w *rowWriter) json(name, value string) {
 	w.key(name)
 	w.b = append(w.b, value...)
@@ -217,7 +217,7 @@ var rules = [...][4]string{
 	{"scid-3001", "Set 'Minimum password length' to '14 or more characters'", "Accounts", "Password policy"},
 }
 
-// appendConfiguration writes how a device stands to a rule, which a revision turns.
+// appendConfiguration writes how a device complies with a rule, which a revision turns.
 func appendConfiguration(w *rowWriter, r row) {
 	n := int(r.number) % max(r.perDevice, 1)
 	rule := rules[n%len(rules)]
@@ -243,7 +243,7 @@ func appendConfiguration(w *rowWriter, r row) {
 // baselineProfile is the one that devices are held against.
 const baselineProfile = "7cff6a5c-3b2c-4a0e-9d4a-3fd3a4f9e1d2"
 
-// appendBaseline writes how a device stands to a rule of a profile.
+// appendBaseline writes how a device complies with a rule of a profile.
 func appendBaseline(w *rowWriter, r row) {
 	n := int(r.number) % max(r.perDevice, 1)
 	d := throw(r.world.seed, streamAssessment, 3<<40|uint64(r.number))

@@ -173,7 +173,7 @@ func (t *Tenant) SetVisibilityDelay(d time.Duration, of ...Resource) {
 	}
 }
 
-// Now is the tenant's time: it decides which records exist, stands in the Date
+// Now is the tenant's time: it decides which records exist, is in the Date
 // of every answer and in tokens.
 func (t *Tenant) Now() time.Time { return t.options.Now().Add(time.Duration(t.moved.Load())) }
 

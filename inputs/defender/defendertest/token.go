@@ -90,7 +90,7 @@ func (t *Tenant) MisissueTokens(audience, scope string) {
 	clear(t.entra.granted)
 }
 
-// dice are thrown anew for each id that the services draw.
+// dice are thrown for each id that the services draw.
 func (t *Tenant) dice() dice {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 )
 
 // Writing is how else a server may write the same content, or several ways
-// joined with |. JSON leaves all of it open; a service that is deployed anew may
+// joined with |. JSON leaves all of it open; a service that is deployed again may
 // change any of it from one answer to the next (guess).
 type Writing uint8
 

@@ -102,7 +102,7 @@ func (c *Certificate) EncryptedKeyPEM(passphrase string) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der}))
 }
 
-// PKCS12Base64 is PKCS12 as it stands in a setting.
+// PKCS12Base64 is PKCS12 as it is in a setting.
 func (c *Certificate) PKCS12Base64(passphrase string) string {
 	return base64.StdEncoding.EncodeToString(c.PKCS12(passphrase, false))
 }
@@ -124,7 +124,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// EncodePEM is a certificate as it stands in settings.
+// EncodePEM is a certificate as it is in settings.
 func EncodePEM(c *x509.Certificate) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 }

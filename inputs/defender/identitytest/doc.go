@@ -10,7 +10,7 @@
 //
 // # Invariants
 //
-//   - Each service checks whatever the real one checks, and refuses what lacks it.
+//   - Each service checks what the real one checks, and refuses what lacks it.
 //   - A key is made once for all tests of a process: making one takes long.
 //
 // It must not know the client that is tested.

@@ -15,7 +15,7 @@ import (
 
 const (
 	// linkTTL is how long a link is used after the page that gave it: it belongs to
-	// a snapshot that the server makes anew every few hours.
+	// a snapshot that the server makes again every few hours.
 	linkTTL = time.Hour
 	// maxTries is how often in a row a page is asked for that breaks off, and a list
 	// is begun again because its link is dead.

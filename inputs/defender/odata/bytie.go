@@ -1,9 +1,11 @@
 package odata
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs/collect"
+	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
 // byTie reads the records of one time by their ids, where there are more of them
@@ -34,9 +36,12 @@ func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
 	}
 	switch {
 	case refused(page), page.UnsortedIDs, page.Err == nil && page.LastID <= p.id && page.Records > 1:
-		return p.timeline.deeper(fmt.Errorf("%w: of more than %d records of one time", p.why, max(p.read, p.skip)))
+		return p.unread()
 	case page.Err != nil && (page.Records == 0 || page.LastID == p.id):
 		return nil, p.giveUp(page)
+	}
+	if p.pages++; p.pages == maxPages {
+		return nil, p.endless()
 	}
 	p.read += page.Records
 	if page.Err != nil || page.Records > 1 || p.id == "" && page.Records > 0 {
@@ -49,4 +54,19 @@ func (p *byTie) Next(page collect.PageStats) (collect.Pager, error) {
 	p.from, p.margin = p.from.Add(tick), 0
 	p.restart()
 	return p.byTime, nil
+}
+
+// unread begins again with larger pages, where there are any: records of one time
+// can be read neither by $skip nor by id. Those pages may be cut where the former
+// one ended, so that one as small does not prove the end.
+func (p *byTie) unread() (collect.Pager, error) {
+	read := max(p.read, p.skip)
+	p.caps.noteCut(p.former.Records)
+	why := p.why
+	if refused, ok := errors.AsType[*api.Error](why); ok {
+		named := *refused
+		named.Hint = fmt.Sprintf("more records share one time than the API gives, only the first %d of them can be read", read)
+		why = fmt.Errorf("%w: %w", errTooDeep, &named)
+	}
+	return p.timeline.deeper(fmt.Errorf("%w: of more than %d records of one time", why, read))
 }

@@ -30,7 +30,14 @@ func (r *rig) appear(at time.Time) {
 	r.things = append(r.things, thing{ID: fmt.Sprintf("new-%d", len(r.things)), Updated: at, Created: at})
 }
 
-// TestOurClockIsNotBelieved: whatever it shows, for one poll or at the start,
+// appearMany adds records of the last second.
+func (r *rig) appearMany(n int) {
+	for i := range n {
+		r.appear(r.clock.Add(time.Duration(i)*10*time.Millisecond - time.Second))
+	}
+}
+
+// TestOurClockIsNotBelieved: no matter what it shows, for one poll or at the start,
 // nothing is lost and nothing long past is read again.
 func TestOurClockIsNotBelieved(t *testing.T) {
 	for _, wrong := range []time.Duration{2 * time.Hour, 30 * 24 * time.Hour, -2 * time.Hour, -365 * 24 * time.Hour} {
@@ -98,23 +105,33 @@ func TestServersClockIsNotBelievedOnce(t *testing.T) {
 func TestOverlapCountsFromTheReading(t *testing.T) {
 	r := clocked()
 	r.options.PageSize = 10
-	r.mustPoll(t) // a backlog of days
-	r.mustPoll(t)
-	if from := r.from(t); from.Before(r.clock.Add(-24 * time.Hour)) {
-		t.Fatalf("last asked from %s", from)
+	r.publishing = func() { // each page takes ten minutes
+		r.pass(10 * time.Minute)
+		r.appear(r.clock.Add(-time.Second))
 	}
-	r.pass(time.Minute)
-	r.appear(r.clock.Add(-time.Second))
+	r.mustPoll(t) // a backlog of days
+	r.publishing = nil
+	read := r.clock
+	r.mustPoll(t)
+	if from := r.from(t); from.Before(read.Add(-40 * time.Minute)) {
+		t.Fatalf("asked from %s, a backlog was read until %s", from, read)
+	}
+	r.pass(20 * time.Minute)
+	r.mustPoll(t)
+	r.appearMany(12) // more than a page, so that the poll continues behind it
 	begun := r.clock
 	first := true
 	r.publishing = func() { // the other side is away for longer than the overlap
 		if first {
 			first = false
 			r.pass(20 * time.Minute)
-			r.appear(r.clock.Add(-time.Second))
+			r.appearMany(12)
 		}
 	}
 	r.mustPoll(t)
+	if first || !r.clock.Equal(begun.Add(20*time.Minute)) {
+		t.Fatalf("it is %s, the poll began at %s", r.clock, begun)
+	}
 	r.appear(begun.Add(-5 * time.Minute)) // late by 25 minutes, but nobody asked since
 	late := r.things[len(r.things)-1].ID
 	r.restart()

@@ -26,7 +26,7 @@ const (
 	withoutExpand              // it without $expand, to be published so
 	neighbour                  // the ones behind it, up to one that comes
 	confirm                    // those in front of that twice more
-	account                    // nothing: a document stands for it
+	account                    // nothing: a document represents it
 )
 
 // closeIn finds the one record that keeps a page from coming. It begins where a
@@ -50,6 +50,7 @@ type closeIn struct {
 
 	phase      phase
 	read, size int
+	largest    int  // page that came, of those asked for so
 	found      bool // something failed
 	isolated   bool // what failed is one record, or some in a row
 	// behind is how far behind it the one is that is asked for, failing the farthest
@@ -64,17 +65,30 @@ func (s *sweep) closeIn() *closeIn {
 	return &closeIn{sweep: s, size: 1, failed: func(err error) (collect.Pager, error) { return nil, err }}
 }
 
-// noteFailure notes where a page failed, and reports whether one failed there before.
+// noteFailure notes where a page failed, and reports whether one failed there before:
+// then its records are asked for one by one, but once in a sweep.
 func (s *sweep) noteFailure(page collect.PageStats, at string) (again bool) {
 	if !maybeTooLarge(page.Err) {
 		return false
 	}
-	again = s.caps.failedAt[at]
+	s.failedSpot = spot{at, s.skip}
+	again = s.caps.failedAt[at] && s.cameSpot != s.failedSpot
 	if len(s.caps.failedAt) == maxGaps {
 		clear(s.caps.failedAt)
 	}
 	s.caps.failedAt[at] = true
 	return again
+}
+
+// resume sets the size of the page behind what was looked for. Where no record was the
+// cause it was the size: what came is asked for.
+func (c *closeIn) resume() {
+	if c.isolated {
+		c.caps.limit, c.caps.top = 0, c.caps.most
+		return
+	}
+	c.cameSpot = c.failedSpot
+	c.caps.noteCame(c.largest, c.found)
 }
 
 // Request implements collect.Pager.
@@ -96,7 +110,7 @@ func (c *closeIn) Request() collect.Request {
 	return c.ask(c.read, c.size, false)
 }
 
-// known is what is known of the record: where it stands, and what asking for it
+// known is what is known of the record: where it is, and what asking for it
 // gave.
 func (c *closeIn) known() []byte {
 	known := struct {
@@ -123,7 +137,10 @@ func (c *closeIn) known() []byte {
 
 // Next implements collect.Pager.
 func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
-	if page.Err != nil && !maybeTooLarge(page.Err) {
+	switch {
+	case refused(page) && !c.accounted: // the pager knows what to leave out
+		return c.continueBehind(c)
+	case page.Err != nil && !maybeTooLarge(page.Err):
 		return c.failed(page.Err)
 	}
 	alone := page.Err == nil && page.Records == 1
@@ -153,7 +170,7 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	case page.Records == 0, c.read >= MaxPage:
 		return c.continueBehind(c)
 	default:
-		c.last = page
+		c.last, c.largest = page, max(c.largest, c.size)
 		c.read += page.Records
 		if !c.found {
 			c.size = min(2*c.size, c.caps.most)
@@ -246,14 +263,11 @@ func (p *byTime) closeIn() collect.Pager {
 	c.timed = true
 	c.ask = p.single(p.window, p.skip)
 	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
-		p.caps.limit, p.caps.top = 0, p.caps.most
+		c.resume()
 		if !c.isolated {
 			return p, nil // all came this time
 		}
-		g := gap{From: later(p.from, c.last.Newest), To: p.end(c.next)}
-		if c.next.Records > 0 {
-			g.To = c.next.Newest.Add(tick)
-		}
+		g := p.gapAround(c)
 		if pager, err := p.timeline.leave(c, g); pager != nil {
 			return pager, err
 		}
@@ -263,6 +277,24 @@ func (p *byTime) closeIn() collect.Pager {
 	}
 	return c
 }
+
+// gapAround is the stretch between the neighbours of what was isolated. A neighbour
+// may be of the future: a gap up to there would hide what is updated until then.
+func (p *byTime) gapAround(c *closeIn) gap {
+	g := gap{From: later(p.from, c.last.Newest), To: p.end(c.next)}
+	if c.next.Records == 0 {
+		return g
+	}
+	behind := earlier(c.next.Newest.Add(tick), latest)
+	if !g.To.After(g.From) {
+		g.To = behind
+	}
+	g.To = earlier(g.To, behind)
+	return g
+}
+
+// latest is the last time that a place can hold.
+var latest = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_900, time.UTC)
 
 // end is that of a window, which for the last one is when its end was asked for.
 func (w *window) end(page collect.PageStats) time.Time {
@@ -300,7 +332,7 @@ func (p *byWindow) closeIn() collect.Pager {
 		return collect.Request{Query: p.part(filter, "", skip+more, top, withoutExpand), From: p.from, To: p.to}
 	}
 	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
-		p.caps.limit, p.caps.top = 0, p.caps.most
+		c.resume()
 		p.skip += c.passed()
 		if !c.isolated || p.property != p.Updated { // by creation time it is asked for again and again
 			return p, nil
@@ -323,7 +355,7 @@ func (p *bySkip) closeIn() collect.Pager {
 		return collect.Request{Query: p.part("", p.order, skip+more, top, withoutExpand)}
 	}
 	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
-		p.caps.limit, p.caps.top = 0, p.caps.most
+		c.resume()
 		p.skip += c.passed()
 		return p, nil
 	}
@@ -346,7 +378,7 @@ func (p *byID) closeIn() collect.Pager {
 		return collect.Request{Query: p.part(filter, "id", skip, top, withoutExpand)}
 	}
 	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
-		p.caps.limit, p.caps.top = 0, p.caps.most
+		c.resume()
 		switch {
 		case c.isolated && c.next.Records == 0:
 			return p.snapshot.complete()

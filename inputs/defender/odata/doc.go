@@ -31,7 +31,7 @@
 //   - No pager does I/O or reads a clock but Options.Now.
 //   - A link is used within one run over a list. None is saved.
 //   - No file of a list is passed over: the run ends complete with all of them.
-//   - Whatever a server answers, a sweep ends: after maxPages, or maxSame pages
+//   - No matter what a server answers, a sweep ends: after maxPages, or maxSame pages
 //     that are the same.
 //
 // The package must not know what a record means, or how a request is sent.
@@ -62,7 +62,9 @@
 // Calls are what a tenant has few of, so a page is as large as it may be. One that
 // does not come makes the next a quarter as large, and what came of one that
 // broke off counts. A size is taken for too large only when a smaller full page
-// came right after: for an hour where it was refused, for ten minutes else.
+// came right after: for an hour where it was refused, for ten minutes else. Where a page
+// failed in two polls and its records came when they were asked for in small pages, the
+// largest of those is asked for.
 //
 // # Why the order of a page is asked about
 //
@@ -112,7 +114,7 @@
 // up, and what is read by $skip can only be saved at the end. Weeks are small
 // enough for both and still only 26 requests for the longest look-back. While
 // records of more than an hour ago are read, calls give way to those for new
-// records of the same kind, and how far there is to go stands in the counters.
+// records of the same kind, and how far there is to go is in the counters.
 //
 // # Why no clock moves the cursor
 //
@@ -183,7 +185,7 @@
 // # Why a poll may read nothing
 //
 // A process that is started again, or asked to poll now, would read millions of rows
-// that the server has not computed anew. A whole read is due an interval after the
+// that the server has not computed again. A whole read is due an interval after the
 // last one began; Rewind makes it due at once.
 //
 // # Why a list is begun again where its link is dead
@@ -200,7 +202,7 @@
 // is put behind the others, and when three in a row did not come the poll ends with
 // an error; the next one continues with another file. Which files were read is saved
 // after each, as a bit, under a name of the list that holds when it was made and
-// the files' paths: whoever comes back, with new links because the old ones have
+// the files' paths: anyone who comes back, with new links because the old ones have
 // expired, reads what is left. A list that was read to its end is not read again
 // until the server made another one. Links that worked, or are older than some
 // minutes, are asked for again where they give no access: the service takes 20 calls

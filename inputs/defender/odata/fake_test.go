@@ -35,13 +35,14 @@ type thing struct {
 // them. It is a collect.Source, without any network.
 type list struct {
 	things  []thing
-	refuse  func(q url.Values) bool // with 400
-	ignore  func(q url.Values)      // removes what is ignored
-	page    func([]thing) []thing   // changes a page, if set
-	maxSkip int                     // 0 = any
-	cut     int                     // pages of more records than this break off behind it; 0 = none
-	empty   bool                    // 404, as the API says that there are no machines
-	down    int                     // so many calls fail from now on
+	refuse  func(q url.Values) bool        // with 400
+	ignore  func(q url.Values)             // removes what is ignored
+	page    func([]thing) []thing          // changes a page, if set
+	fail    func(url.Values, []thing) bool // with 500
+	maxSkip int                            // 0 = any
+	cut     int                            // pages of more records than this break off behind it; 0 = none
+	empty   bool                           // 404, as the API says that there are no machines
+	down    int                            // so many calls fail from now on
 
 	clock time.Time // of the server; zero = it tells no time
 
@@ -70,6 +71,9 @@ func (l *list) Open(_ context.Context, r collect.Request) (collect.Page, error) 
 		l.ignore(q)
 	}
 	page := l.answer(q)
+	if l.fail != nil && l.fail(q, page) {
+		return nil, &api.Error{Kind: api.Transient, Status: 500, Message: "cannot be served"}
+	}
 	if l.page != nil {
 		page = l.page(page)
 	}

@@ -141,6 +141,15 @@ type sweep struct {
 	alive  bool // a page came since one failed
 
 	refusals int // in a row
+
+	failedSpot spot // where a page failed last
+	cameSpot   spot // where all came in smaller pages, after one failed
+}
+
+// spot is a place in a list.
+type spot struct {
+	at   string // in words; empty where there is none
+	skip int
 }
 
 // query asks for a page. Whole numbers carry no exponent.
@@ -190,10 +199,12 @@ func (s *sweep) check(page collect.PageStats) error {
 	case s.same == maxSame:
 		return s.malformed("the server gives the same page again and again")
 	case s.pages == maxPages:
-		return s.malformed("the answers do not end")
+		return s.endless()
 	}
 	return nil
 }
+
+func (s *sweep) endless() error { return s.malformed("the answers do not end") }
 
 // skipOver skips a page that was read: as many records as differ, and no more than
 // were asked for. A server may give one twice, or some that are not of the list.

@@ -99,7 +99,7 @@ var waysToAsk = map[string]struct {
 	},
 }
 
-// TestWaysToAsk: whatever a server refuses of a query, or ignores, there is
+// TestWaysToAsk: no matter what a server refuses of a query, or ignores, there is
 // another way to ask, all is read by it, and nothing is published twice.
 func TestWaysToAsk(t *testing.T) {
 	for name, c := range waysToAsk {
@@ -164,6 +164,31 @@ func TestAnswersWithoutEnd(t *testing.T) {
 	pager, err := s.Begin(), error(nil)
 	for n := uint64(1); pager != nil; n++ {
 		pager, err = pager.Next(collect.PageStats{Opened: true, Records: 1, Digest: n, Oldest: noon, Newest: noon})
+	}
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Message != "the answers do not end" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTieWithoutEnd: the same for one that ignores from which id on it is asked, and
+// breaks off now here and now there.
+func TestTieWithoutEnd(t *testing.T) {
+	s := odata.Timeline(odata.Options{Updated: "updated", PageSize: 1, Now: func() time.Time { return noon }})
+	if err := s.Restore(nil); err != nil {
+		t.Fatal(err)
+	}
+	pager, err := s.Begin(), error(nil)
+	tooDeep := collect.PageStats{Err: &api.Error{Status: 400}}
+	for _, page := range []collect.PageStats{{Opened: true, Asked: noon, Records: 1, Oldest: noon, Newest: noon}, tooDeep, tooDeep} {
+		if pager, err = pager.Next(page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := 0; pager != nil; n++ {
+		if n > 20_000 {
+			t.Fatal("the poll does not end")
+		}
+		pager, err = pager.Next(collect.PageStats{Opened: true, Records: 2, LastID: []string{"a", "b"}[n%2], Err: &api.Error{Kind: api.Transient}})
 	}
 	if e, ok := errors.AsType[*api.Error](err); !ok || e.Message != "the answers do not end" {
 		t.Errorf("got %v", err)

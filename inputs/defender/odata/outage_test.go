@@ -11,7 +11,7 @@ import (
 
 // TestOutageOfAnyLengthLeavesNoRecordBehind: whenever the service comes back while
 // a record is being closed in, no healthy one is taken for one that cannot be
-// served (the mapper panics where a document stands for such), nor published again
+// served (the mapper panics where a document represents such), nor published again
 // without what $expand brings.
 func TestOutageOfAnyLengthLeavesNoRecordBehind(t *testing.T) {
 	kinds := map[string]struct {

@@ -41,7 +41,7 @@ func (s *pageSize) probe() bool {
 	return true
 }
 
-// endProbe ends a probe that was refused too: the size is not to blame.
+// endProbe ends a probe that was refused too: the size is not the cause.
 func (s *pageSize) endProbe() {
 	if s.probing {
 		s.top, s.failed, s.probing = s.failed, 0, false
@@ -69,6 +69,15 @@ func (s *pageSize) noteWhole(records int) {
 	}
 }
 
+// noteCame takes note of the largest page that came of a list of which a larger one
+// failed before. With failed one failed behind it, too: it is the limit.
+func (s *pageSize) noteCame(largest int, failed bool) {
+	s.top, s.failed, s.probing = min(max(largest, minTop), s.most), 0, false
+	if s.limit = 0; failed {
+		s.limit, s.until = s.top, s.now().Add(sizeTTL)
+	}
+}
+
 // grow asks for larger pages, up to the largest there may be.
 func (s *pageSize) grow() {
 	most := s.most
@@ -80,7 +89,7 @@ func (s *pageSize) grow() {
 
 func (s *pageSize) limited() bool { return s.now().Before(s.until) }
 
-// enlarge asks for the largest page there is, whatever was configured, and
+// enlarge asks for the largest page there is, no matter what was configured, and
 // reports whether that is more than before: more records share one time than may
 // be skipped.
 func (s *pageSize) enlarge() bool {
@@ -94,7 +103,14 @@ func (s *pageSize) enlarge() bool {
 // noteFollowed takes note of a page of so many records, of so many that were asked
 // for, behind which another one brought new ones.
 func (s *pageSize) noteFollowed(records, asked, fresh int) {
-	if records > 1 && records < asked && fresh >= records/2 && (s.cut == 0 || records < s.cut) {
+	if records > 1 && records < asked && fresh >= records/2 {
+		s.noteCut(records)
+	}
+}
+
+// noteCut takes note that the server may cut a page behind so many records.
+func (s *pageSize) noteCut(records int) {
+	if s.cut == 0 || records < s.cut {
 		s.cut = records
 	}
 }

@@ -74,7 +74,7 @@ func (t *timeline) Place() collect.Place {
 	if !t.withoutExpandFrom.IsZero() {
 		from = earlier(from, t.withoutExpandFrom)
 	}
-	for _, g := range t.gaps { // what stands beside it is met again when it is asked for
+	for _, g := range t.gaps { // what is beside it is met again when it is asked for
 		from = earlier(from, g.From)
 	}
 	return collect.Place{JSON: p.write(), From: from}

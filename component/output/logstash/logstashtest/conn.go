@@ -79,12 +79,19 @@ func (c *conn) Read(b []byte) (int, error) {
 	if n > 0 {
 		c.idle.Reset(c.server.options.Idle)
 	}
+	if bytes.Equal(b[:n], emptyWindow) && !c.server.options.Before670 { // go-lumber's server keeps quiet
+		_, _ = c.Conn.Write(signOfLife)
+	}
 	return n, err
 }
 
+// What is on the wire: a window of no events, and what the real input says to it and
+// while it works.
+var emptyWindow, signOfLife = []byte{'2', 'W', 0, 0, 0, 0}, []byte{'2', 'A', 0, 0, 0, 0}
+
 // Write sends acknowledgements: go-lumber's server writes nothing else.
 func (c *conn) Write(b []byte) (int, error) {
-	sign := bytes.Equal(b, []byte{'2', 'A', 0, 0, 0, 0})
+	sign := bytes.Equal(b, signOfLife)
 	if c.silent.Load() {
 		return len(b), nil
 	}

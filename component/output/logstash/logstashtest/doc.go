@@ -3,10 +3,11 @@
 //
 // It gives a sign of life every 5 s while it works, acknowledges whole windows only,
 // resets a connection that was silent for 60 s, and resets one without a reason on an
-// event that it cannot read, such as one beyond its limit of 20 MiB. Behind it is
-// what Logstash's documentation has as output to Elasticsearch: op create with the
-// event's _id as document_id, so that what comes twice is stored once. Source: beats
-// input 7.0.9 (BeatsParser, BeatsHandler, ConnectionHandler).
+// event that it cannot read, such as one beyond its limit of 20 MiB; it answers a
+// window of no events with a sign of life. Behind it is what Logstash's documentation
+// has as output to Elasticsearch: op create with the event's _id as document_id, so
+// that what comes twice is stored once. Source: beats input 7.0.9 (BeatsParser,
+// BeatsHandler, ConnectionHandler).
 //
 // Start reading at Server in server.go; conn.go is what happens to a connection.
 //

@@ -44,6 +44,8 @@ type Options struct {
 	Keepalive, Idle time.Duration
 	// Limit is the largest event in bytes. Default: 20 MiB.
 	Limit int
+	// Before670 is an input before 6.7.0, which does not answer an empty window.
+	Before670 bool
 	// CountOnly keeps ids only and no documents.
 	CountOnly bool
 	// OnDocument is called for every document when it has been stored, in order. It

@@ -102,6 +102,15 @@ func (s *Server) ReplaceQueue() {
 	s.notify()
 }
 
+// Rename is ReplaceQueue under another uuid, while connections and streams last.
+func (s *Server) Rename() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uuid = uuid.Must(uuid.NewV4()).String()
+	s.empty()
+	s.notify()
+}
+
 // Restart is Stop and Start.
 func (s *Server) Restart() error {
 	s.Stop()

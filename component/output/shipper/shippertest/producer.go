@@ -1,6 +1,7 @@
 package shippertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (p *producer) PublishEvents(ctx context.Context, request *messages.PublishR
 	uuid := s.uuid
 	s.stats.Calls++
 	s.mu.Unlock()
-	reply := &messages.PublishReply{Uuid: uuid}
+	reply := &messages.PublishReply{Uuid: cmp.Or(fault.UUID, uuid)}
 	if request.Uuid != "" && request.Uuid != uuid {
 		return nil, status.Errorf(codes.FailedPrecondition, "UUID does not match. Expected = %s, actual = %s", request.Uuid, uuid)
 	}

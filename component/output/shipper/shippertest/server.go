@@ -84,6 +84,8 @@ type Fault struct {
 	Delay time.Duration
 	// Full accepts no event, as if the queue were full, and does not block.
 	Full bool
+	// UUID replaces that of the reply, which then is one of another shipper.
+	UUID string
 	// Met gets an element for each call that fails, without blocking.
 	Met chan<- struct{}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
 )
 
-// testBlame: where a document is to blame, the answer names a backing index, by
-// which the output tells it from a state of the cluster, whatever the error type.
+// testBlame: where a document is the cause, the answer names a backing index, by
+// which the output tells it from a state of the cluster, no matter what the error type.
 func testBlame(t *testing.T, e *engine.Engine, p *engine.Package) {
 	t.Helper()
 	const namespace = "blame"

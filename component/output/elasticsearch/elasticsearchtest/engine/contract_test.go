@@ -32,7 +32,7 @@ type item struct {
 }
 
 // openSearch are the items of OpenSearch's answer where it differs from
-// Elasticsearch, which the fake stands for.
+// Elasticsearch, which the fake represents.
 var openSearch = map[string][]item{
 	"cut":             {{Status: 400, Type: "parse_exception"}},
 	"repeated member": {{Status: 400, Type: "parse_exception"}},

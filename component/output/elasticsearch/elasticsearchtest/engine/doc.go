@@ -39,7 +39,7 @@
 //   - There is no geoip, no security, no failure store, and no
 //     total_fields.ignore_dynamic_beyond_limit.
 //
-// Elasticsearch has these, and lacks others. What stands in for them is in
+// Elasticsearch has these, and lacks others. What replaces them is in
 // node/elasticsearch/StandIns.java: keyword for constant_keyword and wildcard, text
 // for match_only_text, float for scaled_float; pass-through filters for what the
 // security index analyses with; an answer to GET /. There is no processor of
@@ -68,7 +68,7 @@
 // Elasticsearch 8.19.21 there: 90 MB of jars resolved in 18 s, first answer after 6 s,
 // as with security, whose users are known a second later.
 //
-// What the contract holds the fake against, which stands for Elasticsearch:
+// What the contract holds the fake against, which represents Elasticsearch:
 //
 //   - A document that is no JSON, or repeats a member, is refused by the ingest
 //     pipeline that reads it first, and the answer names the data stream:

@@ -110,7 +110,7 @@ func need(t testing.TB, k Kind) string {
 
 // Jars returns a folder with the jars that the pom in node/name of files names, and
 // the classes of the sources there. It ends the test where that cannot be had, saying
-// what is not there. Variable decides, whatever it is.
+// what is not there. Variable decides, no matter what it is.
 func Jars(t testing.TB, files fs.FS, name, what string) string {
 	t.Helper()
 	required := os.Getenv(Variable) == "required"
