@@ -25,6 +25,7 @@ func TestEngineKafka(t *testing.T) {
 	t.Run("contract", func(t *testing.T) { testBrokerContract(t, b) })
 	t.Run("connections", func(t *testing.T) { testBrokerConnections(t, b) })
 	t.Run("refused", func(t *testing.T) { testBrokerRefuses(t, b) })
+	t.Run("times refused", func(t *testing.T) { testBrokerRefusesTimes(t, b) })
 	t.Run("topic made again", func(t *testing.T) { testBrokerMakesTopicAgain(t, b) })
 	t.Run("restarts", func(t *testing.T) { testBrokerRestarts(t, b) })
 }
@@ -165,6 +166,19 @@ func testBrokerRefuses(t *testing.T, b *broker.Broker) {
 		t.Fatal(err)
 	}
 	compare(t, "messages", 11, len(reader.Documents()))
+}
+
+// testBrokerRefusesTimes: a message's time is now, so that no document is to blame where
+// the broker refuses it, but a clock or the topic's limits.
+func testBrokerRefusesTimes(t *testing.T, b *broker.Broker) {
+	topic, r := newTopic(t, b, map[string]string{"message.timestamp.before.max.ms": "1"}), newReporter()
+	done := publish(deadline(t), connect(t, b.Settings(topic), r, nil), batch(0, 10))
+	compare(t, "report", "produce: request refused: INVALID_TIMESTAMP: "+errClock.Error(), fmt.Sprint(<-r.changed))
+	b.AlterTopic(t, topic, "message.timestamp.before.max.ms", "3600000")
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "refused", 0, len(r.refused()))
 }
 
 // testBrokerMakesTopicAgain: a topic that is deleted under a running output is told,

@@ -21,6 +21,7 @@ const (
 )
 
 var (
+	errClock     = errors.New("its clock and the one here differ, or the topic's message.timestamp limits are too narrow")
 	errClosed    = errors.New("the output is closed")
 	errNoLogin   = errors.New("it wants a login: set username and password, and the sasl.mechanism that it takes")
 	errLoginEnds = errors.New("it closes the connection in place of an answer to the login")
@@ -42,6 +43,7 @@ var reasons = map[*kerr.Error]output.Reason{
 	kerr.InvalidTopicException:              output.IndexMissing,
 	kerr.RequestTimedOut:                    output.Silent,
 	kerr.PolicyViolation:                    output.RequestRefused,
+	kerr.InvalidTimestamp:                   output.RequestRefused, // of a message, which is now: no record's fault
 	kerr.UnsupportedVersion:                 output.RequestRefused,
 	kerr.UnsupportedCompressionType:         output.RequestRefused,
 	kerr.InvalidRequiredAcks:                output.RequestRefused,
@@ -56,7 +58,7 @@ func reasonOf(e *kerr.Error) output.Reason {
 
 // refused are the errors that a record is to blame for. A broker says them of a whole
 // batch of its partition, so that only one that was sent alone is known to be.
-var refused = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp}
+var refused = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
 
 // verdictOf is what a record's error means: the record is to blame, or the error
 // for which it must be sent again. alone tells that nothing was sent beside it.
@@ -90,7 +92,11 @@ func (d *dialer) failure(op string, err error) *output.Error {
 		return alert
 	}
 	if errors.As(err, &known) {
-		return &output.Error{Op: op, Reason: reasonOf(known), Type: known.Message}
+		e := &output.Error{Op: op, Reason: reasonOf(known), Type: known.Message}
+		if known == kerr.InvalidTimestamp {
+			e.Err = errClock
+		}
+		return e
 	}
 	var first *kgo.ErrFirstReadEOF
 	switch {

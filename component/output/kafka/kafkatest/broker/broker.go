@@ -287,6 +287,23 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int32, settin
 	}
 }
 
+// AlterTopic gives a topic one setting and takes all others from it.
+func (b *Broker) AlterTopic(t testing.TB, name, setting, value string) {
+	t.Helper()
+	request := kmsg.NewPtrAlterConfigsRequest()
+	topic := kmsg.NewAlterConfigsRequestResource()
+	topic.ResourceType, topic.ResourceName = kmsg.ConfigResourceTypeTopic, name
+	topic.Configs = []kmsg.AlterConfigsRequestResourceConfig{{Name: setting, Value: kmsg.StringPtr(value)}}
+	request.Resources = append(request.Resources, topic)
+	answer, err := request.RequestWith(t.Context(), b.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kerr.ErrorForCode(answer.Resources[0].ErrorCode); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // DeleteTopic deletes a topic.
 func (b *Broker) DeleteTopic(t testing.TB, name string) {
 	t.Helper()
