@@ -104,7 +104,7 @@ func TestEngineRun(t *testing.T) {
 			if w.name == pipelineMissing {
 				c.proveBeside()
 			} else {
-				c.prove()
+				c.proveFull()
 			}
 		})
 	}
@@ -127,7 +127,7 @@ func TestEngineLimits(t *testing.T) {
 			c.waitCount()
 			c.waitHealthy()
 			c.stop()
-			c.prove()
+			c.proveFull()
 		})
 	}
 }
@@ -160,8 +160,12 @@ func testEngineRunOnce(t *testing.T, e *engine.Engine, p *engine.Package) {
 	ctx, cancel := context.WithTimeout(t.Context(), engineLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "run", "-c", file, "--once", "-E", "path.data="+filepath.Join(dir, "state"))
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "minimal 0 + bare 0") {
+		t.Errorf("documents are stored in lesser forms:\n%s", out)
 	}
 	expectWhole(t, in, want)
 }
@@ -252,7 +256,17 @@ func (c *collected) proveBeside() {
 	}
 }
 
-// prove checks that every document is there once and whole.
+// proveFull is prove where nothing was refused for good: no document has a lesser
+// form in its place.
+func (c *collected) proveFull() {
+	c.Helper()
+	c.prove()
+	if n := c.matching("event.kind", "pipeline_error"); n > 0 {
+		c.Errorf("%d documents are stored in a lesser form, want none", n)
+	}
+}
+
+// prove checks that every document is there once, in any of its forms.
 func (c *collected) prove() {
 	c.Helper()
 	var twice []string

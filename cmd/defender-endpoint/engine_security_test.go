@@ -64,7 +64,7 @@ func testEngineKeys(t *testing.T, e *engine.Engine, p *engine.Package) {
 			c.waitCount()
 			c.waitHealthy()
 			c.stop()
-			c.prove()
+			c.proveFull()
 		})
 	}
 }
