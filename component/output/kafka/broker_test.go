@@ -173,12 +173,12 @@ func testBrokerRefuses(t *testing.T, b *broker.Broker) {
 func testBrokerRefusesTimes(t *testing.T, b *broker.Broker) {
 	topic, r := newTopic(t, b, map[string]string{"message.timestamp.before.max.ms": "1"}), newReporter()
 	done := publish(deadline(t), connect(t, b.Settings(topic), r, nil), batch(0, 10))
-	compare(t, "report", "produce: request refused: INVALID_TIMESTAMP: "+errClock.Error(), fmt.Sprint(<-r.changed))
+	compare(t, "report", "produce: request refused: INVALID_TIMESTAMP: "+errClock.Error(), fmt.Sprint(<-r.Changed))
 	b.AlterTopic(t, topic, "message.timestamp.before.max.ms", "3600000")
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	compare(t, "refused", 0, len(r.refused()))
+	compare(t, "refused", 0, len(r.RefusedIDs()))
 }
 
 // testBrokerMakesTopicAgain: a topic that is deleted under a running output is told,
