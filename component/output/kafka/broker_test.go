@@ -178,7 +178,7 @@ func testBrokerRefusesTimes(t *testing.T, b *broker.Broker) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	compare(t, "refused", 0, len(r.Refusals()))
+	compare(t, "refused", 0, len(r.RefusedIDs()))
 }
 
 // testBrokerMakesTopicAgain: a topic that is deleted under a running output is told,
