@@ -15,9 +15,12 @@ import (
 func TestEveryReasonHasARowInEveryOutput(t *testing.T) {
 	for _, k := range outputs {
 		used := map[string]bool{}
-		for _, target := range []string{"", "logs-a-default"} {
+		for _, said := range []output.Error{
+			{}, {Target: "logs-a-default"},
+			{Type: "LEADER_NOT_AVAILABLE"}, {Type: "NOT_ENOUGH_REPLICAS"}, // codes with rows of their own in Kafka
+		} {
 			for _, reason := range output.Reasons() {
-				e := &output.Error{Op: "bulk", Reason: reason, Status: 503, Target: target}
+				e := &output.Error{Op: "bulk", Reason: reason, Status: 503, Target: said.Target, Type: said.Type}
 				d := k.Diagnose(e)
 				if d.Condition == nil {
 					t.Errorf("%s, %s: no row", k.Type, reason)
