@@ -53,6 +53,7 @@ type closeIn struct {
 	largest    int  // page that came, of those asked for so
 	found      bool // something failed
 	isolated   bool // what failed is one record, or some in a row
+	ended      bool // an empty page came behind all others
 	// behind is how far behind it the one is that is asked for, failing the farthest
 	// that did not come, and came the nearest that did; 0 = none.
 	behind, failing, came int
@@ -168,6 +169,7 @@ func (c *closeIn) Next(page collect.PageStats) (collect.Pager, error) {
 	case page.Err != nil:
 		c.halve(page)
 	case page.Records == 0, c.read >= MaxPage:
+		c.ended = page.Records == 0
 		return c.continueBehind(c)
 	default:
 		c.last, c.largest = page, max(c.largest, c.size)
@@ -384,6 +386,10 @@ func (p *byID) closeIn() collect.Pager {
 			return p.snapshot.complete()
 		case c.isolated:
 			p.from = c.next.LastID
+		case c.ended && c.read > 0: // all came: a server that fails now and then may fail at the same page again
+			return p.snapshot.complete()
+		case c.last.LastID != "":
+			p.from = c.last.LastID
 		}
 		return p, nil
 	}

@@ -33,8 +33,9 @@ func (w *weak) Open(ctx context.Context, r collect.Request) (collect.Page, error
 }
 
 // TestServerThatGivesSmallPagesOnly: all is read in the pages that it gives, as soon
-// as it is known how large they may be. Where not even the smallest page comes,
-// polls end all the same.
+// as it is known how large they may be. Where not even the smallest page comes, a
+// snapshot in the order of ids is read record by record, and other polls end all the
+// same.
 func TestServerThatGivesSmallPagesOnly(t *testing.T) {
 	for name, kind := range map[string]struct {
 		pager  func(odata.Options) collect.Strategy
@@ -55,7 +56,7 @@ func TestServerThatGivesSmallPagesOnly(t *testing.T) {
 					err = r.poll(t)
 					r.now = r.now.Add(time.Minute)
 				}
-				if most < 10 { // the smallest page that is asked for
+				if most < 10 && name != "snapshot" { // the smallest page that is asked for
 					if err == nil {
 						t.Error("the poll is a success")
 					}
