@@ -23,7 +23,7 @@ type content struct {
 	Version int            `json:"version"`
 	Key     inputs.Key     `json:"key"`
 	Value   jsontext.Value `json:"value"`
-	// Sum is the hex SHA-256 of Value: a half-written or edited one is no cursor.
+	// Sum is the hex SHA-256 of Value: a half-written or edited one is no checkpoint.
 	Sum string `json:"sum"`
 }
 

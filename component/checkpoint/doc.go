@@ -15,7 +15,7 @@
 //   - A file that cannot be used (torn, of a newer version, of another stream, not
 //     permitted; a disk that fails to read is waited for)
 //     is put aside and reported as UnusableCursor with its cause; it never stops
-//     a stream and never yields another stream's cursor.
+//     a stream and never yields another stream's checkpoint.
 //   - While Elasticsearch is away nothing is reported as missing: a stream waits
 //     instead of starting afresh. Only a 403 lets it: a key that may not read is
 //     not repaired by waiting, and alerts must not wait for that.

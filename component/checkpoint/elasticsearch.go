@@ -33,7 +33,7 @@ type Client interface {
 	Perform(r *http.Request) (*http.Response, error)
 }
 
-// Elasticsearch keeps cursors as documents, for where there is no disk to keep
+// Elasticsearch keeps checkpoints as documents, for where there is no disk to keep
 // them on: those of an input in an index of its own, as Beats do. It reaches
 // Elasticsearch as the output does.
 type Elasticsearch struct {
@@ -203,7 +203,7 @@ func (a answer) refusal() error {
 	case http.StatusUnauthorized:
 		return errors.New("Elasticsearch does not take the output's credentials") //nolint:staticcheck // a name
 	case http.StatusForbidden:
-		return errors.New("the output's API key lacks read, write and create_index on " + indexPrefix + "*; until it has them cursors are kept in memory and lost at a restart")
+		return errors.New("the output's API key lacks read, write and create_index on " + indexPrefix + "*; until it has them checkpoints are kept in memory and lost at a restart")
 	default:
 		return fmt.Errorf("Elasticsearch answered %d", a.status) //nolint:staticcheck // a name
 	}

@@ -27,7 +27,7 @@ var (
 	errNoFile   = errors.New("there is a directory, a pipe or a device in its place")
 )
 
-// Files keeps each cursor in a file of its own.
+// Files keeps each checkpoint in a file of its own.
 type Files struct {
 	dir string
 
@@ -45,7 +45,7 @@ const (
 	unusable = ".unusable"
 )
 
-// Open makes or opens the cursors directory under the component's data path
+// Open makes or opens the directory of checkpoints under the component's data path
 // and locks it. The error is ErrLocked where another process has it. A
 // directory that cannot be made is no error here but of every Save, which
 // tries again: collecting continues meanwhile.

@@ -8,7 +8,7 @@
 // refused documents and refused requests, trouble.go how long to wait and what is
 // reported. Publish returns nil when every document has its verdict. Start reading
 // with chunk.deliver; the words are in output.go. An output is a Kind (kind.go), a
-// Sender, and a table of health rows: see the two packages below.
+// Sender, and a table of health rows: see the packages below.
 //
 // # Invariants
 //

@@ -6,9 +6,9 @@
 // acknowledgement. Then the Pager is told what the page showed, and names the
 // next page; its Strategy keeps the place, which is saved when it moved.
 //
-// Begin with Loop.sweep (loop.go): it is that way on one screen. Then read the
-// interfaces in collect.go, which a source implements, Loop.read (page.go) for
-// what happens to a page, and seenSet (seen.go). What a place is, which query
+// Begin with Loop.sweep (loop.go): it is that way on one screen, but for what
+// happens to the records of a page: map, batch and publish are Loop.read (page.go).
+// Then read the interfaces in collect.go, which a source implements, and seenSet (seen.go). What a place is, which query
 // comes next and what the source refuses are matters of a strategy and its pagers alone.
 //
 // # Invariants

@@ -8,15 +8,16 @@
 // pages (package api does HTTP), and the resource's mapper. From there a record
 // goes: api.Page > page.Next > mapping.Mapper (the resource's Read and Documents,
 // then the policy's processors of package process) > batch > Publish, by the output
-// > checkpoint. The last steps are the loop's: collect.Loop.sweep has all of them on
-// one screen, and package component/output has the delivery.
+// > checkpoint. The last steps are the loop's: collect.Loop.sweep and Loop.read
+// have them, and package component/output has the delivery. One more stream reads no
+// resource: collector.go tells of the collector itself.
 //
 // Begin with resources.go: it lists the resources and says what one is. Then read
 // one of their files, machine.go or alert.go. Each is an API struct, the tables of
-// what goes where, and one function for each group of ECS fields (setHost,
-// setUser, setProcess); those of alerts stand in alert_ecs.go. A new field is a
-// line in the struct, one in a table and one in its test's table; a new resource
-// is a file, a line in resources.go and a capture.
+// what goes where, and one function for each group of ECS fields; those of
+// alerts are in alert_ecs.go and evidence_ecs.go. A new field is a line in the struct,
+// one in a table, one in its test's table and one in the package's fields.csv; a new
+// resource is a file, a line in resources.go and a capture.
 //
 // # Promises
 //

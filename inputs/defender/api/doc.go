@@ -6,16 +6,16 @@
 //	Client  one tenant, one application: token, connections, pace
 //	Page    one answer, read record by record while it streams
 //	Pace    the quota of a tenant and application, shared by its clients
-//	Error   what went wrong; its Kind alone decides about trying the call again
+//	Error   what went wrong; its Kind decides about trying the call again (retry.go)
 //
 //	Credentials  how the application proves who it is, and where from
 //	Cloud   what belongs together: tokens, hosts, scopes
 //
-// A call goes from Client.Open (client.go) through call.go: token, pace, request,
-// and retry.go says whether it is made again. Its answer is a Page (page.go), whose
-// Next gives one record after the other, and its io.EOF the end of a whole answer;
-// parse.go and reason.go make an Error of any other one. Start reading with
-// call.go. Client.Follow asks for the page that Page.NextLink leads to; Index and
+// A call goes from Client.Open through call.go: token, pace, request. Its answer is a
+// Page (page.go), whose Next gives one record after the other, and its io.EOF the end
+// of a whole answer. Of any other one parse.go makes an Error (statusKind: the Kind of
+// a status), retry.go says by the Kind whether the call is made again, and reason.go
+// which row of health tells it. Start reading with call.go. Client.Follow asks for the page that Page.NextLink leads to; Index and
 // Download (files.go) read lists that the API exports as files.
 //
 // # Invariants

@@ -25,8 +25,8 @@ const (
 )
 
 // attempts is how often a call is made at most. This is the one place where a
-// kind decides about making the same call again; whether another one may help, a
-// smaller page for one, is a matter of the pager (odata).
+// kind decides about making the same call again, but for a new token (attempt); whether
+// another one may help, a smaller page for one, is a matter of the pager (odata).
 func attempts(k Kind) int {
 	switch k {
 	case Transient, Throttled:

@@ -26,8 +26,9 @@
 //     not acknowledged. One that is in the future all the same is set back.
 //   - The lower bound is inclusive, always.
 //   - A list ends with an empty page, with one that proves the end, or with one
-//     that goes beyond the sweep's begin. A snapshot never ends with a 404 or an
-//     empty page behind its first page.
+//     that goes beyond the sweep's begin. A snapshot that is asked for by id alone
+//     never ends with a 404 or an empty page behind its first page; by $skip it
+//     ends with two empty ones.
 //   - No pager does I/O or reads a clock but Options.Now.
 //   - A link is used within one run over a list. None is saved.
 //   - No file of a list is passed over: the run ends complete with all of them.
