@@ -297,3 +297,18 @@ func TestWarningIsASuccess(t *testing.T) {
 		}
 	})
 }
+
+// TestRestartInTheFirstPoll: a stream that already collects does not show that it
+// starts because its settings change. It is due at once.
+func TestRestartInTheFirstPoll(t *testing.T) {
+	var r told
+	h := NewInput(slog.New(slog.DiscardHandler), toy, r.report)
+	stream := inputs.Stream{Key: inputs.Key{Stream: "log-1"}, Interval: time.Minute}
+	former := h.Add(stream)
+	former.Count(inputs.Counts{Records: 1, Documents: 1})
+	s := h.Add(stream)
+	due := s.TakeOver(former)
+	if status := s.Status(); !status.Healthy || status.Counts.Documents != 1 || !due.IsZero() {
+		t.Errorf("%+v, due %s", status, due)
+	}
+}

@@ -17,18 +17,22 @@ func (s *Stream) Refuse(fault error) {
 
 // TakeOver continues where the stream's former run ended, and tells when the
 // next poll is due: an interval after the end of the last one, which is later
-// than without the restart by no more than that poll took. After a poll that
-// failed, and before the first, it takes over nothing and is due at once.
+// than without the restart by no more than that poll took. Before the end of the first
+// one it is due at once: so it is after a poll that failed, of which nothing is taken
+// over.
 func (s *Stream) TakeOver(former *Stream) (due time.Time) {
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
-	if former.failures > 0 || former.lastSuccess.IsZero() {
+	if former.failures > 0 {
 		return time.Time{}
 	}
 	s.counts, s.lastSuccess, s.checkpoint = former.counts, former.lastSuccess, former.checkpoint
 	s.quarantined, s.tainted = former.quarantined, former.tainted
 	if s.now = former.now; former.now == former.well {
 		s.now = s.well
+	}
+	if s.lastSuccess.IsZero() {
+		return time.Time{}
 	}
 	return s.lastSuccess.Add(s.interval)
 }

@@ -144,6 +144,7 @@ func TestTroubleEndsWithTheFirstDocuments(t *testing.T) {
 		time.Sleep(time.Hour)
 		e.change(nil, exactly(output.Retry, "s-1"))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		compare(t, "reports while the last document is not taken", []string{"unreachable", "ok", "busy"}, r.reports)
 		e.change(nil, nil)
 		if err := <-done; err != nil {
