@@ -308,7 +308,7 @@ func TestRestartInTheFirstPoll(t *testing.T) {
 	former.Count(inputs.Counts{Records: 1, Documents: 1})
 	s := h.Add(stream)
 	due := s.TakeOver(former)
-	if status := s.Status(); !status.Healthy || status.Counts.Documents != 1 || !due.IsZero() {
+	if status := s.Status(); !status.Healthy || status.Documents != 1 || !due.IsZero() {
 		t.Errorf("%+v, due %s", status, due)
 	}
 }
