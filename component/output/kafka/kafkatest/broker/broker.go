@@ -195,12 +195,12 @@ func (b *Broker) Stop() {
 
 // Freeze stops the process where it is, until Thaw: its connections stay and nothing
 // is answered.
-func (b *Broker) Freeze(t testing.TB) { b.signal(t, syscall.SIGSTOP) }
+func (b *Broker) Freeze(t testing.TB) { b.signal(t, sigStop) }
 
 // Thaw ends Freeze.
-func (b *Broker) Thaw(t testing.TB) { b.signal(t, syscall.SIGCONT) }
+func (b *Broker) Thaw(t testing.TB) { b.signal(t, sigCont) }
 
-func (b *Broker) signal(t testing.TB, what syscall.Signal) {
+func (b *Broker) signal(t testing.TB, what os.Signal) {
 	t.Helper()
 	if err := b.cmd.Process.Signal(what); err != nil {
 		t.Fatal(err)
