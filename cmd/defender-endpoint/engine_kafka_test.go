@@ -67,7 +67,7 @@ func (b *realBroker) restarted(end func()) func(*soak) {
 }
 
 // testKills: nothing is lost, and only what is sent again after a kill of the program
-// stands in the topic twice, with its id.
+// is in the topic twice, with its id.
 func (b *realBroker) testKills(t *testing.T, parallel bool, w row) {
 	t.Run(w.name, func(t *testing.T) {
 		if parallel {
@@ -83,7 +83,7 @@ func (b *realBroker) testKills(t *testing.T, parallel bool, w row) {
 		}
 		again := s.resent()
 		if r.kills == 0 && again > 0 {
-			t.Errorf("%d documents stand in the topic twice", again)
+			t.Errorf("%d documents are in the topic twice", again)
 		}
 		t.Logf("%d kills of the program, %d records, %d documents, %d lost, %d stored in excess, %d messages again by their id, drained in %s",
 			r.kills, r.records, r.documents, r.lost, r.twice, again, r.drained)

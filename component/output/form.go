@@ -186,7 +186,7 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 	}
 	it.mustGoAlone = true
 	blamed, proven := c.blame(&it)
-	// A document that is alone to blame is asked about until it is known: in turn with
+	// A document that is alone the cause is asked about until it is known: in turn with
 	// all others each of them would cost the longest wait. Not where the connection
 	// broke, since that may be the peer that starts again.
 	c.probing = blamed && it.form != full || !blamed && proven && !others && e.Status != 0

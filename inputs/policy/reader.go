@@ -150,7 +150,7 @@ func (r *Reader) Named(faults ...error) {
 // Has tells whether the policy has a setting, be it with the value of a default.
 func (r *Reader) Has(setting string) bool { return r.tree.HasField(setting) }
 
-// told tells whether a setting, or what it stands in, has a fault already.
+// told tells whether a setting, or what contains it, has a fault already.
 func (r *Reader) told(setting string) bool {
 	for {
 		if r.named[setting] {

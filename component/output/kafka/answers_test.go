@@ -71,7 +71,7 @@ func expectRow(t *testing.T, said *kerr.Error, row *inputs.Condition) {
 	<-done
 }
 
-// TestRefusalEnds: an answer that all is well is the last word, whatever was said
+// TestRefusalEnds: an answer that all is well is the last word, no matter what was said
 // before, and however the bytes come.
 func TestRefusalEnds(t *testing.T) {
 	s, r := start(t, kafkatest.Options{}), newReporter()
@@ -104,7 +104,7 @@ func (c *chunks) Read(b []byte) (int, error) {
 
 func (c *chunks) Write(b []byte) (int, error) { return len(b), nil }
 
-// FuzzAnswers: whatever a peer says, the client reads the same bytes.
+// FuzzAnswers: no matter what a peer says, the client reads the same bytes.
 func FuzzAnswers(f *testing.F) {
 	answer := kmsg.NewPtrProduceResponse()
 	answer.SetVersion(9)

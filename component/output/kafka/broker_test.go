@@ -168,7 +168,7 @@ func testBrokerRefuses(t *testing.T, b *broker.Broker) {
 	compare(t, "messages", 11, len(reader.Documents()))
 }
 
-// testBrokerRefusesTimes: a message's time is now, so that no document is to blame where
+// testBrokerRefusesTimes: a message's time is now, so that no document is the cause where
 // the broker refuses it, but a clock or the topic's limits.
 func testBrokerRefusesTimes(t *testing.T, b *broker.Broker) {
 	topic, r := newTopic(t, b, map[string]string{"message.timestamp.before.max.ms": "1"}), newReporter()
@@ -210,7 +210,7 @@ func testBrokerMakesTopicAgain(t *testing.T, b *broker.Broker) {
 var restarts = flag.Int("restarts", 1, "restarts of the broker, in each way")
 
 // testBrokerRestarts: the broker is killed, or stopped, while three streams publish.
-// Nothing is lost, nothing stands in the topic twice, and the unit is well at the end.
+// Nothing is lost, nothing is in the topic twice, and the unit is well at the end.
 func testBrokerRestarts(t *testing.T, b *broker.Broker) {
 	for _, tt := range []struct {
 		name string

@@ -27,7 +27,7 @@
 // # What it promises
 //
 // Nothing is lost up to the acknowledgement; how long a topic keeps a message is the
-// topic's. Nothing is stored twice while the output lives, whatever connections and
+// topic's. Nothing is stored twice while the output lives, no matter what connections and
 // brokers do: a broker knows a try again by its producer and number, which its log
 // keeps over a restart (40 restarts of a real one, 20 by SIGKILL: 33,000 documents,
 // none lost, none twice; mage soakKafka does it again, with 100 kills of the program:

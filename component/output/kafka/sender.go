@@ -91,7 +91,7 @@ func (s *sender) giveBack(f *flight) {
 }
 
 // produce gives the client the records of a flight. It has them for as long as it
-// takes, whatever becomes of the caller: a record that is cancelled takes those of
+// takes, no matter what becomes of the caller: a record that is cancelled takes those of
 // others with it that are on their way to the same partition.
 func (s *sender) produce(ctx context.Context, f *flight) {
 	for i := range f.records {

@@ -19,7 +19,7 @@ func wantOnce(t *testing.T, s *sink, n int) {
 }
 
 // TestAnswerLost: records that were written, and of which the answer was lost, are not
-// written again under another number, whatever the brokers say and however long they
+// written again under another number, no matter what the brokers say and however long they
 // are away.
 func TestAnswerLost(t *testing.T) {
 	for name, options := range map[string]kafkatest.Options{

@@ -145,7 +145,7 @@
 //
 // # Why a 403 renews the token
 //
-// Roles stand in the token, which lives for an hour. Anyone who has just given
+// Roles are in the token, which lives for an hour. Anyone who has just given
 // consent would wait that long to see an effect. The old token is kept where a
 // new one cannot be had: other lists may be readable with it.
 //
