@@ -94,7 +94,7 @@ func (p *fingerprints) reset() { p.sums, p.times = p.sums[:0], p.times[:0] }
 // AppendText implements encoding.TextAppender: base64 of 12 bytes for each
 // fingerprint, itself and its time, little endian, in ascending order.
 func (p *fingerprints) AppendText(b []byte) ([]byte, error) {
-	b = slices.Grow(b, base64.StdEncoding.EncodedLen(12*len(p.sums)))
+	b = slices.Grow(b, p.textLen())
 	part := make([]byte, 0, 12<<8) // a multiple of three: no padding but at the end
 	for i, sum := range p.sums {
 		part = binary.LittleEndian.AppendUint64(part, sum)
@@ -106,6 +106,9 @@ func (p *fingerprints) AppendText(b []byte) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// textLen is how many bytes AppendText appends.
+func (p *fingerprints) textLen() int { return base64.StdEncoding.EncodedLen(12 * len(p.sums)) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (p *fingerprints) UnmarshalText(text []byte) error {
