@@ -96,7 +96,7 @@ var identityCases = []faultCase{
 		row: "no such managed identity", settings: onAppService(false, true),
 		heal: func(f *faultRig) { f.service.Change(func(s *identitytest.Service) { s.System = true }) },
 	},
-	{row: "nobody vouches for this host", says: "use other credentials", settings: onAppService(true, false), heal: reset},
+	{row: "nobody vouches for this host", slow: true, says: "use other credentials", settings: onAppService(true, false), heal: reset},
 	{
 		row: "credentials cannot be read", says: "client_secret_file",
 		settings: func(f *faultRig) map[string]any {

@@ -160,7 +160,7 @@ func TestHealthTruthTable(t *testing.T) {
 		rows[c.Name] = c
 	}
 	// Those that take longest begin first.
-	cases := slices.Concat(kafkaCases, logstashCases, networkCases, collectingCases, outputCases, consentCases, identityCases, credentialCases)
+	cases := slices.Concat(identityCases, outputCases, networkCases, logstashCases, kafkaCases, collectingCases, consentCases, credentialCases)
 	driven := map[string]bool{}
 	sideBySide(t, func(yield func(string, faultCase) bool) {
 		for _, c := range cases {

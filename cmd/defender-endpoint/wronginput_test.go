@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -234,40 +235,37 @@ func TestWrongInput(t *testing.T) {
 	good := policy(listen(t, tenant), es)
 	limit := "20s" // of what is tried again
 	if testing.Short() {
-		limit = "5s"
+		limit = "3s"
 	}
-	for name, c := range wrongInputs {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			text := good
-			if c.policy != nil {
-				text = c.policy(good)
+	sideBySide(t, maps.All(wrongInputs), func(t *testing.T, c wrongInput) {
+		text := good
+		if c.policy != nil {
+			text = c.policy(good)
+		}
+		if text == good && c.policy != nil {
+			t.Fatal("nothing was replaced")
+		}
+		dir, file := writePolicy(t, text)
+		if c.file != nil {
+			file = c.file(t, file)
+		}
+		for _, args := range [][]string{{"check", "-c", file}, {"run", "-c", file, "--once", "--limit", limit, "-E", "path.data=" + filepath.Join(dir, "state")}} {
+			code, output := both(t, dir, args...)
+			want := 1
+			if c.works && (args[0] == "run" || !c.fails) {
+				want = 0
 			}
-			if text == good && c.policy != nil {
-				t.Fatal("nothing was replaced")
+			if code != want {
+				t.Errorf("%s: exit code %d, want %d", args[0], code, want)
 			}
-			dir, file := writePolicy(t, text)
-			if c.file != nil {
-				file = c.file(t, file)
-			}
-			for _, args := range [][]string{{"check", "-c", file}, {"run", "-c", file, "--once", "--limit", limit, "-E", "path.data=" + filepath.Join(dir, "state")}} {
-				code, output := both(t, dir, args...)
-				want := 1
-				if c.works && (args[0] == "run" || !c.fails) {
-					want = 0
-				}
-				if code != want {
-					t.Errorf("%s: exit code %d, want %d", args[0], code, want)
-				}
-				expectLine(t, output, c.says...)
-				for _, hidden := range []string{defendertest.ClientSecret, "id:key"} {
-					if strings.Contains(strings.ReplaceAll(output, "must be id:key", ""), hidden) {
-						t.Errorf("%s: a secret shows in:\n%s", args[0], output)
-					}
+			expectLine(t, output, c.says...)
+			for _, hidden := range []string{defendertest.ClientSecret, "id:key"} {
+				if strings.Contains(strings.ReplaceAll(output, "must be id:key", ""), hidden) {
+					t.Errorf("%s: a secret shows in:\n%s", args[0], output)
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 // both runs the program and returns all that it wrote.

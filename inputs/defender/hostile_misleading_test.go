@@ -60,10 +60,10 @@ func misleading() []hostile {
 		// One page again and again is all that such a server shows: what is behind
 		// cannot be read, and an error must say so.
 		again := add("the same page again", tenant.Rule{Ignore: tenant.Filter | tenant.Skip})
-		again.unreadable, again.twin = true, list.resource != tenant.Alerts
+		again.unreadable, again.twin = true, list.resource != tenant.Machines
 		add("$top clamped to 7", tenant.Rule{ClampTop: 7})
 		add("$orderby refused, $skip clamped to 60", tenant.Rule{With: tenant.OrderBy, Status: 400, Body: tenant.APIError("ODataError", "no")}, tenant.Rule{ClampSkip: 60}).twin = list.resource != tenant.Alerts
-		add("pages that never end", tenant.Rule{Endless: true})
+		add("pages that never end", tenant.Rule{Endless: true}).twin = list.resource != tenant.Machines
 		add("sorted within the page", tenant.Rule{SortPage: true})
 		add("sorted within the page, of a list in no order", tenant.Rule{SortPage: true, Sort: tenant.Shuffled})
 		add("sorted within the page, of a list by another property", tenant.Rule{SortPage: true, Sort: otherOrder[list.resource]})
@@ -103,7 +103,7 @@ func misplaced() []hostile {
 		byNumber("404", tenant.Rule{Status: 404, With: tenant.Skip, After: 12}),
 		byNumber("empty page", tenant.Rule{EmptyPage: true, With: tenant.Skip, After: 9}),
 		{name: "whole seconds, several alerts in each", options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
-		{name: "whole seconds, several actions in each", resource: tenant.MachineActions, options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
+		{name: "whole seconds, several actions in each", twin: true, resource: tenant.MachineActions, options: dense, settings: map[string]any{"batch_size": 100}, rules: whole, healthy: true},
 		{name: "machines: 404 behind the first page, always", resource: tenant.Machines, options: tenant.Options{Machines: 350}, settings: map[string]any{"batch_size": 100}, unreadable: true,
 			rules: []tenant.Rule{{With: tenant.Skip, Status: 404}, {With: tenant.IDAfter, Status: 404}}},
 		{name: "404 on every list, machines alone", resource: tenant.Machines, unreadable: true, rules: []tenant.Rule{{Path: "/api/", Status: 404}}},
