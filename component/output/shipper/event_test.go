@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/elastic/elastic-agent-shipper-client/pkg/helpers"
 	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
@@ -16,8 +17,9 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
-	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
+
+var base = time.Date(2026, 3, 1, 12, 0, 0, 123_000_000, time.UTC)
 
 func TestEventFields(t *testing.T) {
 	tests := map[string]struct {
@@ -117,7 +119,7 @@ func TestEventEnvelope(t *testing.T) {
 // A call stays below what any gRPC server receives.
 func TestCallsAreSplitByBytes(t *testing.T) {
 	s := startShipper(t, shippertest.Options{CountOnly: true})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	if err := o.Publish(deadline(t), large(300, 100<<10)); err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +131,9 @@ func TestCallsAreSplitByBytes(t *testing.T) {
 
 func TestUnreadableDocumentIsRefused(t *testing.T) {
 	s := startShipper(t, shippertest.Options{})
-	h := newHealth()
-	o := connect(t, s, h, nil)
+	r := newReporter()
+	o := connect(t, s, r, nil)
 	b := batch(0, 3)
-	b.Fallback = inputstest.Forms{}
 	copy(b.At(1).JSON, "no JSON!")
 	if err := o.Publish(deadline(t), b); err != nil {
 		t.Fatal(err)
@@ -143,7 +144,7 @@ func TestUnreadableDocumentIsRefused(t *testing.T) {
 	want := []output.Refusal{{
 		Refusal: inputs.Refusal{Type: "document_parsing_exception"}, Target: target.Name(), ID: "id-00001", Record: "record of id-00001",
 	}}
-	if diff := cmp.Diff(want, h.refused); diff != "" {
+	if diff := cmp.Diff(want, r.Refusals()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -175,7 +176,7 @@ func BenchmarkEvent(b *testing.B) {
 func BenchmarkPublish(b *testing.B) {
 	const documents = 30_000
 	s := startShipper(b, shippertest.Options{CountOnly: true})
-	o := connect(b, s, newHealth(), nil)
+	o := connect(b, s, newReporter(), nil)
 	batch := large(inputs.BatchDocuments, 2500)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -32,7 +33,7 @@ func TestPublish(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
 			s := startShipper(t, test.shipper)
-			o := connect(t, s, newHealth(), test.extra)
+			o := connect(t, s, newReporter(), test.extra)
 			o.sender.equalFor = 20 * time.Millisecond
 			b := batch(0, test.n)
 			if err := o.Publish(deadline(t), b); err != nil {
@@ -53,7 +54,7 @@ func TestPublish(t *testing.T) {
 func TestPublishOverUnixSocket(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Socket: socket(t), TLS: true, Name: unitID})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	if err := o.Publish(deadline(t), batch(0, 3)); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func TestPublishOverUnixSocket(t *testing.T) {
 func TestPublishedDocument(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	b := batch(0, 1)
 	b.Target.Options = map[string]string{"pipeline": "p"}
 	if err := o.Publish(deadline(t), b); err != nil {
@@ -82,28 +83,35 @@ func TestPublishedDocument(t *testing.T) {
 		t.Error(diff)
 	}
 	fields := map[string]any{
-		"@timestamp":  "2026-03-01T12:00:00.123Z",
-		"event":       map[string]any{"id": "id-00000", "severity": 73.0},
-		"data_stream": map[string]any{"type": "logs"},
+		"@timestamp": "2023-11-14T22:13:20.123Z", "message": canary, "data_stream": map[string]any{"type": "logs"},
+		"event": map[string]any{"id": "id-00000", "severity": 73.0},
 	}
 	if diff := cmp.Diff(fields, document); diff != "" {
 		t.Error(diff)
 	}
 }
 
+// everyReport hands on reports that repeat the one before as well.
+type everyReport struct {
+	*outputtest.Reporter
+	all chan error
+}
+
+func (r everyReport) Report(err error) { r.Reporter.Report(err); r.all <- err }
+
 // Nothing is acknowledged before the persisted index has passed it, and what
 // is in the shipper's queue is not sent again while that lasts.
 func TestPublishWaitsForPersistence(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true})
-	h := newHealth()
-	o := connect(t, s, h, nil)
+	r := everyReport{newReporter(), make(chan error, 1000)}
+	o := connect(t, s, r, nil)
 	o.sender.equalFor, o.sender.lag = time.Hour, 50*time.Millisecond
 	done := publish(deadline(t), o, batch(0, 10))
 	until(t, s, "10 accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.Persist(9)
 	for range 2 { // the shipper delivers nothing for a while
-		if err := <-h.trouble; output.ReasonOf(err) != output.Busy {
+		if err := <-r.all; output.ReasonOf(err) != output.Busy {
 			t.Errorf("reported %v, want that the shipper is busy", err)
 		}
 	}
@@ -119,8 +127,8 @@ func TestPublishWaitsForPersistence(t *testing.T) {
 	if stats, _ := s.Stats(); stats.Received != 10 {
 		t.Errorf("%d events received, want 10", stats.Received)
 	}
-	if last := h.errs[len(h.errs)-1]; last != nil {
-		t.Errorf("last report: %v, want that all is well", last)
+	if last := r.Last(); last != "<nil>" {
+		t.Errorf("last report: %s, want that all is well", last)
 	}
 }
 
@@ -147,7 +155,7 @@ func TestFaults(t *testing.T) {
 			s := startShipper(t, shippertest.Options{})
 			s.FailPublish(test.publish)
 			s.FailPersistedIndex(test.index)
-			o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 30, "timeout": "200ms"})
+			o := connect(t, s, newReporter(), map[string]any{"bulk_max_size": 30, "timeout": "200ms"})
 			if err := o.Publish(deadline(t), batch(0, 100)); err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +172,7 @@ func TestFaults(t *testing.T) {
 func TestRestartInTheMiddle(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true, Socket: socket(t)})
-	o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 10})
+	o := connect(t, s, newReporter(), map[string]any{"bulk_max_size": 10})
 	done := publish(deadline(t), o, batch(0, 50))
 	until(t, s, "all accepted", func(c shippertest.Stats) bool { return c.Received == 50 })
 	s.Persist(15)
@@ -189,7 +197,7 @@ func TestRestartInTheMiddle(t *testing.T) {
 func TestBrokenPersistedIndexStream(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	done := publish(deadline(t), o, batch(0, 10))
 	until(t, s, "accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.BreakStreams()
@@ -204,11 +212,11 @@ func TestBrokenPersistedIndexStream(t *testing.T) {
 func TestShipperGone(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Socket: socket(t)})
-	h := newHealth()
-	o := connect(t, s, h, nil)
+	r := newReporter()
+	o := connect(t, s, r, nil)
 	s.Stop()
 	done := publish(deadline(t), o, batch(0, 10))
-	if err := <-h.trouble; output.ReasonOf(err) != output.Unreachable {
+	if err := <-r.Changed; output.ReasonOf(err) != output.Unreachable {
 		t.Errorf("reported %v, want unreachable", err)
 	}
 	if err := s.Start(); err != nil {
@@ -223,7 +231,7 @@ func TestShipperGone(t *testing.T) {
 func TestPublishObeysItsContext(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := publish(ctx, o, batch(0, 10))
 	until(t, s, "accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
@@ -269,8 +277,8 @@ func TestTLSRefused(t *testing.T) {
 			if test.alter != nil {
 				test.alter(t, settings["ssl"].(map[string]any))
 			}
-			h := newHealth()
-			o := connect(t, s, h, settings)
+			r := newReporter()
+			o := connect(t, s, r, settings)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			done := publish(ctx, o, batch(0, 1))
@@ -280,7 +288,7 @@ func TestTLSRefused(t *testing.T) {
 				}
 				return
 			}
-			if err := <-h.trouble; output.ReasonOf(err) != output.Unreachable {
+			if err := <-r.Changed; output.ReasonOf(err) != output.Unreachable {
 				t.Errorf("reported %v, want unreachable", err)
 			}
 			cancel()
