@@ -9,7 +9,6 @@ import (
 
 	"github.com/elastic/elastic-agent-shipper-client/pkg/helpers"
 	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -50,9 +49,7 @@ func TestEventFields(t *testing.T) {
 			if event == nil {
 				t.Fatal("no event")
 			}
-			if diff := cmp.Diff(map[string]any{"f": test.want}, helpers.AsMap(event.Fields)); diff != "" {
-				t.Error(diff)
-			}
+			compare(t, "fields", map[string]any{"f": test.want}, helpers.AsMap(event.Fields))
 			if !event.Timestamp.AsTime().Equal(base) {
 				t.Errorf("timestamp %s, want %s", event.Timestamp.AsTime(), base)
 			}
@@ -111,18 +108,14 @@ func TestEventEnvelope(t *testing.T) {
 	metadata := map[string]any{
 		"_id": "id", "raw_index": target.Name(), "op_type": "create", "input_id": "in", "stream_id": "in-log",
 	}
-	if diff := cmp.Diff(metadata, helpers.AsMap(event.Metadata)); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "metadata", metadata, helpers.AsMap(event.Metadata))
 }
 
 // A call stays below what any gRPC server receives.
 func TestCallsAreSplitByBytes(t *testing.T) {
 	s := startShipper(t, shippertest.Options{CountOnly: true})
 	o := connect(t, s, newReporter(), nil)
-	if err := o.Publish(deadline(t), large(300, 100<<10)); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, large(300, 100<<10))
 	stats, _ := s.Stats()
 	if stats.Stored != 300 || stats.Largest > everyoneTakes || stats.Largest < callBytes/2 {
 		t.Errorf("%+v", stats)
@@ -135,18 +128,12 @@ func TestUnreadableDocumentIsRefused(t *testing.T) {
 	o := connect(t, s, r, nil)
 	b := batch(0, 3)
 	copy(b.At(1).JSON, "no JSON!")
-	if err := o.Publish(deadline(t), b); err != nil {
-		t.Fatal(err)
-	}
-	if want := (inputs.Result{Stored: 2, Minimal: 1}); b.Result != want {
-		t.Errorf("result %+v, want %+v", b.Result, want)
-	}
+	mustPublish(t, o, b)
+	compare(t, "result", inputs.Result{Stored: 2, Minimal: 1}, b.Result)
 	want := []output.Refusal{{
 		Refusal: inputs.Refusal{Type: "document_parsing_exception"}, Target: target.Name(), ID: "id-00001", Record: "record of id-00001",
 	}}
-	if diff := cmp.Diff(want, r.Refusals()); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "refused", want, r.Refusals())
 }
 
 // large holds n documents of about size bytes, of the shape of an alert.

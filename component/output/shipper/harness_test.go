@@ -24,6 +24,8 @@ var (
 	batch       = outputtest.Batch
 	deadline    = outputtest.Deadline
 	publish     = outputtest.Publish
+	mustPublish = outputtest.MustPublish
+	compare     = outputtest.Compare
 	until       = outputtest.Until[shippertest.Stats]
 )
 

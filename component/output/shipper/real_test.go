@@ -113,9 +113,7 @@ func TestPlainAndTLS(t *testing.T) {
 			r := newReporter()
 			o := connect(t, s, r, settings)
 			if test.says == "" {
-				if err := o.Publish(deadline(t), batch(0, 20)); err != nil {
-					t.Fatal(err)
-				}
+				mustPublish(t, o, batch(0, 20))
 				stored(t, s, 20)
 				return
 			}
@@ -134,16 +132,12 @@ func TestShipperChangesToTLS(t *testing.T) {
 	noLeaks(t)
 	plain := asReal(t, shippertest.Options{})
 	o := connect(t, plain, newReporter(), nil)
-	if err := o.Publish(deadline(t), batch(0, 5)); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, batch(0, 5))
 	plain.Stop()
 	if err := plain.ServeTLS(unitID); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Publish(deadline(t), batch(5, 5)); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, batch(5, 5))
 	storedOnce(t, plain, 10)
 }
 
@@ -156,9 +150,7 @@ func TestSlowPersistenceStoresOnce(t *testing.T) {
 	o := connect(t, s, r, nil)
 	o.sender.equalFor = 20 * time.Millisecond
 	for i := range 3 {
-		if err := o.Publish(deadline(t), batch(i, 1)); err != nil {
-			t.Fatal(err)
-		}
+		mustPublish(t, o, batch(i, 1))
 	}
 	storedOnce(t, s, 3)
 	r.ExpectWell(t)
@@ -281,9 +273,7 @@ func TestReplyOfAnotherShipper(t *testing.T) {
 	s := startShipper(t, shippertest.Options{})
 	s.FailPublish(&shippertest.Fault{UUID: "another", Times: 1})
 	o := connect(t, s, newReporter(), nil)
-	if err := o.Publish(deadline(t), batch(0, 10)); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, batch(0, 10))
 	stored(t, s, 10)
 	if stats, _ := s.Stats(); stats.Received != 20 {
 		t.Errorf("%d events were received, want 10 and the same again", stats.Received)

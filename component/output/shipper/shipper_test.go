@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
@@ -36,13 +35,9 @@ func TestPublish(t *testing.T) {
 			o := connect(t, s, newReporter(), test.extra)
 			o.sender.equalFor = 20 * time.Millisecond
 			b := batch(0, test.n)
-			if err := o.Publish(deadline(t), b); err != nil {
-				t.Fatal(err)
-			}
+			mustPublish(t, o, b)
 			stored(t, s, test.n)
-			if want := (inputs.Result{Stored: test.n}); b.Result != want {
-				t.Errorf("result %+v, want %+v", b.Result, want)
-			}
+			compare(t, "result", inputs.Result{Stored: test.n}, b.Result)
 			stats, _ := s.Stats()
 			if most := map[bool]int{true: 3}[test.shipper.Inclusive]; stats.Duplicates > most {
 				t.Errorf("%d duplicates, want at most %d", stats.Duplicates, most)
@@ -55,9 +50,7 @@ func TestPublishOverUnixSocket(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Socket: socket(t), TLS: true, Name: unitID})
 	o := connect(t, s, newReporter(), nil)
-	if err := o.Publish(deadline(t), batch(0, 3)); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, batch(0, 3))
 	stored(t, s, 3)
 }
 
@@ -67,9 +60,7 @@ func TestPublishedDocument(t *testing.T) {
 	o := connect(t, s, newReporter(), nil)
 	b := batch(0, 1)
 	b.Target.Options = map[string]string{"pipeline": "p"}
-	if err := o.Publish(deadline(t), b); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, b)
 	got := s.Documents(target.Name())[0]
 	var document map[string]any
 	if err := json.Unmarshal(got.JSON, &document); err != nil {
@@ -79,16 +70,12 @@ func TestPublishedDocument(t *testing.T) {
 	want := shippertest.Document{
 		ID: "id-00000", Index: target.Name(), OpType: "create", Pipeline: "p", InputID: "in", StreamID: "in-log",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "metadata", want, got)
 	fields := map[string]any{
 		"@timestamp": "2023-11-14T22:13:20.123Z", "message": canary, "data_stream": map[string]any{"type": "logs"},
 		"event": map[string]any{"id": "id-00000", "severity": 73.0},
 	}
-	if diff := cmp.Diff(fields, document); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "fields", fields, document)
 }
 
 // everyReport hands on reports that repeat the one before as well.
@@ -156,9 +143,7 @@ func TestFaults(t *testing.T) {
 			s.FailPublish(test.publish)
 			s.FailPersistedIndex(test.index)
 			o := connect(t, s, newReporter(), map[string]any{"bulk_max_size": 30, "timeout": "200ms"})
-			if err := o.Publish(deadline(t), batch(0, 100)); err != nil {
-				t.Fatal(err)
-			}
+			mustPublish(t, o, batch(0, 100))
 			stored(t, s, 100)
 			if stats, _ := s.Stats(); stats.Duplicates > 0 && !test.again {
 				t.Errorf("%d duplicates, want none", stats.Duplicates)
