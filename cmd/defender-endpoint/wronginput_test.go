@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -307,27 +308,35 @@ func TestPolicyThatMayNotBeRead(t *testing.T) {
 	expectLine(t, string(out), "may not be read by this user", "run as its owner, or change its mode")
 }
 
-// TestStateDirectoryReadOnly: run says so and collects all the same, since what was
-// stored stays stored.
+// TestStateDirectoryReadOnly: see expectCollected.
 func TestStateDirectoryReadOnly(t *testing.T) {
 	t.Parallel()
+	expectCollected(t, func(cmd *exec.Cmd, dir, state string) {
+		asNobody(t, cmd, dir)
+		if err := os.Chmod(state, 0o500); err != nil { //nolint:gosec // to be entered and not written
+			t.Fatal(err)
+		}
+	}, "checkpoint cannot be kept: ", "permission denied")
+}
+
+// expectCollected spoils the state directory: run says so and collects all the same, since
+// what was stored stays stored.
+func expectCollected(t *testing.T, spoil func(cmd *exec.Cmd, dir, state string), says ...string) {
+	t.Helper()
 	tenant := defendertest.New(defendertest.Options{Seed: 3, Alerts: 2})
 	es, url := newElasticsearch(t)
 	dir, file := writePolicy(t, policy(listen(t, tenant), url))
 	state := filepath.Join(dir, "state")
-	if err := os.Mkdir(state, 0o500); err != nil {
+	if err := os.Mkdir(state, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cmd := commandIn(t, dir, "run", "-c", file, "--once", "-E", "path.data="+state)
-	asNobody(t, cmd, dir)
-	if err := os.Chmod(state, 0o500); err != nil { //nolint:gosec // to be entered and not written
-		t.Fatal(err)
-	}
+	spoil(cmd, dir, state)
 	out, _ := cmd.CombinedOutput()
-	if cmd.ProcessState.ExitCode() != 1 || es.Count(dataStream) == 0 {
-		t.Errorf("exit code %d, %d documents", cmd.ProcessState.ExitCode(), es.Count(dataStream))
+	if code := cmd.ProcessState.ExitCode(); code != 1 || es.Count(dataStream) == 0 {
+		t.Errorf("exit code %d, %d documents", code, es.Count(dataStream))
 	}
-	expectLine(t, string(out), "defender-endpoint: ", "checkpoint cannot be kept: ", "permission denied", "check the state directory's space and permissions")
+	expectLine(t, string(out), append(says, "defender-endpoint: ", "check the state directory's space and permissions")...)
 }
 
 // TestStateDirectoryInUse names who has it.

@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -20,20 +21,16 @@ func TestConfigurationTable(t *testing.T) {
 	checkRows(t, oneOf(t, configurationResource, configOf(configurationResource), everyConfiguration), configurationRows)
 }
 
-// configurationRows say what everyConfiguration becomes.
-var configurationRows = []fieldRow{
-	{"constant", "event.kind", "state"},
+// postureRows say what everyConfiguration and everyBaseline become alike: both lists
+// hold a machine against a rule.
+var postureRows = []fieldRow{
 	{"constant", "event.category", []any{"configuration"}},
 	{"constant", "event.type", []any{"info"}},
 	{"constant", "observer.vendor", "Microsoft"},
 	{"constant", "observer.product", "Microsoft Defender for Endpoint"},
 	{"constant", "cloud.provider", "azure"},
-	{"constant", "data_stream.dataset", "microsoft_defender_endpoint.configuration"},
 	{"the tenant", "cloud.account.id", "a839b112-1253-4432-9bf6-94542403f21c"},
 	{"the sweep", "@timestamp", "2026-03-02T10:00:00.000Z"},
-	{"timestamp", "event.created", "2026-03-02T01:21:27.864Z"},
-	{"timestamp", configurationPrefix + "timestamp", "2026-03-02T01:21:27.864Z"},
-	{"deviceId and configurationId", "event.id", "9EAF3A_scid-20"},
 	{"deviceId", "host.id", "9EAF3A"},
 	{"deviceId", "cloud.instance.id", "9EAF3A"},
 	{"deviceId", "resource.id", "9EAF3A"},
@@ -43,13 +40,23 @@ var configurationRows = []fieldRow{
 	{"deviceName", "resource.name", "WS-101.Corp.example"},
 	{"deviceId, deviceName", "related.hosts", []any{"9eaf3a", "ws-101.corp.example"}},
 	{"constant", "resource.type", "host"},
-	{"osPlatform", "resource.sub_type", "Windows10 and Windows 11"},
-	{"osPlatform", "host.os.platform", []any{"Windows10", "Windows 11"}},
 	{"osPlatform", "host.os.type", "windows"},
-	{"osPlatform", configurationPrefix + "os_platform", "Windows10 and Windows 11"},
 	{"osVersion", "host.os.version", "10.0.19045"},
 	{"rbacGroupId", "group.id", "86"},
 	{"rbacGroupName", "group.name", "Workstations"},
+	{"nothing", "error", nil},
+}
+
+// configurationRows say what everyConfiguration becomes.
+var configurationRows = slices.Concat(postureRows, []fieldRow{
+	{"constant", "event.kind", "state"},
+	{"constant", "data_stream.dataset", "microsoft_defender_endpoint.configuration"},
+	{"timestamp", "event.created", "2026-03-02T01:21:27.864Z"},
+	{"timestamp", configurationPrefix + "timestamp", "2026-03-02T01:21:27.864Z"},
+	{"deviceId and configurationId", "event.id", "9EAF3A_scid-20"},
+	{"osPlatform", "resource.sub_type", "Windows10 and Windows 11"},
+	{"osPlatform", "host.os.platform", []any{"Windows10", "Windows 11"}},
+	{"osPlatform", configurationPrefix + "os_platform", "Windows10 and Windows 11"},
 	{"isCompliant, isApplicable", "result.evaluation", "failed"},
 	{"isCompliant, isApplicable", "event.outcome", "failure"},
 	{"isCompliant", configurationPrefix + "is_compliant", false},
@@ -68,10 +75,9 @@ var configurationRows = []fieldRow{
 	{"configurationSubcategory", configurationPrefix + "configuration_subcategory", "Antivirus"},
 	{"configurationImpact", configurationPrefix + "configuration_impact", 9.0},
 	{"recommendationReference", configurationPrefix + "recommendation_reference", "sca-_-scid-20"},
-	{"nothing", "error", nil},
 	{"nothing", configurationPrefix + "unknown", nil},
 	{"nothing", "host.os.name", nil},
-}
+})
 
 func TestConfigurationDuplicates(t *testing.T) {
 	checkDuplicates(t, configurationResource, everyConfiguration, []fieldRow{

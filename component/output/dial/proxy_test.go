@@ -25,22 +25,13 @@ const hidden = "only-the-proxy-knows.invalid" // RFC 6761: no resolver has it
 // greeter says hello to whoever connects.
 func greeter(t *testing.T) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := dialtest.Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, "hello")
-			conn.Close()
-		}
-	}()
-	return l.Addr().String()
+	t.Cleanup(l.Close)
+	l.Serve(func(conn net.Conn) { _, _ = io.WriteString(conn, "hello") })
+	return l.Address()
 }
 
 // TestThroughAProxy: names are the proxy's to resolve, unless it is told otherwise.

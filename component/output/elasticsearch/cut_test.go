@@ -52,7 +52,7 @@ func TestConnectionThatBreaksWhileSending(t *testing.T) {
 	others.Go(func() {
 		for ctx.Err() == nil {
 			select {
-			case <-r.changed:
+			case <-r.Changed:
 			case <-ctx.Done():
 			}
 		}
@@ -65,5 +65,5 @@ func TestConnectionThatBreaksWhileSending(t *testing.T) {
 	compare(t, "result", inputs.Result{Stored: 40}, many.Result)
 	compare(t, "result of small ones", inputs.Result{Stored: 3}, one.Result)
 	compare(t, "result of a large one", inputs.Result{Minimal: 1}, big.Result)
-	compare(t, "refusals", []output.Refusal{refusalOf("doc-43", inputs.Refusal{Type: "request_refused"})}, r.refused())
+	compare(t, "refusals", []output.Refusal{refusalOf("doc-43", inputs.Refusal{Type: "request_refused"})}, r.Refusals())
 }

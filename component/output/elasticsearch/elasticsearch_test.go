@@ -16,11 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
@@ -29,49 +28,15 @@ import (
 const (
 	dataset    = "microsoft_defender_endpoint.log"
 	dataStream = "logs-" + dataset + "-default"
-	canary     = "c4nary" // in every document and credential: must not show
+	canary     = outputtest.Canary // in every document and credential: must not show
 	apiKey     = "id:" + canary
 )
 
-// reporter keeps what an output tells, and hands on each report that differs
-// from the one before.
-type reporter struct {
-	mu       sync.Mutex
-	last     string
-	reports  []string
-	refusals []output.Refusal
-	changed  chan string
-}
-
-func newReporter() *reporter { return &reporter{last: "-", changed: make(chan string, 100)} }
-
-func (r *reporter) Report(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	if text != r.last {
-		r.last = text
-		r.reports = append(r.reports, text)
-		r.changed <- text
-	}
-}
-
-func (r *reporter) Refused(x output.Refusal) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.refusals = append(r.refusals, x)
-}
-
-func (r *reporter) Delivered(inputs.Result) {}
-
-func (r *reporter) refused() []output.Refusal {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.refusals
-}
+// What the tests of all outputs share.
+var (
+	newReporter = outputtest.NewReporter
+	compare     = outputtest.Compare
+)
 
 // sink is a fake Elasticsearch behind a server.
 type sink struct {
@@ -132,13 +97,6 @@ func publish(t testing.TB, out output.Output, b *inputs.Batch) {
 	}
 }
 
-func compare(t *testing.T, what string, want, got any) {
-	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
-}
-
 func TestContract(t *testing.T) {
 	inputstest.RunPublisherContract(t, func(t *testing.T) inputstest.Subject {
 		r := newReporter()
@@ -167,12 +125,7 @@ func TestContract(t *testing.T) {
 					s.Fault(elasticsearchtest.Fault{Item: only(id, elasticsearchtest.ItemFault{Status: http.StatusBadRequest})})
 				}
 			},
-			Refusals: func() (ids []string) {
-				for _, x := range r.refused() {
-					ids = append(ids, x.ID)
-				}
-				return ids
-			},
+			Refusals: r.RefusedIDs,
 			KnowsIDs: true,
 		}
 	})
@@ -246,11 +199,11 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 			s.Fault(tt.fault)
 			b, done := newBatch(0, 3, 0), make(chan struct{})
 			go func() { defer close(done); publish(t, out, b) }()
-			report := <-r.changed
+			report := fmt.Sprint(<-r.Changed)
 			s.Heal()
 			<-done
 			compare(t, "report", tt.want, report)
-			compare(t, "reports after it healed", "", <-r.changed)
+			compare(t, "after it healed", nil, <-r.Changed)
 			compare(t, "documents", 3, s.Count(dataStream))
 			compare(t, "verdicts", 3, b.Result.Stored+b.Result.Existing)
 			if strings.Contains(report+s.log.String(), canary) {
@@ -369,7 +322,7 @@ func TestOtherHostTakesOver(t *testing.T) {
 				publish(t, out, newBatch(i, 1, 0))
 			}
 			compare(t, "documents", 4, s.Count(dataStream))
-			compare(t, "reports", []string{""}, r.reports)
+			r.ExpectWell(t)
 		})
 	}
 }
@@ -382,7 +335,7 @@ func TestUnreachableNamesTheHost(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- out.Publish(ctx, newBatch(0, 1, 0)) }()
-	report := <-r.changed
+	report := fmt.Sprint(<-r.Changed)
 	cancel()
 	<-done
 	compare(t, "report", fmt.Sprintf("bulk: unreachable: dial tcp %s: connect: connection refused", dead.URL[len("http://"):]), report)
@@ -404,7 +357,7 @@ func TestTLS(t *testing.T) {
 	done := make(chan error, 1)
 	stranger := s.connect(t, r, nil)
 	go func() { done <- stranger.Publish(ctx, newBatch(0, 1, 0)) }()
-	report := <-r.changed
+	report := fmt.Sprint(<-r.Changed)
 	cancel()
 	<-done
 	if !strings.HasPrefix(report, "bulk: unreachable: ") || !strings.Contains(report, "x509") {

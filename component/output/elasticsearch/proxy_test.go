@@ -53,7 +53,7 @@ func TestSocksProxyIsTheCause(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			out, done := (&sink{}).connect(t, r, settings), make(chan error, 1)
 			go func() { done <- out.Publish(ctx, newBatch(0, 1, 0)) }()
-			compare(t, "report", "bulk: unreachable: "+want, <-r.changed)
+			compare(t, "report", "bulk: unreachable: "+want, fmt.Sprint(<-r.Changed))
 			cancel()
 			<-done
 		})

@@ -34,7 +34,7 @@ func TestItemVerdicts(t *testing.T) {
 		refusalOf("doc-1", inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: "event.severity"}),
 		refusalOf("doc-2", inputs.Refusal{Status: 201, Type: "failure_store", KeptAside: true}),
 		refusalOf("doc-4", inputs.Refusal{Status: 400}),
-	}, r.refused())
+	}, r.Refusals())
 	compare(t, "ids", []string{"doc-0", "doc-5", "doc-3", "doc-1-minimal", "doc-2-minimal", "doc-4-minimal"}, s.IDs(dataStream))
 }
 
@@ -47,8 +47,8 @@ func TestTooLargeIsHalvedAndASingleOneGoesInALesserForm(t *testing.T) {
 	publish(t, out, big)
 	compare(t, "result", inputs.Result{Stored: 40}, b.Result)
 	compare(t, "result of a single one", inputs.Result{Minimal: 1}, big.Result)
-	compare(t, "refusals", []output.Refusal{refusalOf("doc-40", inputs.Refusal{Status: 413, Type: "request_too_large"})}, r.refused())
-	compare(t, "reports", []string{""}, r.reports)
+	compare(t, "refusals", []output.Refusal{refusalOf("doc-40", inputs.Refusal{Status: 413, Type: "request_too_large"})}, r.Refusals())
+	r.ExpectWell(t)
 }
 
 // TestClusterTroubleIsWaitedOut: what the cluster or the index is the cause of
@@ -77,11 +77,11 @@ func TestClusterTroubleIsWaitedOut(t *testing.T) {
 			s.Fault(elasticsearchtest.Fault{Item: every(tt.fault)})
 			b, done := newBatch(0, 20, 0), make(chan struct{})
 			go func() { defer close(done); publish(t, out, b) }()
-			report := <-r.changed
+			report := fmt.Sprint(<-r.Changed)
 			s.Heal()
 			<-done
 			compare(t, "report", tt.want, report)
-			compare(t, "reports after it healed", "", <-r.changed)
+			compare(t, "after it healed", nil, <-r.Changed)
 			if b.Result.Stored < 19 {
 				t.Errorf("%+v, want all in full but perhaps the probe", b.Result)
 			}
@@ -110,7 +110,7 @@ func TestDocumentsToBlame(t *testing.T) {
 			b := newBatch(0, 3, 0)
 			publish(t, s.connect(t, r, nil), b)
 			compare(t, "result", inputs.Result{Stored: 2, Minimal: 1}, b.Result)
-			compare(t, "refusals", []output.Refusal{refusalOf("doc-1", inputs.Refusal{Status: tt.fault.Status, Type: tt.fault.Type, Field: tt.field})}, r.refused())
+			compare(t, "refusals", []output.Refusal{refusalOf("doc-1", inputs.Refusal{Status: tt.fault.Status, Type: tt.fault.Type, Field: tt.field})}, r.Refusals())
 		})
 	}
 }
@@ -149,7 +149,7 @@ func TestFailureStoreGetsNoFurtherCopy(t *testing.T) {
 	s.Fault(elasticsearchtest.Fault{Item: every(elasticsearchtest.ItemFault{FailureStore: true})})
 	b, done := newBatch(0, 100, 0), make(chan struct{})
 	go func() { defer close(done); publish(t, out, b) }()
-	compare(t, "report", "publish: refused in every form (HTTP 201): failure_store", <-r.changed)
+	compare(t, "report", "publish: refused in every form (HTTP 201): failure_store", fmt.Sprint(<-r.Changed))
 	time.Sleep(time.Second)
 	stats := s.Stats()
 	if stats.FailureStore != 100+stats.Requests-1 {
@@ -181,7 +181,7 @@ func TestFirewallThatDislikesWords(t *testing.T) {
 			b := newBatch(0, 20, 0)
 			publish(t, s.connect(t, r, nil), b)
 			compare(t, "result", inputs.Result{Stored: 19, Bare: 1}, b.Result)
-			compare(t, "refusals", []output.Refusal{refusalOf("doc-7", inputs.Refusal{Status: fault.Status, Type: "request_refused"})}, r.refused())
+			compare(t, "refusals", []output.Refusal{refusalOf("doc-7", inputs.Refusal{Status: fault.Status, Type: "request_refused"})}, r.Refusals())
 		})
 	}
 }
@@ -204,7 +204,7 @@ func TestWhatNoDocumentCausedIsNotSplit(t *testing.T) {
 			}})
 			b, done := newBatch(0, 20, 0), make(chan struct{})
 			go func() { defer close(done); publish(t, out, b) }()
-			<-r.changed
+			<-r.Changed
 			for range 20 {
 				compare(t, "documents in a request", 20, <-smaller)
 			}

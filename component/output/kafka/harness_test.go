@@ -1,9 +1,6 @@
 package kafka
 
 import (
-	"bytes"
-	"log/slog"
-	"maps"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -59,21 +56,7 @@ func (s *sink) documents(t testing.TB) []kafkatest.Document {
 	return s.Documents()
 }
 
-// connect makes an output to the cluster that waits only milliseconds.
 func connect(t testing.TB, settings map[string]any, r output.Reporter, extra map[string]any) *kafka {
 	t.Helper()
-	settings = maps.Clone(settings)
-	settings["backoff"] = map[string]any{"init": "1ms", "max": "5ms"}
-	maps.Copy(settings, extra)
-	var log bytes.Buffer
-	out, err := New(settings, r, slog.New(slog.NewJSONHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := out.Close(); err != nil || bytes.Contains(log.Bytes(), []byte(canary)) {
-			t.Errorf("%v, log %s", err, log.String())
-		}
-	})
-	return out.(*kafka)
+	return outputtest.Connect(t, Kind, r, settings, extra).(*kafka)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/event/eventtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/kafka/kafkatest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -134,8 +135,8 @@ func TestMessage(t *testing.T) {
 	}
 	want := func(id, topic string) kafkatest.Document {
 		return kafkatest.Document{
-			Topic: topic, Key: "record-" + id, Index: target.Name(), ID: "doc-" + id, OpType: "create", InputID: "in", StreamID: "in-log",
-			Beat: "defender-endpoint", Headers: map[string]string{"_id": "doc-" + id, "severity": "73", "source": "defender x"},
+			Document: eventtest.Document{Index: target.Name(), ID: "doc-" + id, OpType: "create", InputID: "in", StreamID: "in-log", Beat: "defender-endpoint"},
+			Topic:    topic, Key: "record-" + id, Headers: map[string]string{"_id": "doc-" + id, "severity": "73", "source": "defender x"},
 		}
 	}
 	compare(t, "messages", map[string]kafkatest.Document{

@@ -41,23 +41,6 @@ func TestThroughAProxy(t *testing.T) {
 	}
 }
 
-// TestProxyIsTheCause: check and output name it, without its password.
 func TestProxyIsTheCause(t *testing.T) {
-	for name, tt := range map[string]struct {
-		proxy dialtest.Options
-		says  string
-	}{
-		"wrong password": {dialtest.Options{User: "u", Password: "right"}, "password authentication failed"},
-		"refuses":        {dialtest.Options{Refuse: 2}, "not allowed by ruleset"},
-		"hangs":          {dialtest.Options{Hang: true}, "in time"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p, r := outputtest.StartProxy(t, tt.proxy), newReporter()
-			settings := m{"hosts": hidden, "topic": "t", "timeout": "300ms", "proxy_url": "socks5://u:planted@" + p.Address()}
-			_, err := Check(deadline(t), settings, nil)
-			outputtest.ExpectProxy(t, err, p, tt.says)
-			publish(deadline(t), connect(t, settings, r, nil), batch(0, 1))
-			outputtest.ExpectProxy(t, <-r.Changed, p, tt.says)
-		})
-	}
+	outputtest.RunProxyIsTheCause(t, Kind, m{"hosts": hidden, "topic": "t"})
 }

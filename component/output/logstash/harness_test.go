@@ -1,9 +1,6 @@
 package logstash
 
 import (
-	"bytes"
-	"log/slog"
-	"maps"
 	"strings"
 	"testing"
 
@@ -28,6 +25,7 @@ var (
 	publish     = outputtest.Publish
 	mustPublish = outputtest.MustPublish
 	compare     = outputtest.Compare
+	until       = outputtest.Until[logstashtest.Stats]
 )
 
 func start(t testing.TB, o logstashtest.Options) *logstashtest.Server {
@@ -52,40 +50,9 @@ func settingsOf(t testing.TB, s *logstashtest.Server) map[string]any {
 	return settings
 }
 
-// connect makes an output to the server that waits only milliseconds.
 func connect(t testing.TB, s *logstashtest.Server, r output.Reporter, extra map[string]any) *logstash {
 	t.Helper()
-	settings := settingsOf(t, s)
-	settings["backoff"] = map[string]any{"init": "1ms", "max": "5ms"}
-	maps.Copy(settings, extra)
-	var log bytes.Buffer
-	out, err := New(settings, r, slog.New(slog.NewJSONHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := out.Close(); err != nil || bytes.Contains(log.Bytes(), []byte(canary)) {
-			t.Errorf("%v, log %s", err, log.String())
-		}
-	})
-	return out.(*logstash)
-}
-
-// until waits until the server's counters are as wanted.
-func until(t *testing.T, s *logstashtest.Server, what string, reached func(logstashtest.Stats) bool) {
-	t.Helper()
-	ctx := deadline(t)
-	for {
-		stats, changed := s.Stats()
-		if reached(stats) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			t.Fatalf("waited for %s: %+v", what, stats)
-		}
-	}
+	return outputtest.Connect(t, Kind, r, settingsOf(t, s), extra).(*logstash)
 }
 
 func stats(s *logstashtest.Server) logstashtest.Stats {

@@ -51,24 +51,6 @@ func TestThroughAProxy(t *testing.T) {
 	}
 }
 
-// TestProxyIsTheCause: check and output name it, without its password.
 func TestProxyIsTheCause(t *testing.T) {
-	for name, tt := range map[string]struct {
-		proxy dialtest.Options
-		says  string
-	}{
-		"wrong password": {dialtest.Options{User: "u", Password: "right"}, "password authentication failed"},
-		"refuses":        {dialtest.Options{Refuse: 2}, "not allowed by ruleset"},
-		"hangs":          {dialtest.Options{Hang: true}, "in time"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, r := start(t, logstashtest.Options{}), newReporter()
-			p, extra := behind(t, s, tt.proxy, "u:planted@")
-			extra["timeout"] = "300ms"
-			_, err := Check(deadline(t), extra, nil)
-			outputtest.ExpectProxy(t, err, p, tt.says)
-			publish(deadline(t), connect(t, s, r, extra), batch(0, 1))
-			outputtest.ExpectProxy(t, <-r.Changed, p, tt.says)
-		})
-	}
+	outputtest.RunProxyIsTheCause(t, Kind, map[string]any{"hosts": hidden})
 }

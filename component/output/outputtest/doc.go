@@ -1,8 +1,9 @@
 // Package outputtest is what tests of outputs share: a Reporter that keeps what it is
-// told, batches of small documents to publish, and proxies on the way.
+// told, an output that waits only milliseconds, batches of small documents to publish, and
+// proxies on the way.
 //
-// Start reading at Reporter. An output's own tests add how it is started, and what of
-// it can be seen at the other side.
+// Start reading at Reporter and Connect. An output's own tests add how its other side is
+// started, and what can be seen there.
 //
 // # Invariants
 //

@@ -3,7 +3,6 @@ package outputtest
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
-	"github.com/defender-endpoint/defender-endpoint/component/output/dial/dialtest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
@@ -38,8 +36,8 @@ type Reporter struct {
 
 var _ output.Reporter = (*Reporter)(nil)
 
-// NewReporter makes a Reporter. A hundred reports wait for who reads them.
-func NewReporter() *Reporter { return &Reporter{last: "-", Changed: make(chan error, 100)} }
+// NewReporter makes a Reporter. A thousand reports wait for who reads them.
+func NewReporter() *Reporter { return &Reporter{last: "-", Changed: make(chan error, 1000)} }
 
 // Report implements output.Reporter.
 func (r *Reporter) Report(err error) {
@@ -83,6 +81,14 @@ func (r *Reporter) RefusedIDs() (ids []string) {
 	return ids
 }
 
+// ExpectWell looks whether nothing else was reported than that all is well.
+func (r *Reporter) ExpectWell(t testing.TB) {
+	t.Helper()
+	if n, last := len(r.Changed), r.Last(); n != 1 || last != "<nil>" {
+		t.Errorf("%d reports, the last is %s", n, last)
+	}
+}
+
 // Batch has documents first to first+n-1.
 func Batch(first, n int) *inputs.Batch {
 	b := inputs.NewBatch(Target, n+1, 1<<30)
@@ -94,9 +100,11 @@ func Batch(first, n int) *inputs.Batch {
 	return b
 }
 
-// Document has a message.
+// Document is of an event of that id, and has a message unless that is empty.
 func Document(id, message string) *ecs.Document {
 	d := &ecs.Document{ID: id, Timestamp: time.UnixMilli(1_700_000_000_123)}
+	d.Set("event.id", ecs.Text(id))
+	d.Set("event.severity", ecs.Int(73))
 	if message != "" {
 		d.Set("message", ecs.Text(message))
 	}
@@ -132,26 +140,5 @@ func Compare(t *testing.T, what string, want, got any) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
-}
-
-// StartProxy starts a SOCKS5 proxy that ends with the test.
-func StartProxy(t testing.TB, o dialtest.Options) *dialtest.Proxy {
-	t.Helper()
-	p, err := dialtest.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
-// ExpectProxy looks whether trouble names the proxy as its cause, with some more words
-// and without "planted".
-func ExpectProxy(t testing.TB, err error, p *dialtest.Proxy, says string) {
-	t.Helper()
-	text := fmt.Sprint(err)
-	if output.ReasonOf(err) != output.Unreachable || !strings.Contains(text, "the proxy "+p.Address()) || !strings.Contains(text, says) || strings.Contains(text, "planted") {
-		t.Errorf("got %s, want the proxy and %q", text, says)
 	}
 }

@@ -35,7 +35,7 @@ func TestSettings(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			o, err := New(test.settings, test.unitID, newHealth(), slog.New(slog.DiscardHandler))
+			o, err := New(test.settings, test.unitID, newReporter(), slog.New(slog.DiscardHandler))
 			if len(test.faults) == 0 {
 				if err != nil {
 					t.Fatal(err)

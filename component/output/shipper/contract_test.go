@@ -25,7 +25,7 @@ func runContract(t *testing.T, options shippertest.Options) {
 		noLeaks(t)
 		options.Socket = socket(t)
 		s := startShipper(t, options)
-		o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 7})
+		o := connect(t, s, newReporter(), map[string]any{"bulk_max_size": 7})
 		return inputstest.Subject{
 			Publisher: o,
 			Documents: func() []inputstest.Document {

@@ -5,10 +5,10 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/elastic/elastic-agent-shipper-client/pkg/helpers"
 	"github.com/elastic/elastic-agent-shipper-client/pkg/proto/messages"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -16,8 +16,9 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
-	"github.com/defender-endpoint/defender-endpoint/inputs/inputstest"
 )
+
+var base = time.Date(2026, 3, 1, 12, 0, 0, 123_000_000, time.UTC)
 
 func TestEventFields(t *testing.T) {
 	tests := map[string]struct {
@@ -48,9 +49,7 @@ func TestEventFields(t *testing.T) {
 			if event == nil {
 				t.Fatal("no event")
 			}
-			if diff := cmp.Diff(map[string]any{"f": test.want}, helpers.AsMap(event.Fields)); diff != "" {
-				t.Error(diff)
-			}
+			compare(t, "fields", map[string]any{"f": test.want}, helpers.AsMap(event.Fields))
 			if !event.Timestamp.AsTime().Equal(base) {
 				t.Errorf("timestamp %s, want %s", event.Timestamp.AsTime(), base)
 			}
@@ -109,18 +108,14 @@ func TestEventEnvelope(t *testing.T) {
 	metadata := map[string]any{
 		"_id": "id", "raw_index": target.Name(), "op_type": "create", "input_id": "in", "stream_id": "in-log",
 	}
-	if diff := cmp.Diff(metadata, helpers.AsMap(event.Metadata)); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "metadata", metadata, helpers.AsMap(event.Metadata))
 }
 
 // A call stays below what any gRPC server receives.
 func TestCallsAreSplitByBytes(t *testing.T) {
 	s := startShipper(t, shippertest.Options{CountOnly: true})
-	o := connect(t, s, newHealth(), nil)
-	if err := o.Publish(deadline(t), large(300, 100<<10)); err != nil {
-		t.Fatal(err)
-	}
+	o := connect(t, s, newReporter(), nil)
+	mustPublish(t, o, large(300, 100<<10))
 	stats, _ := s.Stats()
 	if stats.Stored != 300 || stats.Largest > everyoneTakes || stats.Largest < callBytes/2 {
 		t.Errorf("%+v", stats)
@@ -129,23 +124,16 @@ func TestCallsAreSplitByBytes(t *testing.T) {
 
 func TestUnreadableDocumentIsRefused(t *testing.T) {
 	s := startShipper(t, shippertest.Options{})
-	h := newHealth()
-	o := connect(t, s, h, nil)
+	r := newReporter()
+	o := connect(t, s, r, nil)
 	b := batch(0, 3)
-	b.Fallback = inputstest.Forms{}
 	copy(b.At(1).JSON, "no JSON!")
-	if err := o.Publish(deadline(t), b); err != nil {
-		t.Fatal(err)
-	}
-	if want := (inputs.Result{Stored: 2, Minimal: 1}); b.Result != want {
-		t.Errorf("result %+v, want %+v", b.Result, want)
-	}
+	mustPublish(t, o, b)
+	compare(t, "result", inputs.Result{Stored: 2, Minimal: 1}, b.Result)
 	want := []output.Refusal{{
 		Refusal: inputs.Refusal{Type: "document_parsing_exception"}, Target: target.Name(), ID: "id-00001", Record: "record of id-00001",
 	}}
-	if diff := cmp.Diff(want, h.refused); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "refused", want, r.Refusals())
 }
 
 // large holds n documents of about size bytes, of the shape of an alert.
@@ -175,7 +163,7 @@ func BenchmarkEvent(b *testing.B) {
 func BenchmarkPublish(b *testing.B) {
 	const documents = 30_000
 	s := startShipper(b, shippertest.Options{CountOnly: true})
-	o := connect(b, s, newHealth(), nil)
+	o := connect(b, s, newReporter(), nil)
 	batch := large(inputs.BatchDocuments, 2500)
 	b.ReportAllocs()
 	for b.Loop() {

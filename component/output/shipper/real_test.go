@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 )
 
@@ -53,12 +54,12 @@ func timesStored(t *testing.T, s *shippertest.Server) map[string]int {
 }
 
 // reported waits for trouble of that kind that says so.
-func reported(t *testing.T, h *health, kind output.Reason, says string) {
+func reported(t *testing.T, r *outputtest.Reporter, kind output.Reason, says string) {
 	t.Helper()
 	ctx := deadline(t)
 	for {
 		select {
-		case err := <-h.trouble:
+		case err := <-r.Changed:
 			if output.ReasonOf(err) == kind && strings.Contains(err.Error(), says) {
 				return
 			}
@@ -109,18 +110,16 @@ func TestPlainAndTLS(t *testing.T) {
 			if test.enabled != nil {
 				settings["ssl"].(map[string]any)["enabled"] = test.enabled
 			}
-			h := newHealth()
-			o := connect(t, s, h, settings)
+			r := newReporter()
+			o := connect(t, s, r, settings)
 			if test.says == "" {
-				if err := o.Publish(deadline(t), batch(0, 20)); err != nil {
-					t.Fatal(err)
-				}
+				mustPublish(t, o, batch(0, 20))
 				stored(t, s, 20)
 				return
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			done := publish(ctx, o, batch(0, 20))
-			reported(t, h, output.Unreachable, test.says)
+			reported(t, r, output.Unreachable, test.says)
 			cancel()
 			<-done
 			stored(t, s, 0)
@@ -132,17 +131,13 @@ func TestPlainAndTLS(t *testing.T) {
 func TestShipperChangesToTLS(t *testing.T) {
 	noLeaks(t)
 	plain := asReal(t, shippertest.Options{})
-	o := connect(t, plain, newHealth(), nil)
-	if err := o.Publish(deadline(t), batch(0, 5)); err != nil {
-		t.Fatal(err)
-	}
+	o := connect(t, plain, newReporter(), nil)
+	mustPublish(t, o, batch(0, 5))
 	plain.Stop()
 	if err := plain.ServeTLS(unitID); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Publish(deadline(t), batch(5, 5)); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, batch(5, 5))
 	storedOnce(t, plain, 10)
 }
 
@@ -151,20 +146,14 @@ func TestShipperChangesToTLS(t *testing.T) {
 func TestSlowPersistenceStoresOnce(t *testing.T) {
 	noLeaks(t)
 	s := asReal(t, shippertest.Options{Delay: 300 * time.Millisecond})
-	h := newHealth()
-	o := connect(t, s, h, nil)
+	r := newReporter()
+	o := connect(t, s, r, nil)
 	o.sender.equalFor = 20 * time.Millisecond
 	for i := range 3 {
-		if err := o.Publish(deadline(t), batch(i, 1)); err != nil {
-			t.Fatal(err)
-		}
+		mustPublish(t, o, batch(i, 1))
 	}
 	storedOnce(t, s, 3)
-	for _, err := range h.errs {
-		if err != nil {
-			t.Errorf("reported %v for an ordinary delay", err)
-		}
-	}
+	r.ExpectWell(t)
 }
 
 func TestUsualDelayIsNoTrouble(t *testing.T) {
@@ -178,11 +167,11 @@ func TestUsualDelayIsNoTrouble(t *testing.T) {
 func TestFullQueueStoresOnce(t *testing.T) {
 	noLeaks(t)
 	s := asReal(t, shippertest.Options{Hold: true, Queue: 10})
-	h := newHealth()
-	o := connect(t, s, h, map[string]any{"timeout": "30ms", "bulk_max_size": 10})
+	r := newReporter()
+	o := connect(t, s, r, map[string]any{"timeout": "30ms", "bulk_max_size": 10})
 	done := publish(deadline(t), o, batch(0, 40))
 	until(t, s, "a call waits for room", func(c shippertest.Stats) bool { return c.Blocked > 0 })
-	reported(t, h, output.Busy, "its queue is full")
+	reported(t, r, output.Busy, "its queue is full")
 	persistUntil(t, s, done)
 	storedOnce(t, s, 40)
 }
@@ -224,7 +213,7 @@ func TestQueueReplaced(t *testing.T) {
 			persisted := c.persisted
 			noLeaks(t)
 			s := asReal(t, shippertest.Options{Hold: true})
-			o := connect(t, s, newHealth(), nil)
+			o := connect(t, s, newReporter(), nil)
 			first := publish(deadline(t), o, batch(0, 50))
 			until(t, s, "50 accepted", func(c shippertest.Stats) bool { return c.Received == 50 })
 			s.Persist(persisted)
@@ -283,10 +272,8 @@ func TestReplyOfAnotherShipper(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{})
 	s.FailPublish(&shippertest.Fault{UUID: "another", Times: 1})
-	o := connect(t, s, newHealth(), nil)
-	if err := o.Publish(deadline(t), batch(0, 10)); err != nil {
-		t.Fatal(err)
-	}
+	o := connect(t, s, newReporter(), nil)
+	mustPublish(t, o, batch(0, 10))
 	stored(t, s, 10)
 	if stats, _ := s.Stats(); stats.Received != 20 {
 		t.Errorf("%d events were received, want 10 and the same again", stats.Received)
@@ -304,11 +291,11 @@ func TestBatchNeverPersisted(t *testing.T) {
 			noLeaks(t)
 			s := asReal(t, shippertest.Options{})
 			s.GiveUp(10)
-			h := newHealth()
-			o := connect(t, s, h, nil)
+			r := newReporter()
+			o := connect(t, s, r, nil)
 			o.sender.lag = 30 * time.Millisecond
 			done := publish(deadline(t), o, batch(0, 60))
-			reported(t, h, output.Busy, "does not deliver them")
+			reported(t, r, output.Busy, "does not deliver them")
 			select {
 			case err := <-done:
 				t.Fatalf("acknowledged: %v", err)
@@ -330,7 +317,7 @@ func TestBatchNeverPersisted(t *testing.T) {
 func TestTerminated(t *testing.T) {
 	noLeaks(t)
 	s := asReal(t, shippertest.Options{Hold: true})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	done := publish(deadline(t), o, batch(0, 60))
 	until(t, s, "all accepted", func(c shippertest.Stats) bool { return c.Received == 60 })
 	s.Terminate(20)
@@ -373,9 +360,9 @@ func TestSilentShipperShowsWithinAMinute(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				d, h := newDialer(e), newHealth()
+				d, r := newDialer(e), newReporter()
 				d.open = silence(t)
-				o, err := newClient(s, d, h, slog.New(slog.DiscardHandler))
+				o, err := newClient(s, d, r, slog.New(slog.DiscardHandler))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -383,10 +370,10 @@ func TestSilentShipperShowsWithinAMinute(t *testing.T) {
 				done := publish(ctx, o, batch(0, 10))
 				for limit, shown := time.After(time.Minute), false; !shown; {
 					select {
-					case err := <-h.trouble:
+					case err := <-r.Changed:
 						shown = errors.Is(err, errSilent)
 					case <-limit:
-						t.Errorf("not shown within a minute: %v", h.errs)
+						t.Errorf("not shown within a minute: %s", r.Last())
 						shown = true
 					}
 				}
@@ -409,12 +396,12 @@ func TestSilentShipperShowsWithinAMinute(t *testing.T) {
 func TestSilentIndexShowsAtOnce(t *testing.T) {
 	noLeaks(t)
 	s := asReal(t, shippertest.Options{})
-	met, h := make(chan struct{}, 10), newHealth()
+	met, r := make(chan struct{}, 10), newReporter()
 	s.FailPersistedIndex(&shippertest.Fault{Delay: time.Hour, Met: met})
-	o := connect(t, s, h, map[string]any{"timeout": "50ms", "backoff": map[string]any{"init": "1h", "max": "1h"}})
+	o := connect(t, s, r, map[string]any{"timeout": "50ms", "backoff": map[string]any{"init": "1h", "max": "1h"}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := publish(ctx, o, batch(0, 1))
-	reported(t, h, output.Unreachable, errSilent.Error())
+	reported(t, r, output.Unreachable, errSilent.Error())
 	if attempts := len(met); attempts != 1 {
 		t.Errorf("shown after %d attempts", attempts)
 	}
@@ -434,7 +421,7 @@ func TestStopIsQuick(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
 			s := asReal(t, test.shipper)
-			o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 10})
+			o := connect(t, s, newReporter(), map[string]any{"bulk_max_size": 10})
 			ctx, cancel := context.WithCancel(t.Context())
 			done := publish(ctx, o, batch(0, 40))
 			until(t, s, "waiting", test.reached)

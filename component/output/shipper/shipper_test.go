@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -32,16 +32,12 @@ func TestPublish(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
 			s := startShipper(t, test.shipper)
-			o := connect(t, s, newHealth(), test.extra)
+			o := connect(t, s, newReporter(), test.extra)
 			o.sender.equalFor = 20 * time.Millisecond
 			b := batch(0, test.n)
-			if err := o.Publish(deadline(t), b); err != nil {
-				t.Fatal(err)
-			}
+			mustPublish(t, o, b)
 			stored(t, s, test.n)
-			if want := (inputs.Result{Stored: test.n}); b.Result != want {
-				t.Errorf("result %+v, want %+v", b.Result, want)
-			}
+			compare(t, "result", inputs.Result{Stored: test.n}, b.Result)
 			stats, _ := s.Stats()
 			if most := map[bool]int{true: 3}[test.shipper.Inclusive]; stats.Duplicates > most {
 				t.Errorf("%d duplicates, want at most %d", stats.Duplicates, most)
@@ -53,22 +49,18 @@ func TestPublish(t *testing.T) {
 func TestPublishOverUnixSocket(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Socket: socket(t), TLS: true, Name: unitID})
-	o := connect(t, s, newHealth(), nil)
-	if err := o.Publish(deadline(t), batch(0, 3)); err != nil {
-		t.Fatal(err)
-	}
+	o := connect(t, s, newReporter(), nil)
+	mustPublish(t, o, batch(0, 3))
 	stored(t, s, 3)
 }
 
 func TestPublishedDocument(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	b := batch(0, 1)
 	b.Target.Options = map[string]string{"pipeline": "p"}
-	if err := o.Publish(deadline(t), b); err != nil {
-		t.Fatal(err)
-	}
+	mustPublish(t, o, b)
 	got := s.Documents(target.Name())[0]
 	var document map[string]any
 	if err := json.Unmarshal(got.JSON, &document); err != nil {
@@ -78,32 +70,35 @@ func TestPublishedDocument(t *testing.T) {
 	want := shippertest.Document{
 		ID: "id-00000", Index: target.Name(), OpType: "create", Pipeline: "p", InputID: "in", StreamID: "in-log",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "metadata", want, got)
 	fields := map[string]any{
-		"@timestamp":  "2026-03-01T12:00:00.123Z",
-		"event":       map[string]any{"id": "id-00000", "severity": 73.0},
-		"data_stream": map[string]any{"type": "logs"},
+		"@timestamp": "2023-11-14T22:13:20.123Z", "message": canary, "data_stream": map[string]any{"type": "logs"},
+		"event": map[string]any{"id": "id-00000", "severity": 73.0},
 	}
-	if diff := cmp.Diff(fields, document); diff != "" {
-		t.Error(diff)
-	}
+	compare(t, "fields", fields, document)
 }
+
+// everyReport hands on reports that repeat the one before as well.
+type everyReport struct {
+	*outputtest.Reporter
+	all chan error
+}
+
+func (r everyReport) Report(err error) { r.Reporter.Report(err); r.all <- err }
 
 // Nothing is acknowledged before the persisted index has passed it, and what
 // is in the shipper's queue is not sent again while that lasts.
 func TestPublishWaitsForPersistence(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true})
-	h := newHealth()
-	o := connect(t, s, h, nil)
+	r := everyReport{newReporter(), make(chan error, 1000)}
+	o := connect(t, s, r, nil)
 	o.sender.equalFor, o.sender.lag = time.Hour, 50*time.Millisecond
 	done := publish(deadline(t), o, batch(0, 10))
 	until(t, s, "10 accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.Persist(9)
 	for range 2 { // the shipper delivers nothing for a while
-		if err := <-h.trouble; output.ReasonOf(err) != output.Busy {
+		if err := <-r.all; output.ReasonOf(err) != output.Busy {
 			t.Errorf("reported %v, want that the shipper is busy", err)
 		}
 	}
@@ -119,8 +114,8 @@ func TestPublishWaitsForPersistence(t *testing.T) {
 	if stats, _ := s.Stats(); stats.Received != 10 {
 		t.Errorf("%d events received, want 10", stats.Received)
 	}
-	if last := h.errs[len(h.errs)-1]; last != nil {
-		t.Errorf("last report: %v, want that all is well", last)
+	if last := r.Last(); last != "<nil>" {
+		t.Errorf("last report: %s, want that all is well", last)
 	}
 }
 
@@ -147,10 +142,8 @@ func TestFaults(t *testing.T) {
 			s := startShipper(t, shippertest.Options{})
 			s.FailPublish(test.publish)
 			s.FailPersistedIndex(test.index)
-			o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 30, "timeout": "200ms"})
-			if err := o.Publish(deadline(t), batch(0, 100)); err != nil {
-				t.Fatal(err)
-			}
+			o := connect(t, s, newReporter(), map[string]any{"bulk_max_size": 30, "timeout": "200ms"})
+			mustPublish(t, o, batch(0, 100))
 			stored(t, s, 100)
 			if stats, _ := s.Stats(); stats.Duplicates > 0 && !test.again {
 				t.Errorf("%d duplicates, want none", stats.Duplicates)
@@ -164,7 +157,7 @@ func TestFaults(t *testing.T) {
 func TestRestartInTheMiddle(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true, Socket: socket(t)})
-	o := connect(t, s, newHealth(), map[string]any{"bulk_max_size": 10})
+	o := connect(t, s, newReporter(), map[string]any{"bulk_max_size": 10})
 	done := publish(deadline(t), o, batch(0, 50))
 	until(t, s, "all accepted", func(c shippertest.Stats) bool { return c.Received == 50 })
 	s.Persist(15)
@@ -189,7 +182,7 @@ func TestRestartInTheMiddle(t *testing.T) {
 func TestBrokenPersistedIndexStream(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	done := publish(deadline(t), o, batch(0, 10))
 	until(t, s, "accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
 	s.BreakStreams()
@@ -204,11 +197,11 @@ func TestBrokenPersistedIndexStream(t *testing.T) {
 func TestShipperGone(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Socket: socket(t)})
-	h := newHealth()
-	o := connect(t, s, h, nil)
+	r := newReporter()
+	o := connect(t, s, r, nil)
 	s.Stop()
 	done := publish(deadline(t), o, batch(0, 10))
-	if err := <-h.trouble; output.ReasonOf(err) != output.Unreachable {
+	if err := <-r.Changed; output.ReasonOf(err) != output.Unreachable {
 		t.Errorf("reported %v, want unreachable", err)
 	}
 	if err := s.Start(); err != nil {
@@ -223,7 +216,7 @@ func TestShipperGone(t *testing.T) {
 func TestPublishObeysItsContext(t *testing.T) {
 	noLeaks(t)
 	s := startShipper(t, shippertest.Options{Hold: true})
-	o := connect(t, s, newHealth(), nil)
+	o := connect(t, s, newReporter(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := publish(ctx, o, batch(0, 10))
 	until(t, s, "accepted", func(c shippertest.Stats) bool { return c.Received == 10 })
@@ -269,8 +262,8 @@ func TestTLSRefused(t *testing.T) {
 			if test.alter != nil {
 				test.alter(t, settings["ssl"].(map[string]any))
 			}
-			h := newHealth()
-			o := connect(t, s, h, settings)
+			r := newReporter()
+			o := connect(t, s, r, settings)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			done := publish(ctx, o, batch(0, 1))
@@ -280,7 +273,7 @@ func TestTLSRefused(t *testing.T) {
 				}
 				return
 			}
-			if err := <-h.trouble; output.ReasonOf(err) != output.Unreachable {
+			if err := <-r.Changed; output.ReasonOf(err) != output.Unreachable {
 				t.Errorf("reported %v, want unreachable", err)
 			}
 			cancel()

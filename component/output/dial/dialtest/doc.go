@@ -1,12 +1,13 @@
-// Package dialtest is a SOCKS5 proxy in memory, for tests: RFC 1928 with CONNECT
-// alone, and user and password by RFC 1929.
+// Package dialtest is what connections of tests lead to: a Listener that ends all of
+// them, and a SOCKS5 proxy in memory: RFC 1928 with CONNECT alone, and user and password
+// by RFC 1929.
 //
-// It knows names that nobody else does, so that a connection to one of them went
+// The proxy knows names that nobody else does, so that a connection to one of them went
 // through it, and keeps what it was asked for. Start reading at Proxy.
 //
 // # Invariants
 //
-//   - It can be worse than a real one: it refuses with any reply, hangs, ends the
+//   - The proxy can be worse than a real one: it refuses with any reply, hangs, ends the
 //     connection, speaks another protocol.
 //   - Every goroutine has ended when Close returns.
 //   - It is safe for concurrent use and does not import testing.

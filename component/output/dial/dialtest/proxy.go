@@ -40,70 +40,29 @@ type Request struct {
 
 // Proxy is a SOCKS5 proxy.
 type Proxy struct {
-	options  Options
-	listener net.Listener
-	running  sync.WaitGroup
+	*Listener
+	options Options
 
-	mu       sync.Mutex
+	asked    sync.Mutex // guards requests
 	requests []Request
-	conns    map[net.Conn]struct{}
-	closed   bool
 }
 
 // New starts a Proxy.
 func New(o Options) (*Proxy, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with Close
+	l, err := Listen()
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{options: o, listener: l, conns: map[net.Conn]struct{}{}}
-	p.running.Go(p.accept)
+	p := &Proxy{Listener: l, options: o}
+	l.Serve(p.serve)
 	return p, nil
 }
 
-// Address is where it listens.
-func (p *Proxy) Address() string { return p.listener.Addr().String() }
-
 // Requests are those up to now.
 func (p *Proxy) Requests() []Request {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.asked.Lock()
+	defer p.asked.Unlock()
 	return append([]Request(nil), p.requests...)
-}
-
-// Close ends it with all connections.
-func (p *Proxy) Close() {
-	p.listener.Close()
-	p.mu.Lock()
-	p.closed = true
-	for conn := range p.conns {
-		conn.Close()
-	}
-	p.mu.Unlock()
-	p.running.Wait()
-}
-
-func (p *Proxy) accept() {
-	for {
-		conn, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		p.running.Go(func() {
-			if p.keep(conn) {
-				p.serve(conn)
-			}
-			conn.Close()
-		})
-	}
-}
-
-// keep makes Close end a connection, and reports whether that is still to come.
-func (p *Proxy) keep(conn net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.conns[conn] = struct{}{}
-	return !p.closed
 }
 
 func (p *Proxy) serve(conn net.Conn) {
@@ -217,9 +176,9 @@ func (p *Proxy) request(conn net.Conn, user string) (to string, err error) {
 	if err != nil {
 		return "", err
 	}
-	p.mu.Lock()
+	p.asked.Lock()
 	p.requests = append(p.requests, r)
-	p.mu.Unlock()
+	p.asked.Unlock()
 	if head[1] != connect {
 		reply(conn, notSupported)
 		return "", errRefused

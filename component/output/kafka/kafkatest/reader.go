@@ -5,24 +5,20 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output/event/eventtest"
 )
 
 // fetchWait is how long a broker may hold a request for news.
 const fetchWait = 100 * time.Millisecond
 
-// Document is an event as it stands in a topic.
+// Document is a message with an event.
 type Document struct {
-	Topic, Key        string
-	Partition         int32
-	Headers           map[string]string
-	Index, ID, OpType string // of @metadata
-	Pipeline          string
-	InputID, StreamID string
-	Beat, Version     string
-	JSON              []byte // without @metadata
+	eventtest.Document
+	Topic, Key string
+	Partition  int32
+	Headers    map[string]string
 }
 
 // Stats count what a Reader has read.
@@ -64,22 +60,6 @@ func NewReader(arrived func(Document), topics []string, opts ...kgo.Opt) (*Reade
 	return r, nil
 }
 
-// event is how an event is written.
-type event struct {
-	Metadata struct {
-		Beat     string `json:"beat"`
-		Version  string `json:"version"`
-		Index    string `json:"raw_index"`
-		OpType   string `json:"op_type"`
-		ID       string `json:"_id"`
-		Pipeline string `json:"pipeline"`
-		InputID  string `json:"input_id"`
-		StreamID string `json:"stream_id"`
-	} `json:"@metadata"`
-	Timestamp jsontext.Value `json:"@timestamp"`
-	Rest      jsontext.Value `json:",embed"`
-}
-
 func (r *Reader) take(fetches kgo.Fetches) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,17 +89,8 @@ func read(record *kgo.Record) Document {
 	for _, h := range record.Headers {
 		d.Headers[h.Key] = string(h.Value)
 	}
-	var e event
-	if err := json.Unmarshal(record.Value, &e); err != nil {
-		return d
-	}
-	m := e.Metadata
-	d.Index, d.ID, d.OpType, d.Pipeline, d.InputID, d.StreamID, d.Beat, d.Version = m.Index, m.ID, m.OpType, m.Pipeline, m.InputID, m.StreamID, m.Beat, m.Version
-	d.JSON = append([]byte(`{"@timestamp":`), e.Timestamp...)
-	if len(e.Rest) > len("{}") {
-		d.JSON = append(append(d.JSON, ','), e.Rest[1:]...)
-	} else {
-		d.JSON = append(d.JSON, '}')
+	if event, err := eventtest.Read(record.Value); err == nil {
+		d.Document = event
 	}
 	return d
 }

@@ -13,10 +13,9 @@ import (
 	"github.com/elastic/go-lumber/lj"
 	"github.com/elastic/go-lumber/log"
 	lumber "github.com/elastic/go-lumber/server/v2"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
+	"github.com/defender-endpoint/defender-endpoint/component/output/event/eventtest"
 )
 
 // What the real input does unless told otherwise.
@@ -54,10 +53,7 @@ type Options struct {
 }
 
 // Document is an event as it was sent.
-type Document struct {
-	Index, ID, OpType, Pipeline, InputID, StreamID, Beat, Version string
-	JSON                                                          []byte // without @metadata
-}
+type Document = eventtest.Document
 
 // Fault is trouble with windows, until Heal or so many times.
 type Fault struct {
@@ -236,47 +232,17 @@ func (s *Server) Documents(index string) (found []Document) {
 	return found
 }
 
-// event is how an event is written.
-type event struct {
-	Metadata struct {
-		Beat     string `json:"beat"`
-		Type     string `json:"type"`
-		Version  string `json:"version"`
-		Index    string `json:"raw_index"`
-		OpType   string `json:"op_type"`
-		ID       string `json:"_id"`
-		Pipeline string `json:"pipeline"`
-		InputID  string `json:"input_id"`
-		StreamID string `json:"stream_id"`
-	} `json:"@metadata"`
-	Timestamp jsontext.Value `json:"@timestamp"`
-	Rest      jsontext.Value `json:",embed"`
-}
-
-var errUnreadable = errors.New("an event cannot be read")
-
 // decode reads one event, or refuses it.
 func (s *Server) decode(text []byte, to any) error {
-	var e event
 	if len(text) > s.options.Limit {
-		return errUnreadable
+		return eventtest.ErrUnreadable
 	}
-	if err := json.Unmarshal(text, &e); err != nil {
+	d, err := eventtest.Read(text)
+	if err != nil {
 		return err
 	}
-	m := e.Metadata
-	d := Document{Index: m.Index, ID: m.ID, OpType: m.OpType, Pipeline: m.Pipeline, InputID: m.InputID, StreamID: m.StreamID, Beat: m.Beat, Version: m.Version}
-	if d.ID == "" || m.Type != "_doc" || len(e.Timestamp) == 0 {
-		return errUnreadable
-	}
-	d.JSON = append([]byte(`{"@timestamp":`), e.Timestamp...)
-	if rest := e.Rest; len(rest) > len("{}") {
-		d.JSON = append(append(d.JSON, ','), rest[1:]...)
-	} else {
-		d.JSON = append(d.JSON, '}')
-	}
 	if f := s.fault(func(f *Fault) bool { return f.Refuse != nil && f.Refuse(d) }); f != nil {
-		return errUnreadable
+		return eventtest.ErrUnreadable
 	}
 	*to.(*any) = d
 	return nil

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,9 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest/engine"
@@ -43,7 +43,8 @@ type Broker struct {
 	stdin      io.Closer
 	exited     chan struct{}
 	log        *os.File
-	admin      *kgo.Client
+	client     *kgo.Client
+	admin      *kadm.Client
 }
 
 // Start starts a broker of the test's own, which ends with it, with the users of
@@ -143,10 +144,11 @@ func (b *Broker) launch() (err error) {
 	}
 	cmd, exited := b.cmd, b.exited
 	go func() { _ = cmd.Wait(); close(exited) }() // how it ended does not matter
-	if b.admin == nil {
-		if b.admin, err = kgo.NewClient(kgo.SeedBrokers(b.Plain)); err != nil {
+	if b.client == nil {
+		if b.client, err = kgo.NewClient(kgo.SeedBrokers(b.Plain)); err != nil {
 			return err
 		}
+		b.admin = kadm.NewClient(b.client)
 	}
 	return b.ready()
 }
@@ -158,7 +160,7 @@ func (b *Broker) ready() error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if err := b.admin.Ping(ctx); err == nil {
+		if err := b.client.Ping(ctx); err == nil {
 			return nil
 		}
 		select {
@@ -183,6 +185,11 @@ func (b *Broker) Kill() {
 // Stop ends the broker with SIGTERM, as an administrator does. Its data stay.
 func (b *Broker) Stop() {
 	_ = b.cmd.Process.Signal(syscall.SIGTERM) // fails where it has ended already
+	b.wait()
+}
+
+// wait gives the broker time to end.
+func (b *Broker) wait() {
 	timer := time.NewTimer(stopLimit)
 	defer timer.Stop()
 	select {
@@ -216,39 +223,23 @@ func (b *Broker) Restart(t testing.TB) {
 }
 
 func (b *Broker) stop() {
-	b.admin.Close()
+	b.client.Close()
 	_ = b.stdin.Close()
-	timer := time.NewTimer(stopLimit)
-	defer timer.Stop()
-	select {
-	case <-b.exited:
-	case <-timer.C:
-		b.Kill()
-	}
-	_ = b.log.Close()
+	b.wait()
 }
 
 // allow gives the users their rights.
 func (b *Broker) allow(t testing.TB) {
 	t.Helper()
-	const topics, anything, literal = 2, "*", 3
-	request := kmsg.NewPtrCreateACLsRequest()
-	for user, operations := range map[string][]kmsg.ACLOperation{
-		kafkatest.User: {kmsg.ACLOperationWrite, kmsg.ACLOperationRead, kmsg.ACLOperationDescribe}, kafkatest.Reading: {kmsg.ACLOperationDescribe},
+	for user, operations := range map[string][]kadm.ACLOperation{
+		kafkatest.User: {kadm.OpWrite, kadm.OpRead, kadm.OpDescribe}, kafkatest.Reading: {kadm.OpDescribe},
 	} {
-		for _, operation := range operations {
-			request.Creations = append(request.Creations, kmsg.CreateACLsRequestCreation{
-				ResourceType: topics, ResourceName: anything, ResourcePatternType: literal, Principal: "User:" + user, Host: anything,
-				Operation: operation, PermissionType: kmsg.ACLPermissionTypeAllow,
-			})
+		rights := kadm.NewACLs().Topics("*").Allow("User:" + user).AllowHosts("*").Operations(operations...).ResourcePatternType(kadm.ACLPatternLiteral)
+		results, err := b.admin.CreateACLs(t.Context(), rights)
+		for _, r := range results {
+			err = errors.Join(err, r.Err)
 		}
-	}
-	answer, err := request.RequestWith(t.Context(), b.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range answer.Results {
-		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -257,30 +248,21 @@ func (b *Broker) allow(t testing.TB) {
 // CreateTopic makes a topic with settings of its own.
 func (b *Broker) CreateTopic(t testing.TB, name string, partitions int32, settings map[string]string) {
 	t.Helper()
-	request := kmsg.NewPtrCreateTopicsRequest()
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
+	own := map[string]*string{}
 	for key, value := range settings {
-		topic.Configs = append(topic.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: key, Value: kmsg.StringPtr(value)})
+		own[key] = kadm.StringPtr(value)
 	}
-	request.Topics = append(request.Topics, topic)
-	answer, err := request.RequestWith(t.Context(), b.admin)
-	if err != nil {
+	if _, err := b.admin.CreateTopic(t.Context(), partitions, 1, own, name); err != nil {
 		t.Fatal(err)
 	}
-	if err := kerr.ErrorForCode(answer.Topics[0].ErrorCode); err != nil {
-		t.Fatal(err)
-	}
-	look := kmsg.NewPtrMetadataRequest()
-	look.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(name)}}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for { // the controller knows it before the broker does
-		seen, err := look.RequestWith(t.Context(), b.admin)
+		seen, err := b.admin.ListTopics(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if seen.Topics[0].ErrorCode == 0 && len(seen.Topics[0].Partitions) == int(partitions) {
+		if topic := seen[name]; topic.Err == nil && len(topic.Partitions) == int(partitions) {
 			return
 		}
 		<-tick.C
@@ -290,33 +272,19 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int32, settin
 // AlterTopic gives a topic one setting and takes all others from it.
 func (b *Broker) AlterTopic(t testing.TB, name, setting, value string) {
 	t.Helper()
-	request := kmsg.NewPtrAlterConfigsRequest()
-	topic := kmsg.NewAlterConfigsRequestResource()
-	topic.ResourceType, topic.ResourceName = kmsg.ConfigResourceTypeTopic, name
-	topic.Configs = []kmsg.AlterConfigsRequestResourceConfig{{Name: setting, Value: kmsg.StringPtr(value)}}
-	request.Resources = append(request.Resources, topic)
-	answer, err := request.RequestWith(t.Context(), b.admin)
+	answers, err := b.admin.AlterTopicConfigsState(t.Context(), []kadm.AlterConfig{{Name: setting, Value: &value}}, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := kerr.ErrorForCode(answer.Resources[0].ErrorCode); err != nil {
-		t.Fatal(err)
+	if answer, err := answers.On(name, nil); err != nil || answer.Err != nil {
+		t.Fatal(err, answer.Err)
 	}
 }
 
 // DeleteTopic deletes a topic.
 func (b *Broker) DeleteTopic(t testing.TB, name string) {
 	t.Helper()
-	request := kmsg.NewPtrDeleteTopicsRequest()
-	request.TopicNames = []string{name}
-	topic := kmsg.NewDeleteTopicsRequestTopic()
-	topic.Topic = kmsg.StringPtr(name)
-	request.Topics = append(request.Topics, topic)
-	answer, err := request.RequestWith(t.Context(), b.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := kerr.ErrorForCode(answer.Topics[0].ErrorCode); err != nil {
+	if _, err := b.admin.DeleteTopic(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 }

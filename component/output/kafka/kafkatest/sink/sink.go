@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/defender-endpoint/defender-endpoint/component/output/dial/dialtest"
 )
 
 // Topic is the topic that a Sink has, with one partition.
@@ -27,59 +29,32 @@ const produceKey, metadataKey, versionsKey, initProducerKey = 0, 3, 18, 22
 
 // Sink is a broker.
 type Sink struct {
-	listener net.Listener
-	event    func(value []byte)
-	serving  sync.WaitGroup
+	*dialtest.Listener
+	event func(value []byte)
 
 	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
 	offset int64
 }
 
 // New starts a Sink. event is called with the value of each message, one after the
 // other; it must not keep it.
 func New(event func(value []byte)) (*Sink, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with Close
+	l, err := dialtest.Listen()
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{listener: l, event: event, conns: map[net.Conn]struct{}{}}
-	s.serving.Go(s.accept)
+	s := &Sink{Listener: l, event: event}
+	l.Serve(func(conn net.Conn) {
+		for s.answer(conn) == nil {
+			continue
+		}
+	})
 	return s, nil
 }
 
 // Settings are those of an output that leads here.
 func (s *Sink) Settings() map[string]any {
-	return map[string]any{"type": "kafka", "hosts": []any{s.listener.Addr().String()}, "topic": Topic, "compression": "none"}
-}
-
-// Close ends it.
-func (s *Sink) Close() {
-	_ = s.listener.Close() // it ends anyway
-	s.mu.Lock()
-	for conn := range s.conns {
-		_ = conn.Close() // it ends anyway
-	}
-	s.mu.Unlock()
-	s.serving.Wait()
-}
-
-func (s *Sink) accept() {
-	for {
-		conn, err := s.listener.Accept()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		s.conns[conn] = struct{}{}
-		s.mu.Unlock()
-		s.serving.Go(func() {
-			for s.answer(conn) == nil {
-				continue
-			}
-			_ = conn.Close() // nobody waits for it
-		})
-	}
+	return map[string]any{"type": "kafka", "hosts": []any{s.Address()}, "topic": Topic, "compression": "none"}
 }
 
 var errUnknown = errors.New("a request that is not known here")
@@ -153,7 +128,7 @@ func (s *Sink) metadata(version int16, text []byte) (kmsg.Response, error) {
 	}
 	answer := kmsg.NewPtrMetadataResponse()
 	answer.Version = version
-	host, port, _ := net.SplitHostPort(s.listener.Addr().String())
+	host, port, _ := net.SplitHostPort(s.Address())
 	broker := kmsg.NewMetadataResponseBroker()
 	number, _ := strconv.Atoi(port)                // it listens there
 	broker.Host, broker.Port = host, int32(number) //nolint:gosec // a port
