@@ -1,6 +1,6 @@
 // Package output holds what every output shares: the words for verdicts and
 // trouble, Loop, which turns "send once" into a Publisher, and Kind, by which an
-// output tells package component all that there is to know of it.
+// output describes itself to package component.
 //
 // A batch comes to Loop.Publish (loop.go), which splits it into chunks. A chunk
 // (chunk.go) sends documents through the output's Sender, sorts them by their
@@ -33,10 +33,10 @@
 // # Why an attempt fails only when it moved nothing
 //
 // An overloaded cluster or a full queue takes some documents of each attempt.
-// That is back pressure, not trouble: the wait starts afresh and no one is
-// told. Attempts that move nothing are counted, and the second in a row is
+// That is back pressure, not trouble: the wait starts afresh and nothing is
+// reported. Attempts that move nothing are counted, and the second in a row is
 // reported, so that one lost connection does not make a unit's state flap. A
-// slow attempt is reported after 45 s without progress, no matter what its time-out.
+// slow attempt is reported after 45 s without progress, regardless of its time-out.
 //
 // # Why lesser forms go one at a time until one gets through
 //

@@ -33,7 +33,7 @@ const (
 	apiKey     = "id:" + canary
 )
 
-// reporter keeps what an output tells, and hands on each report that differs
+// reporter keeps what an output reports, and hands on each report that differs
 // from the one before.
 type reporter struct {
 	mu       sync.Mutex
@@ -239,7 +239,7 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 			if tt.fault.Hang {
 				settings["timeout"] = "50ms"
 			}
-			if tt.fault.DropAnswer { // what is stored and not told of: no lesser form in the time until it heals
+			if tt.fault.DropAnswer { // what is stored and not reported: no lesser form in the time until it heals
 				settings["backoff"] = map[string]any{"init": "200ms", "max": "200ms"}
 			}
 			out := s.connect(t, r, settings)

@@ -27,8 +27,8 @@
 // # What it promises
 //
 // Nothing is lost up to the acknowledgement; how long a topic keeps a message is the
-// topic's. Nothing is stored twice while the output lives, no matter what connections and
-// brokers do: a broker knows a try again by its producer and number, which its log
+// topic's. Nothing is stored twice while the output lives, even where connections and
+// brokers fail: a broker knows a try again by its producer and number, which its log
 // keeps over a restart (40 restarts of a real one, 20 by SIGKILL: 33,000 documents,
 // none lost, none twice; mage soakKafka does it again, with 100 kills of the program:
 // none lost, and up to half of the messages there again by their id). Stored twice can be what was written, and not acknowledged or
@@ -45,13 +45,13 @@
 // client's producer: it tries without end. So a Send begins with a question
 // unless the last one went well, and where a record takes too long the brokers are
 // asked once more: whether they answer, whether they know the topic, and whether its
-// partitions have leaders and replicas. What the dialer saw of the newest connection tells plain from
-// TLS and a login that is missing.
+// partitions have leaders and replicas. What the dialer saw of the newest connection
+// distinguishes plain from TLS, and shows a login that is missing.
 //
 // # Why answers are read along
 //
 // What a broker says to a batch and may pass, such as NOT_ENOUGH_REPLICAS, the client
-// keeps to itself and tries again: no hook of it tells. So the connection looks at the
+// keeps to itself and tries again: no hook of it reports that. So the connection looks at the
 // answers to produce requests as they come by (answers.go), and trouble has their
 // cause. Reading the client's log would hang on its words.
 //
@@ -67,7 +67,7 @@
 // # Why a topic is purged
 //
 // The client knows a topic by its id, and refuses all documents of one that was deleted
-// and made again until it is told to forget the former.
+// and made again until it is asked to forget the former.
 //
 // # Why required_acks is -1
 //

@@ -19,7 +19,7 @@ type format []part
 type part struct {
 	text     string
 	field    string // empty: text
-	optional bool   // text stands in for a field that is missing
+	optional bool   // text is the default of a field that is missing
 }
 
 // constant reports whether no document changes what the format gives.

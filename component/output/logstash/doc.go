@@ -36,7 +36,7 @@
 // the connection and gives no reason. So a connection that ends while Logstash has a
 // window is Foreign: the loop splits the window until the one document is alone,
 // and sends that in its lesser forms. Of several windows on the connection only the
-// oldest may be the cause, and for a minute a window goes alone, so that none is blamed
+// oldest may be the cause, and for a minute a window goes alone, so that none is refused
 // for another.
 //
 // # Why a connection has a goroutine
@@ -62,7 +62,7 @@
 // acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler; seen with the
 // classes of 7.0.9, which take the window behind it as ever); before that, as
 // with go-lumber's server (server/v2/reader.go), it has no effect, and the next window
-// is read as ever. So an answer proves a Logstash, anything else is told as an error,
+// is read as ever. So an answer proves a Logstash, anything else is reported as an error,
 // and silence, which a web server has as well, as a warning.
 //
 // # Why max_retries, escape_html and queue do nothing

@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// Kind is this output in the list of outputs. Logstash tells of no document whether
+// Kind is this output in the list of outputs. Logstash says of no document whether
 // it is there already: what is sent twice is stored once where its own output has
 // the id of the event as document_id.
 var Kind = output.Kind{

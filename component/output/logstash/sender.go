@@ -14,7 +14,7 @@ import (
 )
 
 // aloneFor is how long a line carries one window at a time after a connection
-// broke: which of several was the cause could not be told.
+// broke: it is not known which of several was the cause.
 const aloneFor = time.Minute
 
 // sender is the output.Sender over some lines.

@@ -10,7 +10,7 @@
 //
 // # Invariants
 //
-//   - A document counts as stored when the shipper told a persisted index
+//   - A document counts as stored when the shipper reported a persisted index
 //     greater than the index it accepted the document under, in the same life
 //     of the shipper (the same uuid). Nothing else is an acknowledgement.
 //   - Every call names the uuid of the session it belongs to. When that session
@@ -22,7 +22,7 @@
 //   - Every document carries its _id, so that what is sent twice is stored once
 //     by a shipper that passes the id on.
 //   - A shipper that is silent, or persists nothing, is reported within a minute
-//     no matter what the time-outs are.
+//     regardless of the time-outs.
 //   - At most two calls' worth of documents are in memory as encoded requests.
 //
 // File names below are of the repositories elastic-agent-shipper and, where it
@@ -50,7 +50,7 @@
 // would never be passed: where the persisted index stays equal for a second, the
 // last event is sent once more. It gets a greater index, which settles the matter.
 //
-// A shipper that has once given an event an index that it had told as persisted
+// A shipper that has once given an event an index that it had reported as persisted
 // before is of the first kind. It is not sent the last event again: it passes no
 // _id on (output/elasticsearch/output.go), so that a document which waits for
 // the next bulk request, up to 30 s (output/elasticsearch/config.go), would be
@@ -75,11 +75,11 @@
 // max_retries times, or with a status that is not retried, is given up without a
 // word (output/elasticsearch/output.go sets no OnError), and no later document is
 // acknowledged until the shipper restarts. A shipper with a disk queue always
-// tells 0. Both show on the unit as a shipper that delivers nothing.
+// reports 0. Both show on the unit as a shipper that delivers nothing.
 //
 // # Why a document may be stored twice
 //
-// A session that ends, by SIGTERM too, tells nothing of what the shipper still
+// A session that ends, by SIGTERM too, does not report what the shipper still
 // delivered (controller/run.go). It is sent again, and behind the
 // elastic-agent-shipper stored again, since that passes no _id on.
 //

@@ -28,7 +28,7 @@
 //     lists the field in _ignored.
 //   - An object in a keyword or text field under ignore_malformed is stored and
 //     not indexed, without a word; Elasticsearch refuses it.
-//   - constant_keyword: the value must stand in the mapping, and a document with
+//   - constant_keyword: the value must be in the mapping, and a document with
 //     another one is stored; Elasticsearch takes the first value that comes, and
 //     refuses others.
 //   - flattened is flat_object, which has no ignore_above and refuses a value
@@ -44,7 +44,7 @@
 // for match_only_text, float for scaled_float; pass-through filters for what the
 // security index analyses with; an answer to GET /. There is no processor of
 // ingest-common and no painless, so that pipelines are left with what the node has.
-// The feature that switches the failure store on is told by Features.java, and
+// The feature that switches the failure store on is declared by Features.java, and
 // security goes without SAML. ES|QL and KQL are Elastic's own; CATEGORIZE,
 // CHANGE_POINT and grids of maps need modules that are not on Central.
 //
