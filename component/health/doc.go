@@ -2,10 +2,10 @@
 // message and payload. It is the health truth table at work.
 //
 // A stream reports the end of each poll to its Stream, which chooses a row of the
-// table (an inputs.Condition), keeps it or lets it go, and tells its Input; the
+// table (an inputs.Condition), keeps or clears it, and notifies its Input; the
 // Input joins its streams into the unit's state and reports that. An Output does
 // the same for an output's trouble and refusals. Rows come from three places: those
-// that hold for every source stand in table.go, an input and each output bring
+// that hold for every source are in table.go, an input and each output bring
 // their own (inputs.Input.Conditions, output.Kind.Conditions). text.go fills in a
 // row's words, payload.go makes the payload. Start reading with Stream.Report.
 //
