@@ -3,7 +3,7 @@
 // A record comes as raw JSON from a Source, page by page. The loop asks the seen
 // set whether it was published before; if not, the Mapper makes documents of it,
 // which join a batch; the Publisher delivers the batch, and its nil is the
-// acknowledgement. Then the Pager is told what the page showed, and names the
+// acknowledgement. Then the Pager receives what the page showed, and names the
 // next page; its Strategy keeps the place, which is saved when it moved.
 //
 // Begin with Loop.sweep (loop.go): it is that way on one screen, but for what
@@ -17,7 +17,7 @@
 //     acknowledged: Pager.Next is not called for a page that was not.
 //   - A record counts as seen only when its documents are acknowledged, too.
 //   - One record and at most one batch are held, never a page.
-//   - The seen set is bounded: Retention.Limit records, and the bytes told there.
+//   - The seen set is bounded: Retention.Limit records, and the bytes stated there.
 //   - What is decided by a time is decided by Config.Now, here and in a strategy;
 //     how long ago a record of a snapshot was published, by ageClock.
 //     Only waiting runs on timers (pause.go, lend.go).
@@ -34,7 +34,7 @@
 //
 // # Why a pager hears of a page and not of each record
 //
-// What tells a page from an answer to another question can be said in a few
+// What distinguishes a page from an answer to another question can be said in a few
 // numbers: PageStats. A pager is then a function from numbers to a query, needs
 // no network to be tested, and costs nothing for each record. A page that shows
 // itself as wrong at its end was published already, which is harmless: its
@@ -63,7 +63,7 @@
 //
 // A saved place that is too old loses nothing: a restart reads again, and the
 // data stream knows the ids. Alerts that stop because a disk is full are what
-// nobody wants. The poll's error tells of it, and every poll tries again.
+// nobody wants. The poll's error reports it, and every poll tries again.
 //
 // # Why the checkpoint is saved where the place moved
 //

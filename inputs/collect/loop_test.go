@@ -245,7 +245,7 @@ func TestLoop(t *testing.T) {
 	b.expect(t, "ask 2", "publish d", "told 1/2", `save {"page":3}`, "ask 3", "told 0/0")
 }
 
-// TestNothingIsSavedThatWasNotAcknowledged: nor is the pager told of it.
+// TestNothingIsSavedThatWasNotAcknowledged: nor does the pager receive it.
 func TestNothingIsSavedThatWasNotAcknowledged(t *testing.T) {
 	for name, restart := range map[string]bool{"the same loop": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {

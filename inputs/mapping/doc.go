@@ -3,7 +3,7 @@
 //
 // A resource has an API struct of Fields and Lists (field.go), which a Decoder
 // fills from a record and names after their json tags: each name of the API
-// stands once. Its RecordMapper embeds an Envelope (envelope.go), which has what
+// is written once. Its RecordMapper embeds an Envelope (envelope.go), which has what
 // every document carries, the conversions (convert.go) and the id; a Table
 // (table.go) says which field goes where. Mapper (mapper.go) drives it for one
 // record after the other and applies the policy's processors. Begin with
@@ -37,7 +37,7 @@
 //
 // A row's value is made by a method of the mapper or the Envelope. With an
 // enumeration of kinds, all that is special to a resource would be code beside the
-// table again, and its fields would stand in two places.
+// table again, and its fields would be in two places.
 //
 // # Why a version is the content
 //
@@ -73,8 +73,8 @@
 // A template of somebody's own, a pipeline or a limit can refuse a document that
 // is right. The minimal form has what finds the record again (constants, ids,
 // time, title, severity) and the record as it came, 256 KiB of it; the member
-// that was blamed is left out. Where the record's text itself is what is refused,
-// the bare form tells that there was one, its length and hash, and its ids where
+// that the refusal names is left out. Where the record's text itself is what is refused,
+// the bare form says that there was one, its length and hash, and its ids where
 // they look like ids. Both are pipeline_error, with an id made from the
 // document's: the full document can be stored beside them once the template is
 // repaired, and a repetition is a 409. They are made from the encoded document,

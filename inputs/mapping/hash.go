@@ -2,7 +2,7 @@ package mapping
 
 import "strings"
 
-// Hash tells what hash a text is by its form, in hex: the name that ECS has for
+// Hash finds out what hash a text is by its form, in hex: the name that ECS has for
 // it, and the hash in lower case. It is "" where the text is none.
 func Hash(text string) (algorithm, hash string) {
 	text = strings.TrimSpace(text)

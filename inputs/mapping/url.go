@@ -163,7 +163,7 @@ func (u *URL) host(name string) (ok bool) {
 	return IsHostName(name)
 }
 
-// IsHostName tells whether a text may be the name of a host: labels of letters,
+// IsHostName reports whether a text may be the name of a host: labels of letters,
 // digits, hyphens and underscores. Letters beyond ASCII are taken as they are.
 func IsHostName(s string) bool {
 	if s == "" || len(s) > 253 {

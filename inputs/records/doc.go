@@ -12,7 +12,7 @@
 //
 //   - A record is handed out as it came, without the white space between its values.
 //   - A line that is no JSON, where no value was begun before it, is a record too: the
-//     mapping tells what is wrong with it, and the lines after it count.
+//     mapping reports what is wrong with it, and the lines after it count.
 //   - Lists and pages are read element by element; no record is larger than MaxRecord.
 //
 // The package must not know what a record says.
