@@ -10,7 +10,7 @@ import (
 )
 
 // One function for each group of ECS fields that all documents of an alert share.
-// Those of its evidence stand in evidence_ecs.go.
+// Those of its evidence are in evidence_ecs.go.
 
 func (m *alertMapper) eventFields() mapping.Table {
 	a := &m.alert

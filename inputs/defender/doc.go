@@ -10,7 +10,7 @@
 // then the policy's processors of package process) > batch > Publish, by the output
 // > checkpoint. The last steps are the loop's: collect.Loop.sweep and Loop.read
 // have them, and package component/output has the delivery. One more stream reads no
-// resource: collector.go tells of the collector itself.
+// resource: collector.go reports on the collector itself.
 //
 // Begin with resources.go: it lists the resources and says what one is. Then read
 // one of their files, machine.go or alert.go. Each is an API struct, the tables of
@@ -32,9 +32,9 @@
 //     smaller pieces.
 //   - Bounded memory: one record and at most one batch are held; never a page.
 //   - Bounded state: the seen set holds what the overlap can return again, and has
-//     a hard limit of a million records (collect.Retention tells the bytes).
+//     a hard limit of a million records (collect.Retention states the bytes).
 //
-// How they are kept is told by the packages collect, odata and mapping.
+// The packages collect, odata and mapping say how they are kept.
 //
 // # Why a checkpoint is found by what is read
 //

@@ -70,7 +70,7 @@ type machineAddress struct {
 	OperationalStatus mapping.Field `json:"operationalStatus"` // Up, Down...
 }
 
-// machineVM tells which cloud instance a machine is.
+// machineVM says which cloud instance a machine is.
 type machineVM struct {
 	VMID           mapping.Field `json:"vmId"`           // GUID or instance id
 	CloudProvider  mapping.Field `json:"cloudProvider"`  // Azure, AWS, GCP...

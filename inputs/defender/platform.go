@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// osWords tell the families of operating systems by words of osPlatform, in lower
+// osWords identify the families of operating systems by words of osPlatform, in lower
 // case. Linux comes first: one of its words in a name decides.
 var osWords = []struct {
 	family string

@@ -32,7 +32,7 @@ func registryHive(hive string) string {
 	return apiHives[name]
 }
 
-// splitRegistryKey cuts the hive off a key, no matter what way that is written:
+// splitRegistryKey cuts the hive off a key, in whichever way that is written:
 // HKEY_LOCAL_MACHINE\SOFTWARE, HKLM:\SOFTWARE, Computer\HKLM\SOFTWARE,
 // \REGISTRY\MACHINE\SOFTWARE, Registry::HKLM\SOFTWARE. hive is "" where the key has
 // none.

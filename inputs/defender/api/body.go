@@ -18,11 +18,11 @@ var (
 	errTooLarge = errors.New("more than allowed")
 )
 
-// barkAfter is how often a silence is told that does not end its request yet.
+// barkAfter is how often a silence is reported that does not end its request yet.
 const barkAfter = 30 * time.Second
 
 // watchdog ends a request when the other side stays silent for too long, and
-// tells of silence before that where too long is longer than barkAfter. It
+// reports silence before that where too long is longer than barkAfter. It
 // counts only while armed, so the time a caller takes between two reads is
 // nobody's fault.
 type watchdog struct {
@@ -161,7 +161,7 @@ func (a *allowance) Read(b []byte) (int, error) {
 }
 
 // inflater decodes Content-Encoding: deflate. The standard means zlib by that
-// word, many servers send bare deflate: the first two bytes tell.
+// word, many servers send bare deflate: the first two bytes show which it is.
 type inflater struct {
 	raw io.Reader
 	r   io.Reader

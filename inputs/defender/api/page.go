@@ -132,7 +132,7 @@ func (p *Page) record() (jsontext.Value, error) {
 	return record, nil
 }
 
-// allow grants n bytes from where decoding stands.
+// allow grants n bytes from the decoder's present position.
 func (p *Page) allow(n int64) {
 	p.in.left = n - int64(len(p.decoder.UnreadBuffer()))
 }

@@ -25,8 +25,8 @@
 //     them: refused in any wording, an option ignored, the page sorted, cut,
 //     slowed or written otherwise. Rules are joined by giving several.
 //   - MoveClock, TouchAt and SetVisibilityDelay part its time from the client's.
-//   - Records and Versions tell the truth to compare with; Requests, Counts and
-//     Unread tell what was asked and what never was.
+//   - Records and Versions are the truth to compare with; Requests, Counts and
+//     Unread show what was asked and what never was.
 //
 // # Invariants
 //

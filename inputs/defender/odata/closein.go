@@ -46,7 +46,7 @@ type closeIn struct {
 	failed func(error) (collect.Pager, error)
 
 	timed     bool // records come in the order of their times
-	accounted bool // a document tells of them already
+	accounted bool // a document reports them already
 
 	phase      phase
 	read, size int

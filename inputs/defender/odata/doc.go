@@ -15,7 +15,7 @@
 // read more records of one time than may be skipped, and to find the one record
 // that the server cannot serve.
 //
-// Begin with byTime (bytime.go): Request asks, Next is told what came. Then read
+// Begin with byTime (bytime.go): Request asks, Next receives what came. Then read
 // Timeline.Begin for the choice, capabilities for what is remembered of a server
 // and for how long, and sweep (odata.go) for what all pagers share.
 //
@@ -32,8 +32,8 @@
 //   - No pager does I/O or reads a clock but Options.Now.
 //   - A link is used within one run over a list. None is saved.
 //   - No file of a list is passed over: the run ends complete with all of them.
-//   - No matter what a server answers, a sweep ends: after maxPages, or maxSame pages
-//     that are the same.
+//   - A sweep ends, regardless of what a server answers: after maxPages, or maxSame
+//     pages that are the same.
 //
 // The package must not know what a record means, or how a request is sent.
 //
@@ -150,7 +150,7 @@
 // of the smallest page that the server ever cut, 1,000 where none is known, and
 // holds the newest record that was known before. The first sweep and every tenth
 // believe it of no more than a hundredth of a page. A nextLink is not followed
-// and tells nothing: with $top the service gives none, and there are reports of
+// and means nothing: with $top the service gives none, and there are reports of
 // links without end.
 //
 // Where records never stop there is no empty page, and a poll that waits for one
@@ -174,7 +174,7 @@
 // # Why the rows of an assessment are not kept as seen
 //
 // 20,000 devices have 4 million findings: a seen set of them would take 48 MB, and
-// as much at every save. Their ids tell a row that is stored already instead. How
+// as much at every save. Their ids identify a row that is stored already instead. How
 // long an unchanged row is the same document is the resource's choice (Epoch).
 // What is read twice, because a read broke off and began again, costs a document
 // sent and refused as known for each row; state is some 2 KB. The time at which a
@@ -216,5 +216,5 @@
 // complete one did, by the server's clock, or before the whole list did. Where the
 // server refuses, or it was too long ago, everything is read. That a server which
 // refuses changes always makes us read everything at every poll is avoided: the
-// second time in a row the poll tells of it.
+// second time in a row the poll reports it.
 package odata

@@ -25,7 +25,7 @@ type gap struct {
 	To    time.Time `json:"to"`
 	Since time.Time `json:"since"`
 	Asked time.Time `json:"asked,omitzero"`
-	// Unexpanded tells that its records came without what $expand brings.
+	// Unexpanded says that its records came without what $expand brings.
 	Unexpanded bool `json:"unexpanded,omitzero"`
 }
 
