@@ -35,7 +35,7 @@
 //
 // # Why the input's template sets the runtime
 //
-// An agent can be told to run all inputs in its collector (AGENT.md 6). It finds no receiver
+// An agent can be configured to run all inputs in its collector (AGENT.md 6). It finds no receiver
 // for ours and fails as a whole. The input's own setting wins over the agent's.
 //
 // # Why templates are derived
@@ -77,7 +77,7 @@
 // # Why the latest alerts are not in logs-*
 //
 // External Alerts and Kibana's security pages read logs-*, where the latest state
-// of an alert would be an alert once more. The latest machine actions stand there,
+// of an alert would be an alert once more. The latest machine actions are there,
 // because Elastic's dashboards look for them by labels.is_transform_source.
 //
 // # Why the latest alert is sorted by its update time
@@ -101,6 +101,6 @@
 // # Why a finding is known by what it is about
 //
 // The id of its row has several forms. The device group is left out, since a machine
-// that moves keeps its findings; so the order has to tell which of the two documents
+// that moves keeps its findings; so the order has to show which of the two documents
 // of a move is the newer one, and the mapping dates what is open a millisecond later.
 package main

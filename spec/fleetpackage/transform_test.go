@@ -92,7 +92,7 @@ func TestTransforms(t *testing.T) {
 }
 
 // TestLatestHasTheStreamsFields: a transform's destination has the mapping of
-// its source, but for the constant that tells them apart, and the namespace:
+// its source, but for the constant that distinguishes them, and the namespace:
 // the first document would make it a constant of the whole index, which then
 // refuses those of any other namespace.
 func TestLatestHasTheStreamsFields(t *testing.T) {
