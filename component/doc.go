@@ -29,9 +29,9 @@
 //
 // # Why the state directory may be unusable
 //
-// A process that ends because of it is started again and again, which makes an
-// agent roll an upgrade back. It runs and shows the reason; only a directory in
-// use by another process ends it, since that one is about to end.
+// The agent restarts a process that ends, again and again, and rolls an upgrade back
+// because of it. So the process runs and shows the reason. Only a directory
+// that another process uses ends it: that other process is about to end.
 //
 // # Why collect_now asks and does not restart
 //
@@ -50,7 +50,7 @@
 //
 // Agents before 9 redact YAML only, none redacts client_secret, and none knows
 // that a secret was also pasted into a field. Values named or marked as secret
-// are replaced, and the same text wherever else it is. They read only what
+// are replaced, and the same text everywhere else. Diagnostics read only what
 // is in memory, the beginning of the newest checkpoint included: a hook that
 // waited for a disk or for Elasticsearch would be cut off with all others.
 //
@@ -73,6 +73,6 @@
 // output.Kind. A switch on the type at each of these places would have to be
 // found again for every new output.
 //
-// What a resource, a record or a request is, this package must not know, nor any
+// The package must not know what a resource, a record or a request is, nor any
 // vendor: the input comes as an inputs.Input.
 package component

@@ -41,22 +41,22 @@
 //
 // # Why a version is the content
 //
-// A record that changes without a new update time is a new version, and one that
-// comes with its members in another order, a null more, or 17.0 for 17 is none:
-// JSON leaves all of that open, and a service that is deployed again may change it
-// for every record at once. Seen set and ids therefore go by the content (content.go), in which the
-// order of Settings.Sets does not count either. The content is written only for records whose bytes were
-// not met in the sweep before, and from the members that the Decoder found: what
-// counts of a member that came twice is the last one, as in the document. Records
-// over 1 MiB, those with more than MaxUnknown unknown members, and what is nested
-// deeper than eight levels, count as they are written.
+// A record that changes without a new update time is a new version, and one that comes
+// with its members in another order, a null more, or 17.0 for 17 is none: JSON leaves
+// all of that open, and a service that is deployed again may change it for every record
+// at once. Seen set and ids therefore go by the content (content.go), in which the order
+// of Settings.Sets does not count either. The content is written only for records whose
+// bytes were not met in the sweep before, and from the members that the Decoder found:
+// what counts of a member that came twice is the last one, as in the document. Records
+// over 1 MiB, those with more than MaxUnknown unknown members, and what is nested deeper
+// than eight levels, count as they are written.
 //
 // # Why objects of a record are taken apart for its content
 //
-// Content and documents need the same members of the same objects. Scanned for
-// each, with commands made compact by jsontext once more, a poll of new records took
-// 9 (alerts) to 14% (actions) more instructions than without contents. Decoders are
-// now given what the content found (shape.go), for the time of one record's mapping alone:
+// Content and documents need the same members of the same objects. Scanned for each,
+// with commands made compact by jsontext once more, a poll of new records took 9
+// (alerts) to 14% (actions) more instructions than without contents. Decoders are now
+// given what the content found (shape.go), for the time of one record's mapping alone:
 // behind it the memory is another record's.
 //
 // # Why ids are SHA-256

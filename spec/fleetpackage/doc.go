@@ -35,8 +35,9 @@
 //
 // # Why the input's template sets the runtime
 //
-// An agent can be configured to run all inputs in its collector (AGENT.md 6). It finds no receiver
-// for ours and fails as a whole. The input's own setting wins over the agent's.
+// An agent can be configured to run all inputs in its collector (AGENT.md 6). It finds
+// no receiver for ours and fails as a whole. The input's own setting wins over the
+// agent's.
 //
 // # Why templates are derived
 //

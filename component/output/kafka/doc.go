@@ -1,13 +1,13 @@
 // Package kafka is the output that produces to Kafka, with franz-go's client under
 // output.Loop.
 //
-// A unit's settings become a config (config.go, topic.go, format.go; client.go makes
-// the client's options of it), and New (kafka.go) makes client and sender. sender.Send
+// A unit's settings become a config (config.go, topic.go, format.go; client.go makes the
+// client's options of it), and New (kafka.go) makes client and sender. sender.Send
 // (sender.go) asks the brokers whether all is well where it does not know, makes a
 // flight of records (flight.go), and gives each document the verdict of its record
-// (failure.go). What it cannot wait for is held (held.go). Events are those of package event; connections those of package dial.
-// Start reading with sender.Send. kind.go has the rows of the health table, check.go
-// what the check command asks.
+// (failure.go). What it cannot wait for is held (held.go). Events are those of package
+// event; connections those of package dial. Start reading with sender.Send. kind.go has
+// the rows of the health table, check.go what the check command asks.
 //
 // # Invariants
 //
@@ -29,15 +29,16 @@
 // Nothing is lost up to the acknowledgement; how long a topic keeps a message is the
 // topic's. Nothing is stored twice while the output lives, even where connections and
 // brokers fail: a broker knows a try again by its producer and number, which its log
-// keeps over a restart (40 restarts of a real one, 20 by SIGKILL: 33,000 documents,
-// none lost, none twice; mage soakKafka does it again, with 100 kills of the program:
-// none lost, and up to half of the messages there again by their id). Stored twice can be what was written, and not acknowledged or
-// not saved as collected, when the process was killed or the output was swapped: the next
-// producer has another number. So can what was written while its answer was lost, where
-// the brokers then refuse the client's next try, as they do where a right was withdrawn
-// in between. Both messages have one _id: consumers keep the first, as Logstash's output
-// does with document_id, or compact by it. With required_acks 1 a broker knows no try
-// again, and a leader that dies may take an acknowledged message with it.
+// keeps over a restart (40 restarts of a real one, 20 by SIGKILL: 33,000 documents, none
+// lost, none twice; mage soakKafka does it again, with 100 kills of the program: none
+// lost, and up to half of the messages there again by their id). Stored twice can be
+// what was written, and not acknowledged or not saved as collected, when the process was
+// killed or the output was swapped: the next producer has another number. So can what
+// was written while its answer was lost, where the brokers then refuse the client's next
+// try, as they do where a right was withdrawn in between. Both messages have one _id:
+// consumers keep the first, as Logstash's output does with document_id, or compact by
+// it. With required_acks 1 a broker knows no try again, and a leader that dies may take
+// an acknowledged message with it.
 //
 // # Why the brokers are asked first
 //
@@ -51,8 +52,8 @@
 // # Why answers are read along
 //
 // What a broker says to a batch and may pass, such as NOT_ENOUGH_REPLICAS, the client
-// keeps to itself and tries again: no hook of it reports that. So the connection looks at the
-// answers to produce requests as they come by (answers.go), and trouble has their
+// keeps to itself and tries again: no hook of it reports that. So the connection looks
+// at the answers to produce requests as they come by (answers.go), and trouble has their
 // cause. Reading the client's log would hang on its words.
 //
 // # Why the client never gives a record up

@@ -36,11 +36,11 @@
 //
 // # Why the token is not left to oauth2.ReuseTokenSource
 //
-// It asks under a mutex and the first caller's context: the others could not
-// leave, and the end of one stream would fail all. It renews seconds before
-// the end and has no way to learn that the API refused a token. The request and the
-// reading of its answer are oauth2's or azidentity's; keeping the one token is ours. A renewal
-// that does not work while the old token still does is not an error.
+// It asks under a mutex and the first caller's context: the others could not leave, and
+// the end of one stream would fail all. It renews seconds before the end and has no way
+// to learn that the API refused a token. The request and the reading of its answer are
+// oauth2's or azidentity's; keeping the one token is ours. A renewal that does not work
+// while the old token still does is not an error.
 //
 // # Why a credential of azidentity lives for one token
 //
@@ -90,8 +90,8 @@
 //
 // # Why silence is reported before it ends a call
 //
-// Who sets a timeout of minutes knows a service that answers late, so the call
-// continues; that nothing was heard for a minute must show all the same. The token
+// An operator who sets a timeout of minutes has a service that answers slowly, so the
+// call continues; a minute without an answer must show all the same. The token
 // service answers at once or not at all: it is never waited for longer than
 // half a minute.
 //
@@ -112,8 +112,8 @@
 // # Why files spend no calls
 //
 // They come from the storage service, which has no such quota, and a hundred of
-// them may belong to one call. What that service says is of the link: a 403 asks
-// for no new token, and is kind Other.
+// them may belong to one call. Its errors are about the link: a 403 asks for no new
+// token, and is kind Other.
 //
 // # Why calls are saved before they are made
 //
@@ -122,8 +122,8 @@
 // the cursors. It is written for half a burst in advance, so a crash forgets no
 // call, counts some that were not made, and there is a write for every fifth call
 // and not for each. Where it cannot be loaded or saved calls are made all the
-// same: the service counts too. A hold after a 429 is kept with it, since each of
-// many starts would else make a call into the throttle.
+// same: the service counts too. A hold after a 429 is saved with it, since else each
+// of many starts would make a call that is throttled again.
 //
 // # Why no cache may answer
 //
@@ -159,12 +159,12 @@
 //
 // # Why a refused query is kind Other
 //
-// A 400 is no setting an operator can repair. The caller asks in another way,
-// regardless of its code and words.
+// No setting can repair a 400. The caller asks in another way, regardless of the
+// answer's code and words.
 //
 // # Why a trace shows few headers and no token traffic
 //
-// What is shown is listed, not what is hidden: a header nobody thought of may be
+// The list names what is shown, not what is hidden: a header nobody thought of may be
 // a secret. Bodies of the token service are never written, since they are or may
 // repeat credentials; other bodies are cut at 64 KiB, searched for our secrets,
 // and values in links that grant access are replaced. The rotation is that of

@@ -1,7 +1,7 @@
-// Package defendertest is a simulated tenant: the Defender for Endpoint API
-// (alerts, machines, machine actions, the assessment lists with their files) and
-// the Entra token service that guards it, in one http.Handler. Tests run it in process with httptest, the demo
-// command and the benchmarks run it as a server.
+// Package defendertest is a simulated tenant: the Defender for Endpoint API (alerts,
+// machines, machine actions, the assessment lists with their files) and the Entra token
+// service that guards it, in one http.Handler. Tests run it in process with httptest,
+// the demo command and the benchmarks run it as a server.
 //
 // A request comes to Tenant.ServeHTTP (tenant.go). Rules that match it may answer or
 // spoil it (fault.go, bend.go); token.go gives tokens; a list is parsed (query.go,

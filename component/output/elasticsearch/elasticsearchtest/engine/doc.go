@@ -60,10 +60,10 @@
 //
 // # Seen
 //
-// OpenSearch 2.19.6 on Java 17 (Debian 12), two cores: 54 MB of jars resolved in
-// 16 s, first answer after 6 s (20 s with both cores busy), 365 MB resident with
-// a heap of 512 MB (768 MB since seven data streams are fed). A node that was killed answers 404 for its indices until it
-// has read its data: Restart waits for that.
+// OpenSearch 2.19.6 on Java 17 (Debian 12), two cores: 54 MB of jars resolved in 16 s,
+// first answer after 6 s (20 s with both cores busy), 365 MB resident with a heap of 512
+// MB (768 MB since seven data streams are fed). A node that was killed answers 404 for
+// its indices until it has read its data: Restart waits for that.
 //
 // Elasticsearch 8.19.21 there: 90 MB of jars resolved in 18 s, first answer after 6 s,
 // as with security, whose users are known a second later.
