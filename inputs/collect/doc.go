@@ -6,11 +6,11 @@
 // acknowledgement. Then the Pager receives what the page showed, and names the
 // next page; its Strategy keeps the place, which is saved when it moved.
 //
-// Begin with Loop.sweep (loop.go): it is that way on one screen, but for what
-// happens to the records of a page: map, batch and publish are Loop.read (page.go).
-// Then read the interfaces in collect.go, which a source implements, and seenSet
-// (seen.go). Only a strategy and its pagers know what a place is, which query comes next
-// and what the source refuses.
+// Begin with Loop.sweep (loop.go): it has that path on one screen, except what happens
+// to the records of a page: Loop.read (page.go) maps, batches and publishes them. Then
+// read the interfaces in collect.go, which a source implements, and seenSet (seen.go).
+// Only a strategy and its pagers know what a place is, which query comes next and what
+// the source refuses.
 //
 // # Invariants
 //

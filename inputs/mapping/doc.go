@@ -16,8 +16,8 @@
 //   - Every record gives a document: one that cannot be decoded, or only in part,
 //     is a pipeline_error with the original. No value of an unexpected type makes
 //     a record undecodable.
-//   - What is not in the document's fields (a cut text, elements or members beyond
-//     a bound) is in the original, which is kept then.
+//   - The original is kept where something of the record is not in the document's fields
+//     (a cut text, elements or members beyond a bound).
 //   - Equal records give equal documents with equal ids, within one epoch where the
 //     resource is read by snapshots (the time of the last complete one is part of
 //     the id). The clock, Settings.Now, counts for records without a time alone.
@@ -28,9 +28,9 @@
 //
 // # Why fields know their names
 //
-// A field's name is in the fault that it causes, in the vendor's object and in
-// the API. Written three times they could differ, and a new field cost three
-// places. The tag is read once for a stream, by reflection; a record is decoded
+// A field's name is in the fault that it causes, in the vendor's object and in the API.
+// Written three times, the texts could differ, and a new field would change
+// three places. The tag is read once for a stream, by reflection; a record is decoded
 // without any.
 //
 // # Why a table has functions and not kinds
@@ -61,12 +61,11 @@
 //
 // # Why ids are SHA-256
 //
-// What an attacker does on a machine ends up in evidence. Were two contents
-// with one id easy to make, as with any fast hash without a secret, the second
-// alert would be taken for one that is already stored. A key would have to be
-// kept and to be the same after every loss of state, or everything would be
-// stored once more. SHA-256 cut to 120 bits needs no key, takes 2^60 tries for
-// a collision, and costs 4% of a job's CPU time.
+// An attacker's actions on a machine end up in evidence. With a fast hash without a
+// secret it is easy to make two contents with one id, and the second alert would count
+// as already stored. A key would have to be kept and to be the same after every loss of
+// state, or everything would be stored once more. SHA-256 cut to 120 bits needs no key,
+// takes 2^60 tries for a collision, and costs 4% of a job's CPU time.
 //
 // # Why a refused document has two more forms
 //

@@ -19,6 +19,6 @@
 //
 // # Why the decoder gets lines
 //
-// A decoder that has met what is no JSON cannot continue, and it has read ahead. With
-// one line at a time it is known what it has not read.
+// A decoder that has met something other than JSON cannot continue, and it has read
+// ahead. With one line at a time the reader knows what the decoder has not read.
 package records

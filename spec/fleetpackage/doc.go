@@ -59,21 +59,20 @@
 // # Why the detection rule looks for new terms
 //
 // An alert has a document for each evidence item and each update, and must be one
-// Elastic alert. A query rule with suppression by event.id and cloud.account.id
-// would count the documents on its alert, and reopen nothing; but suppression
-// needs a Platinum licence, and below it the rule ignores the block without a word:
-// three items and four updates are twelve alerts. A threshold rule forgets what
-// lies before its look-back. A new_terms rule on the same two fields raises one
-// alert on every licence, from the first document, no matter what an analyst does with
-// it. What it costs: an update does not change the alert, which is what
-// latest_alert is for; an update after history_window_start (90 days) is an alert
-// once more; a record without an id raises none; and of documents that were
-// ingested in the same second the search may, in the overlap of two runs, find
+// Elastic alert. A query rule with suppression by event.id and cloud.account.id would
+// count the documents on its alert, and reopen nothing; but suppression needs a Platinum
+// licence, and below it the rule ignores the block without a word: three items and four
+// updates are twelve alerts. A threshold rule forgets what lies before its look-back. A
+// new_terms rule on the same two fields raises one alert on every licence, from the
+// first document, also after an analyst closed it. The price: an update does not change
+// the alert, which is what latest_alert is for; an update after history_window_start (90
+// days) is an alert once more; a record without an id raises none; and of documents that
+// were ingested in the same second the search may, in the overlap of two runs, find
 // another one first, which makes a second alert. The test TestEngineOneAlert of
 // inputs/defender runs the rule's searches on a search engine.
 //
-// Elastic's own rule External Alerts reads the data stream as well. It is the
-// user's, so the rule's setup says what to exclude.
+// Elastic's own rule External Alerts reads the data stream as well. That rule belongs to
+// the user, so our rule's setup says what to exclude.
 //
 // # Why the latest alerts are not in logs-*
 //

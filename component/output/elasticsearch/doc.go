@@ -19,8 +19,7 @@
 //     user information, or text of a document. Of an error that
 //     Elasticsearch gives only status, type and the name of the field are kept:
 //     reasons quote documents.
-//   - One attempt is one HTTP request. Redirects are not followed. Trying
-//     again is Loop's.
+//   - One attempt is one HTTP request. Redirects are not followed. Loop tries again.
 //   - Memory: Workers buffers of one request each (zipped, if compressed)
 //     and of one answer.
 //
@@ -47,16 +46,16 @@
 //
 // # Why a document in the failure store counts as refused
 //
-// It is not where rules, dashboards and alerts look. The original stays there,
-// and the minimal form is in the data stream.
+// Rules, dashboards and alerts do not look there. The original stays in the failure
+// store, and the minimal form is in the data stream.
 //
 // # Why a status alone does not show who answered
 //
-// Elasticsearch's own errors are JSON with a type. Anything else comes from what
-// is in front of it, which may dislike one document: that is split, but for
-// 502, 503 and 504, which say that nothing behind it answers. 400 is split
-// whoever sent it. Firewalls also refuse with a page and the status 200, with a
-// redirect, or by closing the connection: all of them are split, too.
+// Elasticsearch's own errors are JSON with a type. Any other answer comes from something
+// in front of it, such as a firewall, which may refuse one document: the request is
+// split, except after 502, 503 and 504, which say that nothing behind it answers. After
+// a 400 it is split, whoever sent it. Firewalls also refuse with a page and the status
+// 200, with a redirect, or by closing the connection: the request is split then, too.
 //
 // # Why there is no go-docappender
 //

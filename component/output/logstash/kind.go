@@ -41,7 +41,7 @@ var (
 	}
 	blocked = &inputs.Condition{
 		Name:    "Logstash pipeline blocked",
-		Message: "Logstash lives and acknowledges nothing; waiting; look at its pipeline, and at what stands behind its outputs",
+		Message: "Logstash lives and acknowledges nothing; waiting; look at its pipeline, and at what its outputs write to",
 		Clears:  output.ClearsWhenTaken,
 	}
 	closing = &inputs.Condition{

@@ -31,15 +31,15 @@
 // # Why TLS, and then plain
 //
 // The agent gives every unit certificates and no ssl.enabled (elastic-agent 8.15
-// pkg/component/runtime/manager_shipper.go). The elastic-agent-shipper serves
-// plain all the same (controller/controller_client.go: its TLS is a TODO), while
-// the fake shipper of elastic-agent (pkg/component/fake/shipper) speaks TLS with
-// the unit's id as its name. So where ssl.enabled is not set, each connection
-// begins with TLS, and is made again plain when the other side begins with
-// HTTP/2. Only a socket or pipe of this host is gone over to plain, and only on
-// that sign: any other failure of TLS stays one. The dialer does this, not gRPC's
-// credentials, because these cannot make a connection again, and because gRPC
-// passes a dialer's errors on as text: the dialer keeps them for the health text.
+// pkg/component/runtime/manager_shipper.go). The elastic-agent-shipper serves plain all
+// the same (controller/controller_client.go: its TLS is a TODO), while the fake shipper
+// of elastic-agent (pkg/component/fake/shipper) speaks TLS with the unit's id as its
+// name. So where ssl.enabled is not set, each connection begins with TLS, and is made
+// again plain when the other side begins with HTTP/2. Only the connection to a socket or
+// pipe of this host becomes plain, and only on that sign: any other failure of TLS stays
+// a failure. The dialer does this, not gRPC's credentials, because these cannot make a
+// connection again, and because gRPC passes a dialer's errors on as text: the dialer
+// keeps them for the health text.
 //
 // # Why greater, and not greater or equal
 //
@@ -71,7 +71,7 @@
 // same goes for a call that waits for room in the queue: the shipper does not
 // see that it was given up (queue/queue.go) and takes its events later.
 //
-// What the shipper never persists is not seen as such: a bulk request that failed
+// The shipper does not report what it never persists: a bulk request that failed
 // max_retries times, or with a status that is not retried, is given up without a
 // word (output/elasticsearch/output.go sets no OnError), and no later document is
 // acknowledged until the shipper restarts. A shipper with a disk queue always

@@ -10,8 +10,8 @@
 // Tenant.serveList.
 //
 // The assessment lists have files of their own: their rows (assessment.go, row.go), the
-// pages (assessmentlist.go) and the exported files (export.go). Rules about queries of
-// OData do not hold for them; those about paths, answers and bodies do.
+// pages (assessmentlist.go) and the exported files (export.go). Rules about OData
+// queries do not apply to them; those about paths, answers and bodies do.
 //
 // # What a test can do with it
 //

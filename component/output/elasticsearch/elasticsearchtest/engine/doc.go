@@ -1,7 +1,7 @@
 // Package engine starts a real search engine for tests: an OpenSearch or an
-// Elasticsearch node made of the jars on Maven Central, with what Fleet would
-// install from the built package, and a net in which every document is caught that
-// one of them would not take whole.
+// Elasticsearch node made of the jars on Maven Central, with what Fleet would install
+// from the built package, and a check that finds every document which one of them would
+// not store whole.
 //
 // engine.go starts a node of the jars that jars.go fetches, fleet.go installs the
 // package in it, client.go makes requests, and strict.go with judge.go sends
@@ -48,8 +48,8 @@
 // security goes without SAML. ES|QL and KQL are Elastic's own; CATEGORIZE,
 // CHANGE_POINT and grids of maps need modules that are not on Central.
 //
-// For the first four the net has an eye of its own, which holds each document
-// against the declared fields (judge.go).
+// For the first four differences judge.go compares each document with the declared
+// fields.
 //
 // # Licences
 //
