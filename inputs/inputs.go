@@ -58,14 +58,14 @@ type Cursors interface {
 	// Load returns what was last saved under the key's Checkpoint. Where there is
 	// nothing, what is found under its Former is moved there, once. The error is ErrNoCursor where there
 	// is nothing, an *UnusableCursor where what there is cannot be used: the
-	// stream then starts afresh. After any other error it tries again.
+	// stream then starts from the beginning. After any other error it tries again.
 	Load(ctx context.Context, key Key) ([]byte, error)
 	// Save replaces the saved value, durably: after it returned nil a crash of
 	// the machine does not bring back the former value.
 	Save(ctx context.Context, key Key, value []byte) error
 	// Delete forgets the streams of an input whose keys are ids. Those with a
 	// source stay: the same may be read under another id already, and anyone who
-	// comes back continues. That there are none is no error.
+	// comes back continues. It is no error where there are none.
 	Delete(ctx context.Context, input string) error
 }
 

@@ -149,7 +149,7 @@ func (e *CheckpointError) Error() string { return e.Op + ": " + e.Err.Error() }
 
 func (e *CheckpointError) Unwrap() error { return e.Err }
 
-// reason is the cause without the path, which says nothing to who reads it in
+// reason is the cause without the path, which means nothing to a reader in
 // Fleet and changes with every upgrade of the agent.
 func (e *CheckpointError) reason() string {
 	if path, ok := errors.AsType[*fs.PathError](e.Err); ok {

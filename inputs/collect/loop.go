@@ -185,8 +185,8 @@ func (l *Loop) end(last Request, err error) error {
 	return err
 }
 
-// saveIfMoved saves the place where it moved, and forgets what lies behind it and
-// behind what was last asked for: the sweep may still be there.
+// saveIfMoved saves the place where it moved, and forgets what is before it and
+// before what was last asked for: the sweep may still be there.
 func (l *Loop) saveIfMoved(last Request) (moved bool) {
 	place := l.Strategy.Place()
 	if bytes.Equal(place.JSON, l.saved) {

@@ -63,7 +63,7 @@ func (m *alertMapper) setHashes(o *ecs.Object) {
 	}
 }
 
-// noHash keeps a value of a hash's member that is none: ECS has no place for it.
+// noHash keeps a hash member's value that is not a hash: ECS has no place for it.
 func (m *alertMapper) noHash(f *mapping.Field) ecs.Value {
 	i := 0
 	if f == &m.evidence.SHA256 {

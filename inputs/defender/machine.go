@@ -257,9 +257,8 @@ func (m *machineMapper) networkInterface(element raw) ecs.Value {
 	return item
 }
 
-// mac is the interface's hardware address as ECS writes it. One that is none
-// keeps its text. An all-zero one is no address and does not get into
-// host.mac.
+// mac is the interface's hardware address as ECS writes it. Other text is kept
+// as it is. An all-zero address does not get into host.mac.
 func (m *machineMapper) mac(f *mapping.Field) ecs.Value {
 	v := m.Text(f)
 	if !v.Present() {

@@ -22,8 +22,8 @@ var osWords = []struct {
 	{"unix", []string{"unix", "solaris", "freebsd", "openbsd", "netbsd", "hp-ux", "hpux"}},
 }
 
-// osType is host.os.type of a platform (API.md 3.4), "" where it is none that ECS
-// knows. iOS is also what makers of network devices call theirs.
+// osType is host.os.type of a platform (API.md 3.4), "" where ECS has no
+// name for it. iOS is also what makers of network devices call theirs.
 func osType(platform string) string {
 	platform = strings.ToLower(strings.TrimSpace(platform))
 	switch platform {

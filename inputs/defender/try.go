@@ -57,7 +57,7 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 // huntingNotice answers a notice that administrators received (API.md 9.1).
 const huntingNotice = "Microsoft's notice MC1220762 of an end on 2027-02-01 is about the advanced hunting APIs, which are not used here"
 
-// notes are what a person wants to know of who reads and where.
+// notes are what a person wants to know of the credentials and the cloud.
 func notes(client *api.Client, c Config) []string {
 	cloud := "private hosts"
 	if known, ok := api.CloudNamed(c.Cloud); ok {

@@ -282,7 +282,7 @@ func (e *Envelope) Tag(tag string) { e.more = append(e.more, tag) }
 // Account is the source's account that the records are of: see Mapper.Account.
 func (e *Envelope) Account() string { return e.account }
 
-// withTags are the stream's tags and more; an empty one is none.
+// withTags are the stream's tags and more; an empty one is left out.
 func (e *Envelope) withTags(more ...string) ecs.Value {
 	tags := slices.Clone(e.tags)
 	for _, tag := range more {

@@ -24,7 +24,7 @@ type URL struct {
 	Path, Query, Fragment      string
 }
 
-// ParseURL takes a URL apart. It is not ok where the text is none. A text without
+// ParseURL takes a URL apart. It is not ok where the text is not a URL. A text without
 // a scheme begins with a host, unless it begins with a slash.
 func ParseURL(text string) (u URL, ok bool) {
 	rest := refang(strings.TrimSpace(text))

@@ -34,8 +34,8 @@ var (
 const (
 	// waitingLimit keeps the answer within the minute in which trouble is reported.
 	waitingLimit = 10 * time.Second
-	// longestAnswer is for how long a Send waits at most, so that the second one in
-	// vain reports the trouble within the minute, too. The client tries on meanwhile.
+	// longestAnswer bounds how long a Send waits, so that the second Send that fails
+	// reports the trouble within the minute, too. The client keeps trying meanwhile.
 	longestAnswer = 20 * time.Second
 )
 

@@ -54,13 +54,13 @@
 // # Why the low level of go-lumber's client
 //
 // Its SyncClient and AsyncClient forget an acknowledgement in parts when the connection
-// ends behind it, and wait without end or cancellation.
+// ends after it, and wait without end or cancellation.
 //
 // # Why check sends an empty window
 //
 // It is the only request of the protocol that stores nothing. The beats input answers
 // one with the acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler; seen
-// with the classes of 7.0.9, which take the window behind it as ever); before that, as
+// with the classes of 7.0.9, which take the next window as before); before that, as
 // with go-lumber's server (server/v2/reader.go), it has no effect, and the next window
 // is read as ever. So an answer proves a Logstash, anything else is reported as an
 // error, and silence, which a web server has as well, as a warning.

@@ -38,7 +38,7 @@ var (
 type line struct {
 	hosts   []string
 	dialing chan struct{} // holds one element while a connection is made
-	link    *link         // changed by who dials, under the sender's mu
+	link    *link         // changed by the goroutine that dials, under the sender's mu
 
 	under int       // windows under way; guarded by the sender's mu
 	alone time.Time // until then one window at a time; guarded by the sender's mu

@@ -155,7 +155,7 @@ func (t *timeline) retryGap(then *byTime) collect.Pager {
 		c.failed = func(error) (collect.Pager, error) { return then, nil }
 		c.continueBehind = func(c *closeIn) (collect.Pager, error) {
 			switch {
-			case c.isolated: // it still cannot be served: read what is behind it
+			case c.isolated: // it still cannot be served: read what follows it
 				healed = false
 				c.seek(c.came)
 				return c, nil

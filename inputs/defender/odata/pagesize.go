@@ -70,7 +70,7 @@ func (s *pageSize) noteWhole(records int) {
 }
 
 // noteCame takes note of the largest page that came of a list of which a larger one
-// failed before. With failed one failed behind it, too: it is the limit.
+// failed before. With failed, one after it failed, too: then largest is the limit.
 func (s *pageSize) noteCame(largest int, failed bool) {
 	s.top, s.failed, s.probing = min(max(largest, minTop), s.most), 0, false
 	if s.limit = 0; failed {
