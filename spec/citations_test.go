@@ -68,7 +68,7 @@ func TestCitedDocumentsExist(t *testing.T) {
 	}
 }
 
-// TestFaultsAreFound keeps the tests above from passing no matter what they read.
+// TestFaultsAreFound keeps the tests above from passing regardless of what they read.
 func TestFaultsAreFound(t *testing.T) {
 	const md = ".md" // apart, lest the other tests take these for citations
 	const name = "API" + md

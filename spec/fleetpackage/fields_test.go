@@ -236,7 +236,7 @@ func TestUpstreamTypes(t *testing.T) {
 			}
 		}
 	}
-	for name, typ := range types { // no matter what else the streams but the alerts' have is a keyword there
+	for name, typ := range types { // in all streams but the alerts' the other fields are keywords there
 		ours := strings.HasPrefix(name, selfPrefix) // upstream reports nothing about the collector
 		if strings.HasPrefix(name, defender.Type+".") && !ours && !special[name] && typ != "keyword" {
 			t.Errorf("%s is %s, upstream's is keyword", name, typ)
