@@ -173,7 +173,7 @@ func measure(tree, entry string, to *strings.Builder) error {
 	return nil
 }
 
-// processors is the end of a benchmark's name that tells how many there are.
+// processors is the end of a benchmark's name that says how many there are.
 var processors = regexp.MustCompile(`-\d+$`)
 
 // table prints the lowest figures of the whole job as figures.md has them.

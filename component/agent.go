@@ -22,14 +22,14 @@ const debounce = 500 * time.Millisecond
 const stopLimit = Grace + time.Second
 
 // lastWords is the time that the client is given to send the last states before
-// its connection ends; it does not tell when it has.
+// its connection ends; it does not say when it has.
 const lastWords = 100 * time.Millisecond
 
 // forgetLimit bounds how long deleting checkpoints may hold up other changes.
 const forgetLimit = 5 * time.Second
 
 // RunUnderAgent serves Elastic Agent until ctx ends: then it stops every
-// stream, saves and returns. Streams are told at once, even while a change is
+// stream, saves and returns. Streams are stopped at once, even while a change is
 // being applied, so that a Grace is all that the batches in hand take.
 func RunUnderAgent(ctx context.Context, v2 client.V2, c *Component) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -140,7 +140,7 @@ func (o *outage) failed(now time.Time) bool {
 	return true
 }
 
-// isNoise tells the ends of streams at shutdown from trouble.
+// isNoise reports whether an error is only that of a stream that ends at shutdown.
 func isNoise(err error) bool {
 	return err == nil || errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled
 }

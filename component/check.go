@@ -12,7 +12,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// Explain is what an operator is told of an error of one of the input's streams:
+// Explain is the text that an operator reads for an error of one of the input's streams:
 // what it is, and what to do. It is empty without an error.
 func Explain(input inputs.Input, err error) string {
 	if err == nil {

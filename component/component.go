@@ -19,8 +19,8 @@ import (
 )
 
 // Grace is how long a stopping stream may take for the batch in hand. Agents up
-// to 9.2.8 kill everything 5 s after they were told to stop, so the process is to
-// be gone after 3.5 s, no matter what the output does.
+// to 9.2.8 kill everything 5 s after the request to stop, so the process is to
+// be gone after 3.5 s, even where the output hangs.
 const Grace = 2 * time.Second
 
 // Options are what a Component needs from its process.
@@ -37,7 +37,7 @@ type Options struct {
 	// Since makes each stream collect again from that time when it starts for the
 	// first time; zero means that it continues where it was.
 	Since time.Time
-	// OnOutput, if set, is told of each output that is plugged in, nil where
+	// OnOutput, if set, is called with each output that is plugged in, nil where
 	// there is none any more, before the former one is closed.
 	OnOutput func(output.Output)
 }

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scripted is an input whose streams report what their setting "say" tells.
+// scripted is an input whose streams report what their setting "say" says.
 type scripted struct {
 	mu     sync.Mutex
 	starts map[string]int
@@ -117,10 +117,10 @@ type record struct {
 	mu     sync.Mutex
 	states []client.UnitState
 	last   string
-	told   chan struct{}
+	events chan struct{}
 }
 
-func newRecord() *record { return &record{told: make(chan struct{}, 100)} }
+func newRecord() *record { return &record{events: make(chan struct{}, 100)} }
 
 func (r *record) report(s client.UnitState, message string, _ map[string]any) {
 	r.mu.Lock()
@@ -130,7 +130,7 @@ func (r *record) report(s client.UnitState, message string, _ map[string]any) {
 	}
 	r.last = message
 	select {
-	case r.told <- struct{}{}:
+	case r.events <- struct{}{}:
 	default: // anyone who waits has been woken
 	}
 }
@@ -151,7 +151,7 @@ func (r *record) wait(t *testing.T, want client.UnitState) string {
 			return last
 		}
 		select {
-		case <-r.told:
+		case <-r.events:
 		case <-limit:
 			t.Fatalf("state %v %q, want %v", now, last, want)
 		}

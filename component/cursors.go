@@ -9,7 +9,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// namedCursors tells trouble with checkpoints from other trouble of a stream,
+// namedCursors distinguishes trouble with checkpoints from other trouble of a stream,
 // and notes what is in the newest one for diagnostics, which must not wait for a
 // disk or a network. What has a key without a stream is no stream's checkpoint.
 type namedCursors struct {

@@ -39,7 +39,7 @@ func (c *Component) describeProcess(v2 client.V2) {
 		func() []byte { return encode(c.shownProcess) })
 }
 
-// encode makes a file. What goes wrong is told in its place: a hook that
+// encode makes a file. A fault becomes the content of the file: a hook that
 // panics would end the process.
 func encode(content func() any) (out []byte) {
 	defer func() {

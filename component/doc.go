@@ -1,12 +1,12 @@
 // Package component speaks to Elastic Agent: units come in, states go out. It
 // builds, swaps and restarts what runs.
 //
-// The agent's client tells of changed units; RunUnderAgent (agent.go) gathers them
+// The agent's client reports changed units; RunUnderAgent (agent.go) gathers them
 // and calls Component.Apply (component.go) with all that are wanted. Apply makes
 // the output (outputs.go, one line for each there is), plugs it into the slot
 // (slot.go) that all streams publish through, and starts, restarts or stops streams
 // (stream.go). What a unit shows goes back through package health and lifecycle.go.
-// Start reading with Component.Apply. Beside that way stand diagnostics.go,
+// Start reading with Component.Apply. Not on that path are diagnostics.go,
 // redact.go, actions.go and check.go.
 //
 // # Invariants
@@ -18,10 +18,10 @@
 //     is running, half a second after the last change, so that units that
 //     belong together are taken together.
 //   - A bad configuration makes its stream FAILED, and the unit shows it; the
-//     unit's other streams collect. A unit of which no streams can be told is
+//     unit's other streams collect. A unit whose streams cannot be read is
 //     FAILED as a whole.
-//   - The process is gone 3.5 s after it was told to stop, no matter what the output
-//     does. A unit that stops says STOPPING and STOPPED and nothing else.
+//   - The process is gone 3.5 s after the request to stop, even where the output
+//     hangs. A unit that stops says STOPPING and STOPPED and nothing else.
 //   - Only the streams that a change touches are restarted. An output is swapped
 //     under the streams: a batch in flight is sent again to the new one.
 //   - States are true and stable (package health). The words for a unit that
@@ -29,9 +29,9 @@
 //
 // # Why the state directory may be unusable
 //
-// A process that ends because of it is started again and again, which makes an
-// agent roll an upgrade back. It runs and shows the reason; only a directory in
-// use by another process ends it, since that one is about to end.
+// The agent restarts a process that ends, again and again, and rolls an upgrade back
+// because of it. So the process runs and shows the reason. Only a directory
+// that another process uses ends it: that other process is about to end.
 //
 // # Why collect_now asks and does not restart
 //
@@ -50,7 +50,7 @@
 //
 // Agents before 9 redact YAML only, none redacts client_secret, and none knows
 // that a secret was also pasted into a field. Values named or marked as secret
-// are replaced, and the same text wherever else it is. They read only what
+// are replaced, and the same text everywhere else. Diagnostics read only what
 // is in memory, the beginning of the newest checkpoint included: a hook that
 // waited for a disk or for Elasticsearch would be cut off with all others.
 //
@@ -73,6 +73,6 @@
 // output.Kind. A switch on the type at each of these places would have to be
 // found again for every new output.
 //
-// What a resource, a record or a request is, this package must not know, nor any
+// The package must not know what a resource, a record or a request is, nor any
 // vendor: the input comes as an inputs.Input.
 package component

@@ -30,6 +30,6 @@ func (r Report) health() health.Report {
 	}
 }
 
-// silent is where a unit that is stopping reports to: no matter what its streams or
+// silent is where a unit that is stopping reports to: regardless of what its streams or
 // its output still say, the agent hears of the stop alone.
 func silent(health.State, string, map[string]any) {}

@@ -22,6 +22,6 @@ func TestLostAgentEndsTheProcess(t *testing.T) {
 		}
 	}
 	if ended != 1 {
-		t.Errorf("told %d times that the agent is gone, want once", ended)
+		t.Errorf("logged %d times that the agent is gone, want once", ended)
 	}
 }

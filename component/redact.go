@@ -28,7 +28,7 @@ var blockNames = []string{"ssl", "sasl", "kerberos"}
 const markPrefix = "__mark_redact_"
 
 // addressWords mark settings that hold addresses. What is before the last @
-// in one is user and password, no matter what characters people left unescaped.
+// in one is user and password, whichever characters people left unescaped.
 var addressWords = []string{"host", "url", "server", "proxy", "path"}
 
 // userInfo, bareUserInfo (without a scheme) and query are the parts of an
@@ -118,7 +118,7 @@ func (r *redaction) remember(secret string) {
 	}
 }
 
-// rememberParts remembers what may stand alone of a secret: the key of id:key, in
+// rememberParts remembers the parts of a secret that may appear alone: the key of id:key, in
 // base64 or not, and what follows the scheme of an Authorization header.
 func (r *redaction) rememberParts(secret string) {
 	r.remember(secret)
@@ -179,7 +179,7 @@ func isSecret(name string) bool {
 	return !openNames[name] && has(name, secretWords)
 }
 
-// isMisplaced reports whether a value stands where a block of settings belongs.
+// isMisplaced reports whether a value is where a block of settings belongs.
 func isMisplaced(name string, v any) bool {
 	_, isBlock := v.(map[string]any)
 	name = strings.ToLower(name[strings.LastIndex(name, ".")+1:])

@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
-// Strays tells of a unit's settings that its input or output does not know, each on
+// Strays lists a unit's settings that its input or output does not know, each on
 // a line with the known one that is most alike. They have no effect.
 func Strays(input inputs.Input, u Unit) []string {
 	var found []string

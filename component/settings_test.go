@@ -11,7 +11,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
-// TestEveryOutputDeclaresItsSettings, so that a misspelt one is told of.
+// TestEveryOutputDeclaresItsSettings, so that a misspelt one is reported.
 func TestEveryOutputDeclaresItsSettings(t *testing.T) {
 	for _, k := range outputs {
 		if k.Settings == nil {
@@ -25,7 +25,7 @@ func TestEveryOutputDeclaresItsSettings(t *testing.T) {
 		}
 		got := Strays(nil, Unit{Type: k.Type, Output: true, Source: source})
 		if len(names) < 3 || len(got) != len(names) {
-			t.Errorf("%s: %d settings, and of as many misspelt ones it is told of %q", k.Type, len(names), got)
+			t.Errorf("%s: %d settings, and of as many misspelt ones it reports %q", k.Type, len(names), got)
 		}
 	}
 }

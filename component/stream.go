@@ -120,7 +120,7 @@ func (c *Component) start(ctx context.Context, in *runningInput, s inputs.Stream
 	return r
 }
 
-// resume takes over from the stream's former run and tells when the next poll is
+// resume takes over from the stream's former run and returns when the next poll is
 // due: at once, unless the former one polled well what this one reads.
 func (r *runningStream) resume(former *runningStream) time.Time {
 	if former == nil || former.stream.Fault != nil {

@@ -25,7 +25,7 @@ type Unit struct {
 // structpb.
 type Report func(state client.UnitState, message string, payload map[string]any)
 
-// key tells units apart.
+// key identifies a unit.
 type key struct {
 	output bool
 	id     string

@@ -6,7 +6,7 @@ import (
 )
 
 // unitLog is a unit's logger: its lines carry the unit's id, by which the agent
-// knows them, and keep to the unit's own level no matter what that of the process.
+// knows them, and keep to the unit's own level even where the process has another.
 func unitLog(log *slog.Logger, u *Unit) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(u.Level)

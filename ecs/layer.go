@@ -26,7 +26,7 @@ type layer struct {
 	done, start, end int
 }
 
-// Keep makes what is in the document now the ground for those that follow.
+// Keep makes what is in the document now the base of those that follow.
 // Objects that were taken from the document before must not be changed any more:
 // take them again.
 func (d *Document) Keep() Mark {

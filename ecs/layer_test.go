@@ -11,8 +11,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 )
 
-// TestRewind: documents made on kept ground are what they would be if each was
-// made from nothing, no matter what is done to what they share.
+// TestRewind: documents made on a kept base are what they would be if each was
+// made from nothing, regardless of what is done to what they share.
 func TestRewind(t *testing.T) {
 	shared := func(d *ecs.Document) {
 		d.Set("event.kind", ecs.Text("alert"))

@@ -4,7 +4,7 @@ import "unsafe"
 
 // All that is unsafe is here. It is safe for what the package promises: a value
 // is never changed, a record is not overwritten while its document is in use,
-// and what a pointer points to is told by the kind that was set along with it.
+// and what a pointer points to is known from the kind that was set along with it.
 
 // Value is one value of a field. The zero Value is absent.
 //

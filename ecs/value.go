@@ -227,7 +227,7 @@ func appendText(dst []byte, s string) []byte {
 		if len(s) > longText { // growing step by step touches five times the memory
 			dst = slices.Grow(dst, len(s)+strings.Count(s, `"`)+strings.Count(s, `\`)+len(`""`))
 		}
-		out, _ := jsontext.AppendQuote(dst, s) // an error only tells that UTF-8 was repaired
+		out, _ := jsontext.AppendQuote(dst, s) // an error only says that UTF-8 was repaired
 		return out
 	}
 	dst = append(dst, '"')
@@ -246,6 +246,6 @@ func unquote(s string) string {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s[1 : len(s)-1]
 	}
-	out, _ := jsontext.AppendUnquote(nil, s) // an error only tells that UTF-8 was repaired
+	out, _ := jsontext.AppendUnquote(nil, s) // an error only says that UTF-8 was repaired
 	return Alias(out)
 }

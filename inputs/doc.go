@@ -4,10 +4,10 @@
 //
 // An Input makes Streams of a unit's settings. A Stream runs with an Env: it
 // takes a Batch from the Batches of the process, gives it to the Publisher, whose
-// nil is the acknowledgement, saves its checkpoint through Cursors, and tells the
-// Reporter how it is. Start reading with inputs.go; batch.go is what is handed over,
-// fallback.go what becomes of a refused document, condition.go a row of the health
-// table.
+// nil is the acknowledgement, saves its checkpoint through Cursors, and reports
+// its condition to the Reporter. Start reading with inputs.go; batch.go is what is
+// handed over, fallback.go what becomes of a refused document, condition.go a row of
+// the health table.
 //
 // Whether and when something is collected, mapped or sent again is not decided
 // here. What both sides need as code is here too: the pool of batches

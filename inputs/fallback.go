@@ -6,7 +6,7 @@ type Refusal struct {
 	Status int    // HTTP status of the document or of its request; 0 where there is none
 	Type   string // the other side's error type, such as document_parsing_exception; may be empty
 	Field  string // the field that it names; may be empty
-	// KeptAside tells that the other side keeps the full document, at a place of
+	// KeptAside says that the other side keeps the full document, at a place of
 	// its own for what it could not store.
 	KeptAside bool
 }

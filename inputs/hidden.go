@@ -26,7 +26,7 @@ func ParseProxy(text Secret) (*url.URL, error) {
 	return u, nil
 }
 
-// CheckSSL loads certificates and keys and tells what is wrong with them.
+// CheckSSL loads certificates and keys and reports what is wrong with them.
 func CheckSSL(t *tlscommon.Config) error {
 	if err := missingFiles(t); err != nil {
 		return err
@@ -56,7 +56,7 @@ func missingFiles(t *tlscommon.Config) error {
 			faults = append(faults, fmt.Sprintf("%s: %v", f.setting, err))
 		}
 	}
-	if key := t.Certificate.Key; isPath(key) { // or a key with a typing error: not told
+	if key := t.Certificate.Key; isPath(key) { // or a key with a typing error: not reported
 		if _, err := os.ReadFile(key); err != nil {
 			faults = append(faults, fmt.Sprintf("key: %v", errors.Unwrap(err)))
 		}
@@ -120,7 +120,8 @@ func sslFault(text string) error {
 	return fmt.Errorf("ssl: %s", oneLine(text))
 }
 
-// isPath tells the name of a file, which may be seen, from a certificate.
+// isPath reports whether a text is the name of a file, which may be shown, and not a
+// certificate.
 func isPath(s string) bool { return filepath.IsAbs(s) && len(s) < 256 && !strings.Contains(s, "\n") }
 
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }

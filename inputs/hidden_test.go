@@ -29,7 +29,7 @@ func TestProxyIsNotQuoted(t *testing.T) {
 	}
 }
 
-// TestSSLIsNotQuoted: the name of a file is told, anything else is not.
+// TestSSLIsNotQuoted: the name of a file is shown, anything else is not.
 func TestSSLIsNotQuoted(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "such.pem") // is there, and is no certificate
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {

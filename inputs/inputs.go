@@ -58,22 +58,22 @@ type Cursors interface {
 	// Load returns what was last saved under the key's Checkpoint. Where there is
 	// nothing, what is found under its Former is moved there, once. The error is ErrNoCursor where there
 	// is nothing, an *UnusableCursor where what there is cannot be used: the
-	// stream then starts afresh. After any other error it tries again.
+	// stream then starts from the beginning. After any other error it tries again.
 	Load(ctx context.Context, key Key) ([]byte, error)
 	// Save replaces the saved value, durably: after it returned nil a crash of
 	// the machine does not bring back the former value.
 	Save(ctx context.Context, key Key, value []byte) error
 	// Delete forgets the streams of an input whose keys are ids. Those with a
 	// source stay: the same may be read under another id already, and anyone who
-	// comes back continues. That there are none is no error.
+	// comes back continues. It is no error where there are none.
 	Delete(ctx context.Context, input string) error
 }
 
-// Reporter is told how one stream is doing.
+// Reporter receives how one stream is doing.
 type Reporter interface {
-	// Report tells of the last attempt: nil after a full success, which heals.
+	// Report reports the last attempt: nil after a full success, which heals.
 	// Anything else is what stopped or hurt it, which Input.Diagnose knows where
-	// the source is the cause. An attempt that waits for long tells of it from
+	// the source is the cause. An attempt that waits for long reports it from
 	// another goroutine before it ends.
 	Report(err error)
 	// Count adds to the stream's counters.
@@ -129,7 +129,7 @@ type Env struct {
 	// CollectFrom asks a stream to collect again from a time, at its next poll:
 	// what it published since is published once more. It may be nil.
 	CollectFrom <-chan time.Time
-	// Overview tells how the streams of the same unit are, this one among them.
+	// Overview returns how the streams of the same unit are, this one among them.
 	// It may be nil.
 	Overview func() []StreamStatus
 	// FirstPoll is the time before which the first poll does not begin; zero
@@ -164,7 +164,7 @@ type Stream struct {
 	// Try finds out with as few calls as possible whether the stream can
 	// collect. It is nil where that cannot be known.
 	Try func(ctx context.Context) Trial
-	// Inspect tells about the stream for diagnostics, in values that encode as
+	// Inspect describes the stream for diagnostics, in values that encode as
 	// JSON, without secrets. saved is the beginning of its newest checkpoint, nil
 	// where there is none. It must not block. It may be nil.
 	Inspect func(saved []byte) map[string]any
@@ -198,8 +198,8 @@ type Input interface {
 	// Type is the input's type in a policy.
 	Type() string
 	// Streams decodes and validates. Faults of a stream's settings, its input's
-	// included, stand in the stream; the error is for a unit of which no streams
-	// can be told. Streams with enabled: false are left out.
+	// included, are in the stream; the error is for a unit whose streams cannot
+	// be read. Streams with enabled: false are left out.
 	Streams(u Unit) ([]Stream, error)
 	// Settings point to the structs whose config tags declare the settings of an input
 	// and its streams (inputs/policy).

@@ -13,7 +13,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// TestSecretIsRedactedEverywhere: no matter what formats, logs or encodes it, alone or
+// TestSecretIsRedactedEverywhere: regardless of what formats, logs or encodes it, alone or
 // inside something else.
 func TestSecretIsRedactedEverywhere(t *testing.T) {
 	const text = "s3cret-value"

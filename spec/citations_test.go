@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// These tests read every text of the repository. They stand here because go
+// These tests read every text of the repository. They are here because go
 // test ./... reaches this package, which the module that makes the Fleet package
 // is not, and because nothing has to be built for it, unlike for cmd.
 
@@ -68,7 +68,7 @@ func TestCitedDocumentsExist(t *testing.T) {
 	}
 }
 
-// TestFaultsAreFound keeps the tests above from passing no matter what they read.
+// TestFaultsAreFound keeps the tests above from passing regardless of what they read.
 func TestFaultsAreFound(t *testing.T) {
 	const md = ".md" // apart, lest the other tests take these for citations
 	const name = "API" + md
@@ -118,7 +118,7 @@ var (
 	item       = regexp.MustCompile(`^(\d+)\. `)
 	document   = regexp.MustCompile(`[\w./-]*[\w-]\.md\b`)
 	ownSection = regexp.MustCompile(`\bsections?\s(\d+(?:\.\d+)*)`)
-	// A citation may go on in the next line of a comment.
+	// A citation may continue in the next line of a comment.
 	citation = regexp.MustCompile(strings.ReplaceAll(
 		`\b(API|MAPPING|AGENT)\.md_(?:section_)?(\d+(?:\.\d+)*)(?:_(?:rule|trap|item)_(\d+))?`, "_", `(?:\s|//|#)+`))
 )
@@ -154,7 +154,7 @@ func readPage(text string) page {
 }
 
 // has reports whether a section exists, with its item if one is named. Behind
-// the last point of a section may stand the number of an item: 7.10.
+// the last point of a section may be the number of an item: 7.10.
 func (p page) has(section, item string) bool {
 	if item != "" {
 		return p.sections[section] && p.items[section+" "+item]

@@ -14,8 +14,8 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// board keeps the states of the units of a policy, as an agent would, and tells of
-// them and of what was done.
+// board keeps the states of the units of a policy, as an agent would, and prints
+// them and what was done.
 type board struct {
 	log    *slog.Logger
 	screen *console

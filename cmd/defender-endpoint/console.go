@@ -37,7 +37,7 @@ func newConsole(stderr io.Writer) *console {
 	return c
 }
 
-// isTerminal tells whether a person reads.
+// isTerminal reports whether a person reads.
 func (c *console) isTerminal() bool { return c.width != nil }
 
 // Write writes whole lines above the progress line.

@@ -139,7 +139,7 @@ func watchDemo(ctx context.Context, agent *agenttest.Agent, tenant *defendertest
 	return errors.Join(waitErr, stopErr)
 }
 
-// lesserForms are how many documents the output unit tells to have stored in
+// lesserForms are how many documents the output unit reports as stored in
 // minimal and in bare form.
 func lesserForms(agent *agenttest.Agent) (minimal, bare int) {
 	p := agent.States()[agenttest.UnitKey{ID: demoOutputID, Type: client.UnitTypeOutput}].Payload

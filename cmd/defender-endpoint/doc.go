@@ -15,6 +15,6 @@
 //     error.
 //   - An exit code other than 0 says that the command's job was not done (help.go).
 //
-// How anything works, this package must not know: no record, request or document is
-// handled here.
+// The package must not know how anything works: it handles no record, request or
+// document.
 package main

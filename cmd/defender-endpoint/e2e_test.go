@@ -17,7 +17,6 @@ import (
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 
-	"github.com/defender-endpoint/defender-endpoint/component"
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/elasticsearch/elasticsearchtest"
 	"github.com/defender-endpoint/defender-endpoint/component/output/shipper/shippertest"
@@ -456,46 +455,4 @@ func TestRemovedUnitStops(t *testing.T) {
 	r.set(elasticsearchUnit(r.esURL), r.input(nil))
 	r.eventually("the input is back", func() bool { return len(r.tenant.Requests()) > requests })
 	r.stop()
-}
-
-// TestStopWhileTheOutputHangs: the grace is used and then given up; the next
-// start stores what was in hand.
-func TestStopWhileTheOutputHangs(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, defendertest.Options{Seed: 12, Alerts: 60})
-	r.es.Fault(elasticsearchtest.Fault{Hang: true})
-	r.set(r.input(nil), elasticsearchUnit(r.esURL))
-	r.start()
-	r.eventually("a bulk request hangs", func() bool { return r.es.Stats().Requests > 0 })
-	if exit := r.stop(); exit.Duration < component.Grace {
-		t.Errorf("stopped after %s: the batch in hand had no grace", exit.Duration)
-	}
-	r.es.Heal()
-	r.start()
-	r.waitStored()
-	r.stop()
-	r.expectStored()
-}
-
-// TestStopFinishesTheBatchInHand: a slow output is waited for, and the cursor
-// saved behind it, so that the next start sends nothing again.
-func TestStopFinishesTheBatchInHand(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, defendertest.Options{Seed: 13, Alerts: 60})
-	r.es.Fault(elasticsearchtest.Fault{Delay: time.Second})
-	r.set(r.input(nil), elasticsearchUnit(r.esURL))
-	r.start()
-	r.eventually("a bulk request is under way", func() bool { return r.es.Stats().Requests > 0 })
-	r.stop()
-	stored := r.es.Count(dataStream)
-	if stored == 0 {
-		t.Error("the batch in hand was not finished")
-	}
-	r.es.Heal()
-	r.start()
-	r.waitStored()
-	r.stop()
-	if s := r.es.Stats(); s.Conflicts > 0 {
-		t.Errorf("%d documents were sent again", s.Conflicts)
-	}
 }

@@ -30,7 +30,7 @@ var environment = []struct{ name, meaning string }{
 
 const policyHelp = `A policy file has the shape of a standalone elastic-agent.yml: outputs by their names,
 and inputs, of which those of type microsoft_defender_endpoint count. Keys may be dotted or
-nested. A setting may stand on the input or on a stream; the stream's wins.
+nested. A setting may be on the input or on a stream; the stream's wins.
 
     outputs:
       default: {type: elasticsearch, hosts: ["https://es.example:9200"], api_key: "${env.API_KEY}"}
@@ -48,7 +48,7 @@ Variables are read as the agent reads them:
     ${env.NAME}               of the environment; a missing one is a fault
     ${env.A|env.B|'constant'} the first that there is
     $${env.NAME}              the text ${env.NAME}
-Nothing else is put in: any other dollar sign stands for itself. Other providers than env,
+Nothing else is put in: any other dollar sign is taken as it is. Other providers than env,
 and conditions, exist in the agent alone.`
 
 // helpTopics are pages of help that are no commands.

@@ -18,7 +18,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// newPolicyFile is what init writes unless it is told otherwise.
+// newPolicyFile is what init writes by default.
 const newPolicyFile = "defender-endpoint.yml"
 
 // Variables of a policy whose secrets are not in it.
@@ -36,7 +36,7 @@ func newInit() *cobra.Command {
 		Use:   "init [file]",
 		Short: "Write a policy file, from a few questions",
 		Long: `init asks for tenant, application, cloud and output, writes a policy file that only its
-owner can read, and tells the next commands. What a flag says is not asked for. Secrets are
+owner can read, and shows the next commands. What a flag says is not asked for. Secrets are
 asked for alone, and left out of the file where the answer is empty: then it names a
 variable of the environment. A file that is there already is left alone.`,
 		Example: `  defender-endpoint init

@@ -51,7 +51,7 @@ func newInstallStatus() *cobra.Command {
 	var o home.Options
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell where the component is installed, and what the agent says about it",
+		Short: "Show where the component is installed, and what the agent says about it",
 		Long:  "status looks at every home of the agent. Exit code 0 means that the home in use has the component.",
 		Example: `  defender-endpoint install status
   sudo defender-endpoint install status --top /srv/Elastic/Agent`,
@@ -85,7 +85,7 @@ func topFlag(cmd *cobra.Command, o *home.Options) {
 
 func agentFlags(cmd *cobra.Command, o *home.Options) {
 	topFlag(cmd, o)
-	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "tell what would be done, and do nothing")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "show what would be done, and do nothing")
 	cmd.Flags().BoolVar(&o.NoRestart, "no-restart", false, "do not restart the agent")
 }
 

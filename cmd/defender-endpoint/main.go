@@ -32,7 +32,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	limitMemory()
-	signal.Ignore(syscall.SIGPIPE) // writing tells of it
+	signal.Ignore(syscall.SIGPIPE) // the write returns an error
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	out := &standardOutput{Writer: os.Stdout, failed: cancel}

@@ -50,7 +50,7 @@ What cannot be mapped gives a pipeline_error document with the original.`,
 	cmd.Flags().BoolVar(&o.agent, "agent", false, "add the fields that name the collector")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit 1 if a record could not be mapped cleanly")
 	cmd.Flags().BoolVar(&o.pretty, "pretty", false, "write each document over many lines")
-	cmd.Flags().BoolVar(&o.explain, "explain", false, "tell of each field from which members of the record it comes, in place of the document")
+	cmd.Flags().BoolVar(&o.explain, "explain", false, "show for each field from which members of the record it comes, in place of the document")
 	completeSettings(cmd, "option")
 	complete(cmd, "resource", defender.ResourceNames()...)
 	return cmd
@@ -139,7 +139,7 @@ func (m *recordMapper) file(name string, stdin io.Reader) error {
 func (m *recordMapper) record(record []byte) error {
 	m.records++
 	if m.explain {
-		return m.tell(record)
+		return m.writeOrigins(record)
 	}
 	clean, err := m.mapper.Map(record, m.write)
 	if err != nil {
@@ -162,8 +162,8 @@ func (m *recordMapper) write(d *ecs.Document) error {
 	return err
 }
 
-// tell writes where the fields of a record's documents come from.
-func (m *recordMapper) tell(record []byte) error {
+// writeOrigins writes where the fields of a record's documents come from.
+func (m *recordMapper) writeOrigins(record []byte) error {
 	documents, err := explain.Explain(m.all, record)
 	if errors.Is(err, explain.ErrTooMany) {
 		fmt.Fprintf(m.out, "record %d: %s\n", m.records, err)

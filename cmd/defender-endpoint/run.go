@@ -36,7 +36,7 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -c policy.yml",
 		Short: "Collect with a policy file in place of an agent",
-		Long: `run collects what a policy file says until it is told to stop: by Ctrl-C, or after --limit.
+		Long: `run collects what a policy file says until it is stopped: by Ctrl-C, or after --limit.
 With --once it ends when every stream has caught up, and exit code 0 says that all was
 acknowledged. A second Ctrl-C ends it at once; nothing that was acknowledged is lost.`,
 		Args: noArguments,
@@ -159,7 +159,7 @@ func (r *run) wait(ctx context.Context, c *component.Component, board *board) er
 }
 
 // again says what collecting again will do. Streams that cannot run do not count:
-// their unit tells of them.
+// their unit reports them.
 func again(since time.Time, input inputs.Input, units []component.Unit) string {
 	count := 0
 	for _, u := range units {

@@ -34,7 +34,7 @@ func (s settings) dataPath() string {
 	return path
 }
 
-// strays tells of the settings that have no effect.
+// strays lists the settings that have no effect.
 func (s settings) strays() []string {
 	var found []string
 	for _, given := range s.given {

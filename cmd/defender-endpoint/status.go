@@ -34,7 +34,7 @@ func newStatus() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell how the streams of a running process are doing",
+		Short: "Show how the streams of a running process are doing",
 		Long: `status reads what a process under Elastic Agent, or one started by run, writes into its
 state directory every ten seconds. It looks into the directory named with -E path.data=DIR,
 else into the present folder and the agent of this host. Run it as a user who may read there.
@@ -107,7 +107,7 @@ func (s look) read() ([]monitor.Overview, error) {
 	return found, errors.Join(errs...)
 }
 
-// show prints all processes once. The error tells that not all is well.
+// show prints all processes once. The error says that not all is well.
 func (s look) show(now time.Time) error {
 	found, err := s.read()
 	if s.json {

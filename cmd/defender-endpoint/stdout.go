@@ -16,7 +16,7 @@ import (
 // need not be made.
 type standardOutput struct {
 	io.Writer
-	failed func() // is told with the first error
+	failed func() // is called with the first error
 
 	mu  sync.Mutex
 	err error
@@ -36,7 +36,7 @@ func (s *standardOutput) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// isTerminal tells whether a person reads what is written.
+// isTerminal reports whether a person reads what is written.
 func isTerminal(out io.Writer) bool {
 	if s, ok := out.(*standardOutput); ok {
 		out = s.Writer

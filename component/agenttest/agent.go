@@ -46,7 +46,7 @@ type Options struct {
 
 // Agent is the local end of the control protocol, behaving as Elastic Agent
 // does towards one component: it spawns the binary with the connection info on
-// its standard input, tells it the units expected and collects the states
+// its standard input, sends it the expected units and collects the states
 // observed. It does not restart a process that ended, and does not count
 // missed check-ins.
 //
@@ -90,7 +90,7 @@ func New(o Options) (*Agent, error) {
 	return a, nil
 }
 
-// SetUnits replaces the units of the policy and tells the component. A unit
+// SetUnits replaces the units of the policy and sends them to the component. A unit
 // that is no longer among them is expected STOPPED until the component reports
 // that, then it is forgotten. As with the real agent, a unit that comes back
 // before that stays expected STOPPED: it runs again with the first SetUnits
@@ -203,7 +203,7 @@ func (a *Agent) Start(ctx context.Context, cmd *exec.Cmd) error {
 
 // Stop ends the process as the agent does: a signal, while the units stay
 // expected as they are, and SIGKILL when the grace or ctx ended. The error has
-// the tail of the log and tells that the process had to be killed.
+// the tail of the log and says that the process had to be killed.
 func (a *Agent) Stop(ctx context.Context) (Exit, error) {
 	p := a.running()
 	if p == nil {
@@ -266,7 +266,7 @@ func (a *Agent) listen() error {
 		grpc.MaxRecvMsgSize(agentMaxMessageSize), grpc.MaxSendMsgSize(agentMaxMessageSize))
 	proto.RegisterElasticAgentServer(a.server, &agentServer{control: a.control, token: a.token, receivers: &a.serving})
 	server := a.server
-	a.serving.Go(func() { _ = server.Serve(listener) }) // ends with Stop, and then without an error worth telling
+	a.serving.Go(func() { _ = server.Serve(listener) }) // ends with Stop, and then without an error worth reporting
 	return nil
 }
 

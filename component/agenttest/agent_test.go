@@ -156,7 +156,7 @@ func wait(t *testing.T, a *agenttest.Agent, until func(agenttest.States) bool) {
 
 func healthy(s agenttest.States) bool { return s.All(client.UnitStateHealthy) }
 
-// inProcess runs a component against the agent and passes on what it was told.
+// inProcess runs a component against the agent and passes on what was sent to it.
 func inProcess(t *testing.T, a *agenttest.Agent) <-chan client.UnitChanged {
 	t.Helper()
 	startUp, err := a.StartUp()
@@ -341,7 +341,7 @@ func TestAgentProcessThatExits(t *testing.T) {
 	err := a.Wait(t.Context(), healthy)
 	for _, want := range []string{"exited with code 7", "component in work", "no line break at the end"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not tell %q", err, want)
+			t.Errorf("error %v does not say %q", err, want)
 		}
 	}
 	if s := a.States()[input.Key()]; s.State != client.UnitStateFailed {

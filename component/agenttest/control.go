@@ -163,7 +163,7 @@ func (c *control) forgetStopped() {
 	}
 }
 
-// observe takes over a check-in and tells whether the agent answers it: to the
+// observe takes over a check-in and reports whether the agent answers it: to the
 // first one of a stream, and while anything differs from what it expects.
 func (c *control) observe(message *proto.CheckinObserved, first bool) bool {
 	c.mu.Lock()

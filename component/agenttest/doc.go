@@ -1,5 +1,5 @@
 // Package agenttest is Elastic Agent's end of the control protocol, for tests
-// and the demo: it starts the component as the agent does, tells it units,
+// and the demo: it starts the component as the agent does, sends it units,
 // collects their states and ends it. It also issues certificates, as the agent
 // does for its components and for the shipper.
 //
@@ -8,7 +8,7 @@
 //
 // # Invariants
 //
-//   - It behaves as AGENT.md tells of the real agent, faults included.
+//   - It behaves as AGENT.md describes the real agent, faults included.
 //   - It does not import testing: the demo uses it.
 //   - It knows no input and no output.
 //

@@ -43,7 +43,7 @@ func startProcess(ctx context.Context, cmd *exec.Cmd, log *tail, exited func(cli
 	go func() { // ends with the process; who needs it waits for done
 		defer close(p.done)
 		defer unwatch()
-		_ = cmd.Wait() // the exit code tells all
+		_ = cmd.Wait() // the exit code says it all
 		stdout.flush()
 		stderr.flush()
 		p.exit.Code = cmd.ProcessState.ExitCode()

@@ -83,7 +83,7 @@ func sendExpected(server proto.ElasticAgent_CheckinV2Server, m *proto.CheckinExp
 	return nil
 }
 
-// Actions passes requests on and hands responses to who asked.
+// Actions passes requests on and hands responses to the caller.
 func (s *agentServer) Actions(server proto.ElasticAgent_ActionsServer) error {
 	received, ended := receive(server.Context(), s.receivers, server.Recv)
 	message, err := firstOf(received, ended)

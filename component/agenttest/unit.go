@@ -48,8 +48,8 @@ type UnitState struct {
 	State   client.UnitState
 	Message string
 	Payload map[string]any
-	// Current tells that the component has received the newest configuration.
-	// The client library tells so before the component applied it, and with
+	// Current says that the component has received the newest configuration.
+	// The client library says so before the component applied it, and with
 	// the next check-in only: at once where a state changes, else within 25s.
 	Current bool
 	// At is when the state was reported.

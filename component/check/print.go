@@ -13,7 +13,7 @@ import (
 // than a line is not broken.
 const Width = 80
 
-// labelled is where the values of a report stand.
+// labelled is the column where the values of a report begin.
 const labelled = 17
 
 // Print writes what was found out of streams and output, for a person. Faults and

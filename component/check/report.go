@@ -9,7 +9,7 @@ import (
 
 // Report is what was found out. It encodes as JSON.
 type Report struct {
-	// CanCollect tells that there is no fault.
+	// CanCollect says that there is no fault.
 	CanCollect bool     `json:"can_collect"`
 	Streams    []Stream `json:"streams"`
 	Output     *Output  `json:"output,omitempty"` // absent where none was given

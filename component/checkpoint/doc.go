@@ -13,16 +13,16 @@
 //     written beside its place, synced, renamed over it, and the directory is
 //     synced.
 //   - A file that cannot be used (torn, of a newer version, of another stream, not
-//     permitted; a disk that fails to read is waited for)
-//     is put aside and reported as UnusableCursor with its cause; it never stops
-//     a stream and never yields another stream's checkpoint.
+//     permitted) is put aside and reported as UnusableCursor with its cause; it never
+//     stops a stream and never yields another stream's checkpoint. A disk that fails
+//     to read is tried again.
 //   - While Elasticsearch is away nothing is reported as missing: a stream waits
-//     instead of starting afresh. Only a 403 lets it: a key that may not read is
-//     not repaired by waiting, and alerts must not wait for that.
+//     instead of starting afresh. Only after a 403 it starts: waiting does not
+//     repair a key that may not read, and alerts must not wait for that.
 //   - Files have mode 0600 in a directory of mode 0700.
 //   - One process owns a directory: a second one is refused. A directory that
 //     vanishes is made again, and owned again.
-//   - Nothing is read from or written to what is no file: a pipe would block.
+//   - Only regular files are read or written: a pipe would block.
 //   - A failed save leaves the former value in place.
 //
 // # Why one file per stream and not one for all
@@ -32,13 +32,13 @@
 // # Why file names are hashes
 //
 // What a stream reads comes from a policy and may hold anything, a slash
-// included. The key is inside the file, where it is checked. A file that a
+// included. The key is inside the file, where it is checked. A file that an
 // earlier version named by the ids of input and stream is found once, and moved.
 //
 // # Why a checkpoint ends after 180 days
 //
-// A removed input leaves its checkpoints: the same may be read under another id
-// already, and anyone who comes back continues. Those that no stream asked for in
+// A removed input leaves its checkpoints: an input with another id may already read
+// the same, and an input that is added again continues. Those that no stream asked for in
 // half a year are removed, a day after the start at the earliest and once a day:
 // the service keeps alerts for no longer, so they would be of no use. In
 // Elasticsearch they stay: they belong to an agentless deployment and go with it.
@@ -59,5 +59,5 @@
 // An agentless input runs in one pod at a time. Two of them for a moment, while
 // one replaces the other, save checkpoints that are both acknowledged.
 //
-// What the values mean, this package must not know.
+// The package must not know what the values mean.
 package checkpoint

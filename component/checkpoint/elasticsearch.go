@@ -80,7 +80,7 @@ func (e *Elasticsearch) Load(ctx context.Context, key inputs.Key) ([]byte, error
 		return nil, err
 	}
 	if err := e.Save(ctx, key, value); err != nil {
-		return value, nil // the next save tells
+		return value, nil // the next save reports it
 	}
 	_, _ = e.call(ctx, http.MethodDelete, document(former), nil) // it is not looked for again
 	return value, nil

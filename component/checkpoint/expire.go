@@ -19,7 +19,7 @@ const (
 
 // expire removes, once a day, files that no stream of this process has asked for
 // and that were not written for expireAfter: those of inputs that are gone for
-// good. What is in use stays no matter what the clock says.
+// good. What is in use stays, even where the clock is wrong.
 func (f *Files) expire(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -29,7 +29,7 @@ func (f *Files) expire(now time.Time) {
 	f.expired = now
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
-		return // the next save tells, or tomorrow's
+		return // the next save reports it, or tomorrow's
 	}
 	for _, entry := range entries {
 		path := filepath.Join(f.dir, entry.Name())

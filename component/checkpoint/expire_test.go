@@ -43,7 +43,7 @@ func saveOld(t *testing.T, dir string, now time.Time) (other string) {
 }
 
 // TestOldCheckpointsEnd: one that nobody asked for in half a year is removed, put
-// aside or not. One in use stays, however old it is or no matter what the clock says.
+// aside or not. One in use stays, however old it is, and even where the clock is wrong.
 func TestOldCheckpointsEnd(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	other := saveOld(t, dir, now)

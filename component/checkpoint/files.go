@@ -118,7 +118,7 @@ func (f *Files) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	}
 	if value, formerErr := f.load(former); formerErr == nil {
 		if err := f.Save(ctx, key, value); err != nil {
-			return value, nil // the next save tells
+			return value, nil // the next save reports it
 		}
 		_ = os.Remove(f.path(former))
 		return value, nil
@@ -188,8 +188,8 @@ func (f *Files) Save(_ context.Context, key inputs.Key, value []byte) error {
 	return nil
 }
 
-// write makes a file of its own: no matter what is there, a link to elsewhere
-// included, is removed and not written to.
+// write makes a new file: an existing one, a link to elsewhere included, is removed
+// and not written to.
 func (f *Files) write(name string, b []byte) error {
 	if err := os.Remove(filepath.Join(f.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

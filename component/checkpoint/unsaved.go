@@ -31,7 +31,7 @@ func (u *Unsaved) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
 	if !ok {
 		return u.Cursors.Load(ctx, key)
 	}
-	_ = u.Save(ctx, key, value) // the next save tells
+	_ = u.Save(ctx, key, value) // the next save reports it
 	return value, nil
 }
 

@@ -1,11 +1,11 @@
-// Package health knows how units and streams are, and what they show: state,
-// message and payload. It is the health truth table at work.
+// Package health tracks the condition of units and streams, and makes what they show:
+// state, message and payload. It implements the health table (component/HEALTH.md).
 //
 // A stream reports the end of each poll to its Stream, which chooses a row of the
-// table (an inputs.Condition), keeps it or lets it go, and tells its Input; the
+// table (an inputs.Condition), keeps or clears it, and notifies its Input; the
 // Input joins its streams into the unit's state and reports that. An Output does
 // the same for an output's trouble and refusals. Rows come from three places: those
-// that hold for every source stand in table.go, an input and each output bring
+// that hold for every source are in table.go, an input and each output bring
 // their own (inputs.Input.Conditions, output.Kind.Conditions). text.go fills in a
 // row's words, payload.go makes the payload. Start reading with Stream.Report.
 //
@@ -37,14 +37,14 @@
 //
 // # Why some trouble waits for a second failure
 //
-// Requests are tried several times before they fail, so a failed poll is no
-// blink of the network. But a page can be cut once, and a unit that turns
-// yellow and green again costs a message to Fleet each time. A unit that was
-// well shows unreachable, failing or unreadable answers from the second failed
-// poll in a row on. That one begins at most 30 s after the first, or when the source wants to
-// be asked again (inputs/collect, Source.RetryAfter: up to 5 min after a 5xx that
-// says so). A unit that never was well, and trouble that only a person ends, shows
-// at once.
+// Requests are tried several times before they fail, so a failed poll is more than a
+// short fault of the network. But a page can be cut once, and each time that a unit
+// turns yellow and green again costs a message to Fleet. A unit that was well shows
+// unreachable, failing or unreadable answers after the second failed poll in a row.
+// That poll begins at most 30 s after the first, or when the source wants to be asked
+// again (inputs/collect, Source.RetryAfter: up to 5 min after a 5xx that says so). A
+// unit that never was well shows trouble at once, and so does trouble that only a
+// person can end.
 //
 // # Why losses are shown for some polls more
 //
@@ -61,9 +61,8 @@
 //
 // # Why an input and not this package reads its errors
 //
-// Which answer means a wrong secret is known where the answers are known. The
-// input chooses the row and fills in the words; this package decides when and for
-// how long it shows.
+// Only the input knows which answer means a wrong secret. The input chooses the row and
+// fills in the words; this package decides when the row shows and for how long.
 //
 // # Why one row may cover another
 //

@@ -73,7 +73,7 @@ func TestMessagesAreFilledIn(t *testing.T) {
 // TestOtherTroubleShows: an error that neither the input nor this package knows is
 // shown in its own words, and one full poll heals it.
 func TestOtherTroubleShows(t *testing.T) {
-	var r told
+	var r reported
 	s := newStream(&r, "")
 	s.Report(nil)
 	s.Report(errors.New("no room\nleft"))
@@ -89,7 +89,7 @@ func TestOtherTroubleShows(t *testing.T) {
 // TestCoveredTroubleDoesNotReplace: the same trouble nearer to its end keeps the
 // text; other trouble, and the end, do not.
 func TestCoveredTroubleDoesNotReplace(t *testing.T) {
-	var r told
+	var r reported
 	s := newStream(&r, "")
 	for _, step := range []struct {
 		err  error
@@ -109,28 +109,28 @@ func TestCoveredTroubleDoesNotReplace(t *testing.T) {
 	}
 }
 
-// told keeps what a unit reported.
-type told struct {
+// reported keeps what a unit reported.
+type reported struct {
 	state   State
 	message string
 	payload map[string]any
 	changes int // of state or message
 }
 
-func (r *told) report(s State, message string, payload map[string]any) {
+func (r *reported) report(s State, message string, payload map[string]any) {
 	if s != r.state || message != r.message {
 		r.changes++
 	}
 	r.state, r.message, r.payload = s, message, payload
 }
 
-func newStream(r *told, notice string) *Stream {
+func newStream(r *reported, notice string) *Stream {
 	h := NewInput(slog.New(slog.DiscardHandler), toy, r.report)
 	return h.Add(inputs.Stream{Key: inputs.Key{Stream: "s"}, Interval: time.Minute, Notice: notice})
 }
 
 func TestSingleFailureDoesNotFlap(t *testing.T) {
-	var r told
+	var r reported
 	s := newStream(&r, "")
 	s.Report(nil)
 	r.changes = 0
@@ -154,21 +154,21 @@ func TestSingleFailureDoesNotFlap(t *testing.T) {
 }
 
 func TestTroubleShowsAtOnceWhereItIsNoFlap(t *testing.T) {
-	var r told
+	var r reported
 	newStream(&r, "").Report(of(down)) // never well
 	if r.state != Degraded {
 		t.Errorf("first poll fails: %s", r.state)
 	}
 	s := newStream(&r, "")
 	s.Report(nil)
-	s.Report(of(forbid)) // does not mend itself
+	s.Report(of(forbid)) // does not end by itself
 	if r.state != Degraded {
 		t.Errorf("permission missing: %s", r.state)
 	}
 }
 
 func TestQuarantineClearsAfterCleanPolls(t *testing.T) {
-	var r told
+	var r reported
 	s := newStream(&r, "")
 	s.Count(inputs.Counts{Records: 2, Documents: 2, Quarantined: 1})
 	s.Report(nil)
@@ -185,7 +185,7 @@ func TestQuarantineClearsAfterCleanPolls(t *testing.T) {
 
 func TestLagGrowingShowsAndClears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var r told
+		var r reported
 		s := newStream(&r, "")
 		newest := time.Now().Add(-time.Hour)
 		page := func(gain time.Duration) {
@@ -228,7 +228,7 @@ func TestAPITroubleOutranksTheCheckpoint(t *testing.T) {
 }
 
 func TestNoticeShowsWhileWell(t *testing.T) {
-	var r told
+	var r reported
 	s := newStream(&r, "request tracer on: turn enable_request_tracer off")
 	s.Report(nil)
 	if r.state != Healthy || !strings.Contains(r.message, "enable_request_tracer") {
@@ -236,11 +236,11 @@ func TestNoticeShowsWhileWell(t *testing.T) {
 	}
 }
 
-// TestPayloadFits: no matter what the number of streams, the payload stays small, has
+// TestPayloadFits: with any number of streams, the payload stays small, has
 // the worst streams in it and takes only what structpb takes.
 func TestPayloadFits(t *testing.T) {
 	for _, n := range []int{1, 3, 20, 500} {
-		var r told
+		var r reported
 		h := NewInput(slog.New(slog.DiscardHandler), toy, r.report)
 		for i := range n {
 			s := h.Add(inputs.Stream{Key: inputs.Key{Stream: fmt.Sprintf("microsoft_defender_endpoint-log-%d", i)}})
@@ -301,7 +301,7 @@ func TestWarningIsASuccess(t *testing.T) {
 // TestRestartInTheFirstPoll: a stream that already collects does not show that it
 // starts because its settings change. It is due at once.
 func TestRestartInTheFirstPoll(t *testing.T) {
-	var r told
+	var r reported
 	h := NewInput(slog.New(slog.DiscardHandler), toy, r.report)
 	stream := inputs.Stream{Key: inputs.Key{Stream: "log-1"}, Interval: time.Minute}
 	former := h.Add(stream)

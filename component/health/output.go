@@ -23,25 +23,25 @@ type Output struct {
 	log  *slog.Logger
 	kind *output.Kind
 
-	mu      sync.Mutex
-	report  Report
-	now     shown
-	total   inputs.Result
-	refused int
-	told    int                      // of refused, in the last report
-	toldAt  time.Time                // of the last report
-	recent  []output.Refusal         // the newest, oldest first
-	lines   map[refusalKind]*tallied // log lines that are due
-	loss    *inputs.Condition        // what the newest refusal is shown as
-	fresh   bool                     // there was a refusal since the last delivery
-	tainted int                      // deliveries until a refusal is forgotten
+	mu           sync.Mutex
+	report       Report
+	now          shown
+	total        inputs.Result
+	refused      int
+	shownRefused int                       // refused, in the last report
+	reportedAt   time.Time                 // of the last report
+	recent       []output.Refusal          // the newest, oldest first
+	lines        map[refusalKind]*unlogged // log lines that are due
+	loss         *inputs.Condition         // what the newest refusal is shown as
+	fresh        bool                      // there was a refusal since the last delivery
+	tainted      int                       // deliveries until a refusal is forgotten
 }
 
 // refusalKind is what refusals in one log line have in common.
 type refusalKind struct{ target, kind string }
 
-// tallied are the refusals of a kind that no log line has told of.
-type tallied struct {
+// unlogged are the refusals of a kind that no log line has reported.
+type unlogged struct {
 	newest output.Refusal
 	count  int
 	logged time.Time // when the last line was written
@@ -49,7 +49,7 @@ type tallied struct {
 
 // NewOutput makes the tracker of an output unit.
 func NewOutput(kind *output.Kind, log *slog.Logger, report Report) *Output {
-	return &Output{kind: kind, log: log, report: report, now: publishing, lines: map[refusalKind]*tallied{}}
+	return &Output{kind: kind, log: log, report: report, now: publishing, lines: map[refusalKind]*unlogged{}}
 }
 
 // Report implements output.Reporter.
@@ -64,8 +64,8 @@ func (h *Output) Report(err error) {
 	}
 	h.logRefusals(false)
 	if next == h.now {
-		if h.told != h.refused {
-			h.tellLocked()
+		if h.shownRefused != h.refused {
+			h.reportLocked()
 		}
 		return
 	}
@@ -75,7 +75,7 @@ func (h *Output) Report(err error) {
 		h.log.Info("output healthy")
 	}
 	h.now = next
-	h.tellLocked()
+	h.reportLocked()
 }
 
 func (h *Output) afterDelivery() shown {
@@ -106,7 +106,7 @@ func (h *Output) Refused(r output.Refusal) {
 	}
 	if h.now == publishing {
 		h.now = show(inputs.Diagnosis{Condition: h.loss})
-		h.tellLocked()
+		h.reportLocked()
 	}
 }
 
@@ -119,7 +119,7 @@ func (h *Output) note(r output.Refusal) {
 			h.logRefusals(true)
 			clear(h.lines)
 		}
-		t = &tallied{}
+		t = &unlogged{}
 		h.lines[k] = t
 	}
 	t.newest = r
@@ -127,7 +127,7 @@ func (h *Output) note(r output.Refusal) {
 }
 
 // logRefusals writes a line for each kind of refusal, at most one a minute unless
-// all are to be told.
+// all are to be logged.
 func (h *Output) logRefusals(all bool) {
 	for _, t := range h.lines {
 		if t.count == 0 || !all && time.Since(t.logged) < refusalsEvery {
@@ -145,13 +145,13 @@ func (h *Output) Delivered(r inputs.Result) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total.Add(r)
-	if r.Minimal+r.Bare > 0 || time.Since(h.toldAt) >= refusalsEvery {
-		h.tellLocked()
+	if r.Minimal+r.Bare > 0 || time.Since(h.reportedAt) >= refusalsEvery {
+		h.reportLocked()
 	}
 }
 
-func (h *Output) tellLocked() {
-	h.told, h.toldAt = h.refused, time.Now()
+func (h *Output) reportLocked() {
+	h.shownRefused, h.reportedAt = h.refused, time.Now()
 	h.report(h.now.state, h.now.text, Published(map[string]any{}, h.total))
 }
 
@@ -162,7 +162,7 @@ func (h *Output) Now() (State, string) {
 	return h.now.state, h.now.text
 }
 
-// End tells what no log line has told of.
+// End logs the refusals that no line has reported yet.
 func (h *Output) End() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -175,7 +175,7 @@ func (h *Output) Refuse(err error) {
 	defer h.mu.Unlock()
 	h.now = causedBy(badOutput, err)
 	h.log.Error("output configuration refused", "error", err.Error())
-	h.tellLocked()
+	h.reportLocked()
 }
 
 // Refusals are how many documents were refused, what became of all, and the
@@ -191,7 +191,7 @@ func (h *Output) Redirect(report Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.report = report
-	h.tellLocked()
+	h.reportLocked()
 }
 
 var _ output.Reporter = (*Output)(nil)

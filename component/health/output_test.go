@@ -34,7 +34,7 @@ func parsing(id, field string) output.Refusal {
 }
 
 func TestRefusalsClearAfterCleanDeliveries(t *testing.T) {
-	var r told
+	var r reported
 	h := NewOutput(&toyOutput, slog.New(slog.DiscardHandler), r.report)
 	h.Report(nil)
 	for i := range refusalsKept + 5 {
@@ -58,7 +58,7 @@ func TestRefusalsClearAfterCleanDeliveries(t *testing.T) {
 }
 
 func TestKeptAsideHasARowOfItsOwn(t *testing.T) {
-	var r told
+	var r reported
 	h := NewOutput(&toyOutput, slog.New(slog.DiscardHandler), r.report)
 	refusal := parsing("1", "")
 	refusal.KeptAside = true
@@ -72,7 +72,7 @@ func TestKeptAsideHasARowOfItsOwn(t *testing.T) {
 
 // TestOutputTroubleShowsAndClears, and trouble of no kind is shown too.
 func TestOutputTroubleShowsAndClears(t *testing.T) {
-	var r told
+	var r reported
 	h := NewOutput(&toyOutput, slog.New(slog.DiscardHandler), r.report)
 	for _, err := range []error{&output.Error{Op: "send", Reason: output.Busy}, errors.New("odd")} {
 		h.Report(err)
@@ -124,7 +124,7 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		}
 		others := sum["strict_dynamic_mapping_exception"]
 		if all := others + sum["document_parsing_exception"]; lines > 22 || all != refused || others != 10*60/5 {
-			t.Errorf("%d lines in ten minutes tell of %v refusals, want at most 22 lines, %d refusals and %d of the other type", lines, sum, refused, 10*60/5)
+			t.Errorf("%d lines in ten minutes report %v refusals, want at most 22 lines, %d refusals and %d of the other type", lines, sum, refused, 10*60/5)
 		}
 		if strings.Contains(log.String(), "record-") {
 			t.Error("ids are in the log; they are for diagnostics")

@@ -6,7 +6,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// Refuse makes the stream show that its settings cannot be used. The unit tells
+// Refuse makes the stream show that its settings cannot be used. The unit reports
 // when all of its streams are there.
 func (s *Stream) Refuse(fault error) {
 	s.unit.mu.Lock()
@@ -15,7 +15,7 @@ func (s *Stream) Refuse(fault error) {
 	s.become(s.last, nil)
 }
 
-// TakeOver continues where the stream's former run ended, and tells when the
+// TakeOver continues where the stream's former run ended, and returns when the
 // next poll is due: an interval after the end of the last one, which is later
 // than without the restart by no more than that poll took. Before the end of the first
 // one it is due at once: so it is after a poll that failed, of which nothing is taken
@@ -37,7 +37,7 @@ func (s *Stream) TakeOver(former *Stream) (due time.Time) {
 	return s.lastSuccess.Add(s.interval)
 }
 
-// headLimit is how much is kept of a checkpoint, bytes: place and time stand at
+// headLimit is how much is kept of a checkpoint, bytes: place and time are at
 // its beginning.
 const headLimit = 1 << 10
 

@@ -36,7 +36,7 @@ const (
 	byItself           = "with the first full poll; it is tried again until then"
 )
 
-// The rows that hold no matter what the source and the output are.
+// The rows that hold for every source and every output.
 var (
 	badInput   = &inputs.Condition{Name: "streams are no list", Failed: true, Message: "{cause}", Clears: afterRightSettings}
 	badSetting = &inputs.Condition{
@@ -74,7 +74,7 @@ var (
 	otherTrouble = &inputs.Condition{Name: "other trouble", Message: "{cause}", Clears: byItself}
 )
 
-// NoStreams is what is told of a unit without an enabled stream.
+// NoStreams is what is shown of a unit without an enabled stream.
 func NoStreams() string { return noStreams.Message }
 
 // Rows is the health truth table, in the order of the documents: with the rows of

@@ -102,7 +102,7 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 // Diagnose chooses an input's row for an error (inputs.Input.Diagnose).
 type Diagnose func(err error) inputs.Diagnosis
 
-// Explain is what an operator is told of an error of a stream: what it is, and
+// Explain is the text that an operator reads for an error of a stream: what it is, and
 // what to do.
 func (diagnose Diagnose) Explain(err error) string { return diagnose.show(err).text }
 
@@ -121,7 +121,7 @@ func (diagnose Diagnose) show(err error) shown {
 	return causedBy(otherTrouble, err)
 }
 
-// ExplainOutput is what an operator is told of trouble of an output.
+// ExplainOutput is the text that an operator reads for trouble of an output.
 func ExplainOutput(kind *output.Kind, err error) string { return showOutput(kind, err).text }
 
 func showOutput(kind *output.Kind, err error) shown {
@@ -149,7 +149,7 @@ func (e *CheckpointError) Error() string { return e.Op + ": " + e.Err.Error() }
 
 func (e *CheckpointError) Unwrap() error { return e.Err }
 
-// reason is the cause without the path, which says nothing to who reads it in
+// reason is the cause without the path, which means nothing to a reader in
 // Fleet and changes with every upgrade of the agent.
 func (e *CheckpointError) reason() string {
 	if path, ok := errors.AsType[*fs.PathError](e.Err); ok {

@@ -16,8 +16,8 @@
 //   - A file appears whole or not at all: both are written under temporary names in
 //     the same folder, synced, and renamed.
 //   - Follow never replaces a component of another version unless its own is newer.
-//   - Nothing is carried from where the component was taken out: the source is the
-//     spec beside the running binary.
+//   - A component that was uninstalled is not carried on: the source is the spec beside
+//     the running binary.
 //
 // It must not know units, inputs, outputs or the vendor: it knows files, the agent's
 // layout, and two commands of the agent (status and restart).

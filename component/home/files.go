@@ -171,7 +171,7 @@ func digest(path string) (sum [sha256.Size]byte, err error) {
 }
 
 // versionIn asks the binary in a folder for its version; "" where it does not
-// tell, or belongs to somebody whose programs the caller should not start.
+// say, or belongs to somebody whose programs the caller should not start.
 func (c Component) versionIn(ctx context.Context, dir string) string {
 	path := c.binaryIn(dir)
 	if !trusted(path) {

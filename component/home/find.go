@@ -115,7 +115,7 @@ func describe(h home, p places) (agent, error) {
 	return a, nil
 }
 
-// fit refuses an agent that is too old. One that does not tell its version passes.
+// fit refuses an agent that is too old. One that does not give its version passes.
 func (a agent) fit() error {
 	v, err := version.New(a.home.version())
 	if err != nil || !v.LessThan(oldest) {

@@ -33,7 +33,7 @@ type home string
 func (h home) top() string        { return filepath.Dir(filepath.Dir(string(h))) }
 func (h home) components() string { return filepath.Join(string(h), "components") }
 
-// version is that of the agent, "" where neither file nor folder tells.
+// version is that of the agent, "" where neither file nor folder has it.
 func (h home) version() string {
 	// The file is new in 8.8, and the version in the folder's name in 8.13.
 	if b, err := os.ReadFile(filepath.Join(string(h), "package.version")); err == nil {

@@ -18,7 +18,7 @@ type Options struct {
 	DryRun    bool          // say what would be done
 	NoRestart bool          // leave the agent running as it is
 	Wait      time.Duration // for HEALTHY, at most
-	Out       io.Writer     // told what was done, a line each
+	Out       io.Writer     // receives a line for each thing that was done
 
 	places places // tests have their own
 }
@@ -34,7 +34,7 @@ func (o Options) find() (agent, error) {
 func (o Options) say(format string, args ...any) { fmt.Fprintf(o.Out, format+"\n", args...) }
 
 // Install puts the component into the agent's home in use, restarts the agent,
-// waits for HEALTHY where the policy has an input for it, and tells how to undo it.
+// waits for HEALTHY where the policy has an input for it, and says how to undo it.
 // An error names cause and remedy; the component is then in the home whole, or as
 // it was before.
 func Install(ctx context.Context, c Component, o Options) error {
@@ -107,7 +107,7 @@ func (o Options) describe(a agent) {
 	o.say("%s", text)
 }
 
-// plan tells what is replaced.
+// plan says what would be replaced.
 func (o Options) plan(ctx context.Context, c Component, dir string) {
 	there := c.in(dir)
 	if there.none() {
@@ -121,7 +121,7 @@ func (o Options) plan(ctx context.Context, c Component, dir string) {
 	o.say("replace %s by %s: %s, then %s", was, c.Version, c.binaryIn(dir), c.specIn(dir))
 }
 
-// hints tell how to undo it, and where it does not last.
+// hints say how to undo it, and where it does not last.
 func (o Options) hints(a agent, c Component) {
 	o.say("to undo: %s uninstall --top %s", c.Name, a.home.top())
 	if a.packaged {
@@ -194,7 +194,7 @@ func (c Component) removeAll(homes []home) (first error) {
 	return first
 }
 
-// goneWithin is how long a process may keep its file after the agent was told to
+// goneWithin is how long a process may keep its file after the agent was asked to
 // restart: agents kill it after 30 s.
 const goneWithin = 40 * time.Second
 
@@ -217,7 +217,7 @@ func (c Component) removeUntil(ctx context.Context, a agent) error {
 	}
 }
 
-// Status tells where the component is, and what the agent says about it. The error
+// Status writes where the component is, and what the agent says about it. The error
 // names what is wrong with the home in use; nil means that it is there whole.
 func Status(ctx context.Context, c Component, o Options) error {
 	a, err := o.find()
@@ -260,7 +260,7 @@ func (c Component) presence(ctx context.Context, dir string) string {
 	return "another version than this program, " + c.Version
 }
 
-// says is what the agent tells about the component.
+// says is what the agent says about the component.
 func (a agent) says(ctx context.Context, input string) string {
 	r, err := a.ask(ctx)
 	switch o := r.of(input); {

@@ -75,7 +75,7 @@ func (tr tree) write(path, content string, mode os.FileMode) {
 	}
 }
 
-// component is a build of the component that tells its version.
+// component is a build of the component that prints its version.
 func (tr tree) component(version string) Component {
 	tr.Helper()
 	binary := filepath.Join(tr.TempDir(), name)

@@ -10,7 +10,7 @@
 // # Invariants
 //
 //   - Nothing here decides anything, holds up a stream or ends the process: what
-//     cannot be written or served is told once in the log.
+//     cannot be written or served is logged once.
 //   - No text holds a secret: reasons are those that units show.
 //   - Metrics are served on a unix socket or a loopback address, never to a network.
 //
@@ -18,7 +18,7 @@
 //
 // Below an agent's home a socket's path is longer than systems take (104 bytes),
 // and Windows has other sockets. A file of a few KiB, replaced every ten seconds,
-// can be read by anyone who may read the state directory, and tells when it was
+// can be read by anyone who may read the state directory, and shows when it was
 // written: a process that hangs or is gone shows by its age.
 //
 // # Why the metrics are written by a library

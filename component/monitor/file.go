@@ -29,10 +29,10 @@ const (
 // the process has ended. A state that changes is in the file two seconds later.
 func Write(ctx context.Context, dir string, source func() Overview, log *slog.Logger) {
 	path := filepath.Join(dir, FileName)
-	told := false
+	logged := false
 	write := func(o Overview) {
-		if err := replace(path, o); err != nil && !told {
-			told = true
+		if err := replace(path, o); err != nil && !logged {
+			logged = true
 			log.Warn("the status file cannot be written", "error", err.Error()+"; check the state directory's space and permissions")
 		}
 	}

@@ -11,7 +11,7 @@ import (
 const logEvery = 30 * time.Second
 
 // Log writes a line of metrics to the log until ctx ends: what was done since the
-// line before, and how things stand.
+// line before, and the present state.
 func Log(ctx context.Context, source func() Overview, log *slog.Logger) {
 	tick := time.NewTicker(logEvery)
 	defer tick.Stop()

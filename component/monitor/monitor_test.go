@@ -192,7 +192,7 @@ func TestStatusFile(t *testing.T) {
 	})
 }
 
-// TestStatusFileCannotBeWritten: it is told once, and nothing ends.
+// TestStatusFileCannotBeWritten: it is logged once, and nothing ends.
 func TestStatusFileCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -200,7 +200,7 @@ func TestStatusFileCannotBeWritten(t *testing.T) {
 		defer stop()
 		monitor.Write(ctx, filepath.Join(t.TempDir(), "nowhere"), example, slog.New(slog.NewTextHandler(&log, nil)))
 		if n := strings.Count(log.String(), "cannot be written"); n != 1 {
-			t.Errorf("told %d times:\n%s", n, log.String())
+			t.Errorf("logged %d times:\n%s", n, log.String())
 		}
 	})
 }
@@ -217,7 +217,7 @@ func TestStatusFileOfSomeoneElse(t *testing.T) {
 	}
 }
 
-// TestTable fits a terminal and tells of a process that hangs.
+// TestTable fits a terminal and shows a process that hangs.
 func TestTable(t *testing.T) {
 	var text strings.Builder
 	monitor.Table(&text, example(), at.Add(5*time.Second))
@@ -241,7 +241,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestLogLine tells what was done since the line before.
+// TestLogLine says what was done since the line before.
 func TestLogLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

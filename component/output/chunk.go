@@ -24,7 +24,7 @@ type chunk struct {
 	wait     time.Duration // upper bound of the next wait
 	since    time.Time     // of the first attempt that moved nothing; zero where the last one did
 	stalled  time.Time     // when a single document was refused in front and nothing moved since; zero where not
-	wake     chan struct{} // told that waiting is over
+	wake     chan struct{} // signalled when waiting is over
 	woken    bool          // others got through meanwhile
 	sending  bool          // a Send is under way; guarded by loop.mu
 	own      bool          // its trouble is not that of the output; guarded by loop.mu
@@ -39,17 +39,17 @@ type chunk struct {
 	//	broken   a document refused in every form   moved                   each refusal is trouble, and waits
 	//	split    a whole request refused in front   the end of the chunk    such a request is halved at once
 	proven, probing, broken, split bool
-	passedBefore                   uint64 // loop.passed when split was set, or when a document was last blamed
+	passedBefore                   uint64 // loop.passed when split was set, or a document last found to be the cause
 }
 
-// item is one document of a batch. It begins in full; queueLesser and blame give it
-// the next form, breakOff the full one again.
+// item is one document of a batch. It begins in full; queueLesser and countSingleRefusal
+// give it the next form, breakOff the full one again.
 type item struct {
 	position int
 	refusal  *inputs.Refusal // of the full document
 	form     form            // what is sent next
 	// storedForm is a lesser form that is stored already while the full one is
-	// tried once more; full is none. No matter what the try shows, the document is done.
+	// tried once more; full is none. The document is done, however that try ends.
 	storedForm form
 	// singleRefusals are requests with this document alone that were refused in
 	// this form, in a row. After the first one it mustGoAlone.
@@ -102,7 +102,7 @@ func (c *chunk) attempt(ctx context.Context) error {
 		c.since = time.Now()
 	}
 	patience := silence
-	if told := c.loop.sending(c, true); !told {
+	if reported := c.loop.sending(c, true); !reported {
 		// An attempt that answers at once is not silent, however long none moved.
 		patience = max(silence-time.Since(c.since), time.Second)
 	}

@@ -1,6 +1,6 @@
 // Package output holds what every output shares: the words for verdicts and
 // trouble, Loop, which turns "send once" into a Publisher, and Kind, by which an
-// output tells package component all that there is to know of it.
+// output describes itself to package component.
 //
 // A batch comes to Loop.Publish (loop.go), which splits it into chunks. A chunk
 // (chunk.go) sends documents through the output's Sender, sorts them by their
@@ -33,40 +33,40 @@
 // # Why an attempt fails only when it moved nothing
 //
 // An overloaded cluster or a full queue takes some documents of each attempt.
-// That is back pressure, not trouble: the wait starts afresh and no one is
-// told. Attempts that move nothing are counted, and the second in a row is
+// That is back pressure, not trouble: the wait starts afresh and nothing is
+// reported. Attempts that move nothing are counted, and the second in a row is
 // reported, so that one lost connection does not make a unit's state flap. A
-// slow attempt is reported after 45 s without progress, no matter what its time-out.
+// slow attempt is reported after 45 s without progress, regardless of its time-out.
 //
 // # Why lesser forms go one at a time until one gets through
 //
-// Where a request's documents are all refused, the index may be broken and not
-// they. One minimal form shows which it is. If it is refused, and its bare form
-// too, the index takes nothing: that is trouble like a missing privilege. All
-// begin in full again, and one document is tried for each wait, in full, so that an
-// index that was repaired gets full documents. Each eighth time its lesser forms
-// follow at once, so that a document that only this index dislikes cannot stop the
-// batch. The probe must be able to be stored, so that where the other side keeps
-// refused documents aside each probe leaves one copy there; none but the probe's is
-// made. Where the reason is one that an index may have too (Doubtful), all are sent
-// in full once more when the probe got through, itself as well: the index may have
-// healed between two forms, in the time of one request. What that costs is a
-// pipeline_error beside the full document.
+// Where all documents of a request are refused, either the documents or the index may
+// be the cause. One minimal form shows which it is. If it is refused, and its bare
+// form too, the index accepts nothing: that is trouble like a missing privilege. Then
+// all documents begin in full again, and one of them (the probe) is tried for each
+// wait, in full, so that an index that was repaired gets full documents. Every eighth
+// time its lesser forms follow at once, so that a document that only this index
+// refuses cannot stop the batch. The probe is a real document: where the other side
+// keeps refused documents aside, each try leaves one copy of it there, and of no other
+// document. Where the refusal's reason may also be the index's (Doubtful), all
+// documents, the probe included, are sent in full once more after the probe got
+// through: the index may have healed between two forms, in the time of one request.
+// The cost is a pipeline_error beside the full document.
 //
 // # Why a request that is refused as a whole is split
 //
-// A firewall in front of Elasticsearch refuses a request for an attack's words in
-// one document. Halves are tried until one document is alone. It is the cause
-// when it was refused three times, which is asked at once where others got through
-// meanwhile (in turn with all others of its kind it takes hours) and an answer came: a
-// connection that breaks may be a peer that starts again. One that is
-// left alone, with nothing else to show the difference, is tried in its lesser
-// forms, at once and one behind the other, and where one of them gets through, in
-// full once more: what an outage that ends in between costs is a pipeline_error
-// beside the full document. A server's error
-// waits three times before that. So does a connection that breaks while the other
-// side has the request: Elasticsearch closes at once what is larger than it allows,
-// and its 413 may be lost; some proxies never give one.
+// A firewall in front of Elasticsearch refuses a request because of an attack's words
+// in one document. Halves are tried until one document is alone. That document is the
+// cause when it was refused three times. The three tries follow at once where other
+// documents got through meanwhile and an answer came: in turn with all others of its
+// kind they would take hours, while a connection that breaks may be a peer that
+// restarts. A document that is left alone, with no other one to compare it with, is
+// tried in its lesser forms, at once and one after the other, and when one of them got
+// through, in full once more: an outage that ends in between costs a pipeline_error
+// beside the full document. After a server's error there are three waits before that,
+// and also after a connection that breaks while the other side has the request:
+// Elasticsearch closes the connection at once when a request is larger than it allows,
+// and its 413 may be lost; some proxies never send one.
 //
 // # Why requests that meet pressure shrink
 //
@@ -77,10 +77,10 @@
 // # Why one success ends the trouble of all
 //
 // Streams share an output. When documents of one get through, the connection, the
-// credentials and the cluster are well: all that wait for them try at once, and
-// the unit is well. Trouble with an index ends with documents that this index
-// took. What fails all the same after others got through is a chunk's own, and
-// shows until that chunk moves: else the state would flip with every poll.
+// credentials and the cluster are well: all chunks that wait for them try at once, and
+// the unit is well. Trouble with an index ends when that index stores documents. A
+// chunk that still fails after others got through has trouble of its own, which shows
+// until that chunk moves: else the state would flip with every poll.
 //
 // # Why a worker is given back while waiting
 //

@@ -185,26 +185,26 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 		it.refusal = &inputs.Refusal{Status: e.Status, Type: "request_refused"}
 	}
 	it.mustGoAlone = true
-	blamed, proven := c.blame(&it)
+	isCause, proven := c.countSingleRefusal(&it)
 	// A document that is alone the cause is asked about until it is known: in turn with
 	// all others each of them would cost the longest wait. Not where the connection
 	// broke, since that may be the peer that starts again.
-	c.probing = blamed && it.form != full || !blamed && proven && !others && e.Status != 0
+	c.probing = isCause && it.form != full || !isCause && proven && !others && e.Status != 0
 	if c.probing {
 		c.lesser = append([]item{it}, c.lesser...)
 	} else {
 		c.lesser = append(c.lesser, it)
 	}
-	if others || blamed && it.form != full {
+	if others || isCause && it.form != full {
 		return nil
 	}
 	return e
 }
 
-// blame counts a refusal of a single document, and gives it its next form once
+// countSingleRefusal counts a refusal of a single document, and gives it its next form once
 // it is the cause. That others got through (proven) shows it of one document only: for
 // the next one they must do so again.
-func (c *chunk) blame(it *item) (blamed, proven bool) {
+func (c *chunk) countSingleRefusal(it *item) (isCause, proven bool) {
 	passed := c.loop.passed.Load()
 	proven = passed > c.passedBefore
 	if it.form != full {

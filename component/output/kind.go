@@ -32,9 +32,9 @@ type Kind struct {
 	Diagnose func(e *Error) inputs.Diagnosis
 	// Refused is the row for refused documents, and KeptAside the one for those
 	// that the other side keeps (see inputs.Refusal). They are nil where nobody
-	// tells of refusals.
+	// reports refusals.
 	Refused, KeptAside *inputs.Condition
-	// KnowsIDs tells that the other side keeps documents apart by their ids: one
+	// KnowsIDs says that the other side keeps documents apart by their ids: one
 	// that is sent twice is stored once.
 	KnowsIDs bool
 }
@@ -42,9 +42,9 @@ type Kind struct {
 // Finding is what a check found out.
 type Finding struct {
 	Version string // of the other side; empty where the credentials may not ask
-	// Unasked tells that the other side cannot be asked what may be written where.
+	// Unasked says that the other side cannot be asked what may be written where.
 	Unasked bool
-	// Known tells that the privileges could be asked for. A cluster without
+	// Known says that the privileges could be asked for. A cluster without
 	// security, and a key that may not, leave them unknown.
 	Known  bool
 	Denied []string // targets that the credentials may not write to
@@ -52,7 +52,7 @@ type Finding struct {
 	// nothing is.
 	Warning string
 	// Owners are whose those targets are that exist or have a template of their
-	// own, as far as the credentials may look; OwnersKnown tells that they may look
+	// own, as far as the credentials may look; OwnersKnown says that they may look
 	// at all of it.
 	Owners      []Owner
 	OwnersKnown bool

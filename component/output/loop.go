@@ -23,7 +23,7 @@ type Options struct {
 }
 
 // Loop is a Publisher over a Sender: it splits batches, sends what was not
-// taken again, sends what was refused in a lesser form, and tells the Reporter.
+// taken again, sends what was refused in a lesser form, and calls the Reporter.
 type Loop struct {
 	sender   Sender
 	options  Options

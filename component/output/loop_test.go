@@ -93,7 +93,7 @@ func (s *script) next() attempt {
 
 func (s *script) took(id string) { s.mu.Lock(); s.ids = append(s.ids, id); s.mu.Unlock() }
 
-// recorder is a Reporter that keeps what it was told.
+// recorder is a Reporter that keeps what was reported.
 type recorder struct {
 	mu        sync.Mutex
 	reports   []string // kind, or "ok"; repeats are dropped

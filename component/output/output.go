@@ -15,16 +15,16 @@ type Output interface {
 	Close() error
 }
 
-// Reporter is told how an output is doing. Its methods may be called from
+// Reporter receives how an output is doing. Its methods may be called from
 // several goroutines.
 type Reporter interface {
-	// Report tells of trouble (an *Error), or with nil that documents get
+	// Report reports trouble (an *Error), or with nil that documents get
 	// through.
 	Report(err error)
-	// Refused tells of a document that the other side refused, and that is stored
+	// Refused reports a document that the other side refused, and that is stored
 	// in a lesser form.
 	Refused(r Refusal)
-	// Delivered tells what became of a batch's documents, once it is delivered.
+	// Delivered reports what became of a batch's documents, once it is delivered.
 	Delivered(r inputs.Result)
 }
 
@@ -73,7 +73,7 @@ type Waiter interface {
 }
 
 // Reason is why documents do not get through. The set is closed: it decides what
-// the loop does and what an operator is told.
+// the loop does and what an operator reads.
 type Reason uint8
 
 const (
@@ -105,7 +105,7 @@ type Error struct {
 	Status int    // HTTP status or 0
 	Type   string // the other side's error type; may be empty
 	Target string // index or data stream that was refused; empty where all were
-	// Foreign tells that something in front of the other side answered, or broke
+	// Foreign says that something in front of the other side answered, or broke
 	// the connection while it had the request: it may have refused one document.
 	Foreign bool
 	Err     error // cause, without secrets or document content; may be nil

@@ -150,7 +150,7 @@ func TestRefusals(t *testing.T) {
 				compare(t, "sends", tt.sends, e.sends)
 				compare(t, "result", tt.result, b.Result)
 				compare(t, "reports", tt.reports, r.reports)
-				compare(t, "told as refused", tt.result.Minimal+tt.result.Bare, len(r.refusals))
+				compare(t, "reported as refused", tt.result.Minimal+tt.result.Bare, len(r.refusals))
 				if took := time.Since(start); took > tt.within {
 					t.Errorf("took %s, want at most %s", took, tt.within)
 				}
@@ -161,7 +161,7 @@ func TestRefusals(t *testing.T) {
 
 // TestIndexHealsBetweenTheForms of a document: what was refused for the index's
 // sake while nothing else got through is stored in full, although its lesser form
-// was taken. The form stays beside it, and nobody is told of a refusal.
+// was taken. The form stays beside it, and no refusal is reported.
 func TestIndexHealsBetweenTheForms(t *testing.T) {
 	for healed, lesser := range map[string]inputs.Result{"s-0-minimal": {Stored: 2}, "s-0-bare": {Stored: 2}} {
 		t.Run(healed, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestIndexHealsBetweenTheForms(t *testing.T) {
 					t.Fatal(err)
 				}
 				compare(t, "result", lesser, b.Result)
-				compare(t, "told as refused", 0, len(r.refusals))
+				compare(t, "reported as refused", 0, len(r.refusals))
 				for _, id := range []string{"s-0", "s-1"} {
 					if !e.known[id] {
 						t.Errorf("%s is not stored in full: %q", id, e.sends)
@@ -220,7 +220,7 @@ func TestAllFormsBeginAgain(t *testing.T) {
 		e.document = func(id string) output.Outcome {
 			switch n := len(e.sends); {
 			case n == 2 && id == "s-1-minimal":
-				return output.Retry // so that it is behind s-0, which goes on
+				return output.Retry // so that it is behind s-0, which continues
 			case n == 3, id == "s-0", id == "s-1", id == "s-2", id == "s-0-minimal":
 				return output.Refused
 			}

@@ -8,10 +8,10 @@ import (
 )
 
 // silence is after how long without a document getting through trouble shows,
-// no matter what the time-outs are.
+// regardless of the time-outs.
 const silence = 45 * time.Second
 
-// needsPerson tells what hurrying does not help.
+// needsPerson reports whether only a person can end the trouble.
 func needsPerson(r Reason) bool {
 	switch r {
 	case Unauthorized, Forbidden, RequestRefused, IndexMissing, PipelineMissing, NoShards, WriteBlocked, DiskFull, FormsRefused:
@@ -66,13 +66,13 @@ func (l *Loop) wait(c *chunk, err error) {
 }
 
 // sending notes that a Send of a chunk is under way, or no longer, and returns
-// whether its trouble is told already.
-func (l *Loop) sending(c *chunk, under bool) (told bool) {
+// whether its trouble is reported already.
+func (l *Loop) sending(c *chunk, under bool) (reported bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.sending = under
-	_, told = l.troubled[c]
-	return told
+	_, reported = l.troubled[c]
+	return reported
 }
 
 // silent reports a Send that takes too long. It still waits for it.

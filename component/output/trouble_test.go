@@ -75,7 +75,7 @@ func TestBlockedRequestsDegradeNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				compare(t, "result", inputs.Result{Stored: 50}, b.Result)
-				compare(t, "told as refused", 0, len(r.refusals))
+				compare(t, "reported as refused", 0, len(r.refusals))
 				compare(t, "reports", []string{"request refused", "ok"}, r.reports)
 			})
 		})
@@ -242,7 +242,7 @@ func (h *hanging) Send(ctx context.Context, _ inputs.Target, _ []inputs.Document
 	}
 }
 
-// TestSilenceShowsWithinAMinute: no matter what the time-outs are.
+// TestSilenceShowsWithinAMinute: regardless of the time-outs.
 func TestSilenceShowsWithinAMinute(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Second, 20 * time.Second, 30 * time.Second, 44 * time.Second, 90 * time.Second, time.Hour} {
 		t.Run(timeout.String(), func(t *testing.T) {
@@ -351,8 +351,8 @@ func (s *sizes) Send(_ context.Context, _ inputs.Target, docs []inputs.Document,
 }
 
 // TestWhatHealsWhileItIsWaitedForIsStoredInFull: whenever the other side heals,
-// no lesser form is left beside a document that it takes. It is told which documents
-// these are only by trying them.
+// no lesser form is left beside a document that it takes. It finds out which
+// documents these are only by trying them.
 func TestWhatHealsWhileItIsWaitedForIsStoredInFull(t *testing.T) {
 	everyDocument := func(o output.Outcome) func(*engine) {
 		return func(e *engine) { e.document = func(string) output.Outcome { return o } }

@@ -1,12 +1,12 @@
 // Package standalone reads a policy file, the elastic-agent.yml of an agent
 // without Fleet, and makes of it the units that the agent would.
 //
-// Read (read.go) opens the file, units.go picks the inputs of one type and their
-// output, variables.go puts in what ${env.NAME} represents. What is wrong with
-// the file is told in one line with what to do; what is odd and works is a warning.
-// write.go makes the text of a new policy.
-// An operator reads these lines. Commands without an agent are the only users; under
-// the agent all of it has been done before a unit arrives. Start reading with Read.
+// Read (read.go) opens the file, units.go picks the inputs of one type and their output,
+// variables.go puts in what ${env.NAME} represents. What is wrong with the file is
+// reported in one line with the remedy; what is odd but works is a warning. write.go
+// makes the text of a new policy. An operator reads these lines. Commands without an
+// agent are the only users; under the agent all of it has been done before a unit
+// arrives. Start reading with Read.
 //
 // # Invariants
 //

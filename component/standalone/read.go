@@ -25,7 +25,7 @@ const maxFile = 16 << 20
 // Policy is what a file asks for.
 type Policy struct {
 	Units []component.Unit // the inputs, then their output
-	// Warnings tell what is odd about the file and does not stop anything.
+	// Warnings say what is odd about the file and does not stop anything.
 	Warnings []string
 }
 
@@ -89,7 +89,7 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	return text, info.Mode(), nil
 }
 
-// reasonOf is a file's error without the path, which is told already.
+// reasonOf is a file's error without the path, which is reported already.
 func reasonOf(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

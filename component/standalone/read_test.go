@@ -64,7 +64,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestDottedNames: the agent nests them, no matter what they lead to.
+// TestDottedNames: the agent nests them, regardless of what they lead to.
 func TestDottedNames(t *testing.T) {
 	p, err := read(t, "outputs.default.type: elasticsearch\noutputs.default.hosts: ['a:9200', 'b']\ninputs:\n- type: microsoft_defender_endpoint\n  data_stream.namespace: x\n", 0o600)
 	if err != nil || p.Units[0].Namespace != "x" || !reflect.DeepEqual(p.Units[1].Source["hosts"], []any{"a:9200", "b"}) {

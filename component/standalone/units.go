@@ -40,7 +40,7 @@ func (p *picker) fault(format string, args ...any) {
 	p.faults = append(p.faults, fmt.Errorf(format, args...))
 }
 
-// inputs picks the inputs of the type and tells which output they use.
+// inputs picks the inputs of the type and returns which output they use.
 func (p *picker) inputs(list []listed) (units []component.Unit, use string) {
 	kind := p.input.Type()
 	seen := map[string]int{}
@@ -114,7 +114,7 @@ func (p *picker) noteSecrets(path string, u component.Unit) {
 	})
 }
 
-// none tells why no input was picked.
+// none says why no input was picked.
 func (p *picker) none(list []any) error {
 	kind := p.input.Type()
 	var types []string
@@ -137,7 +137,7 @@ func (p *picker) none(list []any) error {
 	return fmt.Errorf("inputs: none is of type %s, only %s; add one, or correct the type", kind, strings.Join(types, ", "))
 }
 
-// isOf tells whether an input belongs to a package of Elastic's, by its metadata or by
+// isOf reports whether an input belongs to a package of Elastic's, by its metadata or by
 // the dataset of a stream. Those that ask an API are of two types.
 func isOf(in map[string]any, name string) bool {
 	if kind := in["type"]; kind != "cel" && kind != "httpjson" {

@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// reference is a variable, or with a doubled dollar sign a text that is none.
+// reference matches a variable, or, with a doubled dollar sign, plain text.
 var reference = regexp.MustCompile(`\$\$?\{[\p{L}\d\s\\\-_|.'":/]*\}`)
 
 // provider is where variables come from that name no other, and the only one here.

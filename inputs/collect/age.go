@@ -3,7 +3,7 @@ package collect
 import "time"
 
 // ageStep is how far, in seconds, the clocks move until the age is noted again: the
-// source tells whole seconds only.
+// source gives whole seconds only.
 const ageStep = 60
 
 // ageClock is the time by which a record of a snapshot was published long ago. It

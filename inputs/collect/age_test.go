@@ -6,7 +6,7 @@ import (
 )
 
 // TestAge: what was published ages by time that passed, and not by a clock that
-// jumps, is wrong for good, or tells nothing.
+// jumps, is wrong for good, or says nothing.
 func TestAge(t *testing.T) {
 	const day = 24 * time.Hour
 	var ours, theirs time.Duration // by which they are off

@@ -134,7 +134,7 @@ func (l *Loop) rewind() {
 }
 
 // save saves the checkpoint. Collecting continues where that fails (see the
-// package's doc); the poll's error tells of it, and the next poll tries again.
+// package's doc); the poll's error reports it, and the next poll tries again.
 func (l *Loop) save() {
 	l.seen.merge()
 	c := checkpoint{Resource: l.Resource, Place: l.Strategy.Place().JSON, Age: l.age, Seed: l.seen.seed, Seen: &l.seen.published}

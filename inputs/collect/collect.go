@@ -33,7 +33,7 @@ type Strategy interface {
 type Pager interface {
 	// Request asks for the next page. It changes nothing.
 	Request() Request
-	// Next is told what the page showed, every document of which is
+	// Next receives what the page showed, every document of which is
 	// acknowledged. It returns the pager that continues the sweep, normally
 	// itself, and nil where the sweep is complete.
 	//
@@ -62,7 +62,7 @@ type Request struct {
 	// Waits is set by the loop. A source calls it when it is about to wait for long,
 	// for its turn or before it tries again; the loop then lends its batch.
 	Waits func()
-	// Peek asks what the source would send: PageStats are told of it, but nothing
+	// Peek asks what the source would send: the page counts in PageStats, but nothing
 	// is published, and nothing counts as met.
 	Peek bool
 	// Distinct asks for PageStats.Repeated to be exact, which takes memory for each
@@ -83,7 +83,7 @@ const (
 	Count             // no records, but how many there are
 )
 
-// Trailer is what an answer tells beside its records, known at its end.
+// Trailer is what an answer has beside its records, known at its end.
 type Trailer struct {
 	// Links lead to the next page of a list, of which there is one at most, or to
 	// the files of an index. They may grant access by themselves.
@@ -91,12 +91,12 @@ type Trailer struct {
 	// Made names the moment at which the source made what it answers with, in its
 	// own words; empty where it does not say.
 	Made string
-	// Total is what a count tells.
+	// Total is the result of a count.
 	Total int
 }
 
 // Unserved represents a record that the source cannot serve, so that a document
-// tells of it.
+// reports it.
 type Unserved struct {
 	Record jsontext.Value // what is known of it
 	Cause  error
@@ -118,20 +118,20 @@ type PageStats struct {
 	// NewestKnown is the newest time of the records that had been published before.
 	NewestKnown time.Time
 	// Asked is when the page was asked for: by the source's clock, or by ours
-	// where the source tells no time.
+	// where the source gives no time.
 	Asked time.Time
 	// Past is the newest of the records' times that is not after Asked. A record
-	// of the future tells nothing of how far was read.
+	// of the future does not show how far was read.
 	Past time.Time
 	// FirstID and LastID are those of the first and the last record that has one.
 	FirstID, LastID string
-	// Unsorted tells that a record's time was before that of a record in front of
+	// Unsorted says that a record's time was before that of a record in front of
 	// it, and UnsortedIDs that an id was not larger than the one before. Records
 	// without time or id do not count.
 	Unsorted, UnsortedIDs bool
 	// Digest is equal for pages of equal records in equal order.
 	Digest uint64
-	// Opened tells that the source began to answer with records.
+	// Opened says that the source began to answer with records.
 	Opened bool
 	// Err is what kept the page from being read to its end: an error of the
 	// Source or its Page, or that of the context. Nil for a whole page.
@@ -153,13 +153,13 @@ type Place struct {
 
 // Sweep is what the records of a sweep have in common.
 type Sweep struct {
-	// Epoch tells a snapshot from the one before. It is part of the ids of its
+	// Epoch distinguishes a snapshot from the one before. It is part of the ids of its
 	// documents. Empty where the records have times to be read by.
 	Epoch []byte
 	// Started is when the sweep began, or when the part of it before a restart
 	// did; zero where the records have times of their own.
 	Started time.Time
-	// Whole tells that everything there is comes, and under ids of its own: each
+	// Whole says that everything there is comes, and under ids of its own: each
 	// record is published, and none is kept as seen.
 	Whole bool
 }
@@ -179,7 +179,7 @@ type Page interface {
 	// Next returns the next record, valid until the next call, and io.EOF after a
 	// whole answer. An *OversizedError is not the end.
 	Next() (jsontext.Value, error)
-	// Asked is when the source was asked, by its own clock; zero where it tells no
+	// Asked is when the source was asked, by its own clock; zero where it gives no
 	// time.
 	Asked() time.Time
 	// Trailer is what follows the records, once Next returned io.EOF.
@@ -198,7 +198,7 @@ func (e *OversizedError) Unwrap() error { return e.Cause }
 
 // Mapper turns one record after the other into documents.
 type Mapper interface {
-	// Begin starts a sweep, as the place tells where it begins.
+	// Begin starts a sweep, from where the place says.
 	Begin(Sweep)
 	// Read decodes a record. It returns the id and the time by which records of
 	// the resource are read, zero where there is none; the id is valid until the

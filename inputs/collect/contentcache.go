@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// contentCache tells what content a record has from its bytes, so that the
+// contentCache finds a record's content by its bytes, so that the
 // canonical content (Mapper.Content) need not be made again for a record that comes
 // with the same bytes as before. It holds fingerprints of the sweep before and of
 // the one under way, 16 bytes a record, and is not saved; 12 more where the order changed.

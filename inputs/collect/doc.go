@@ -3,13 +3,14 @@
 // A record comes as raw JSON from a Source, page by page. The loop asks the seen
 // set whether it was published before; if not, the Mapper makes documents of it,
 // which join a batch; the Publisher delivers the batch, and its nil is the
-// acknowledgement. Then the Pager is told what the page showed, and names the
+// acknowledgement. Then the Pager receives what the page showed, and names the
 // next page; its Strategy keeps the place, which is saved when it moved.
 //
-// Begin with Loop.sweep (loop.go): it is that way on one screen, but for what
-// happens to the records of a page: map, batch and publish are Loop.read (page.go).
-// Then read the interfaces in collect.go, which a source implements, and seenSet (seen.go). What a place is, which query
-// comes next and what the source refuses are matters of a strategy and its pagers alone.
+// Begin with Loop.sweep (loop.go): it has that path on one screen, except what happens
+// to the records of a page: Loop.read (page.go) maps, batches and publishes them. Then
+// read the interfaces in collect.go, which a source implements, and seenSet (seen.go).
+// Only a strategy and its pagers know what a place is, which query comes next and what
+// the source refuses.
 //
 // # Invariants
 //
@@ -17,10 +18,10 @@
 //     acknowledged: Pager.Next is not called for a page that was not.
 //   - A record counts as seen only when its documents are acknowledged, too.
 //   - One record and at most one batch are held, never a page.
-//   - The seen set is bounded: Retention.Limit records, and the bytes told there.
-//   - What is decided by a time is decided by Config.Now, here and in a strategy;
-//     how long ago a record of a snapshot was published, by ageClock.
-//     Only waiting runs on timers (pause.go, lend.go).
+//   - The seen set is bounded: Retention.Limit records, and the bytes stated there.
+//   - Config.Now is the clock of every decision, here and in a strategy; ageClock
+//     measures how long ago a record of a snapshot was published. Only waiting runs on
+//     timers (pause.go, lend.go).
 //
 // The package must not know a vendor, a protocol, a resource, an output, or where
 // a checkpoint is kept.
@@ -34,11 +35,11 @@
 //
 // # Why a pager hears of a page and not of each record
 //
-// What tells a page from an answer to another question can be said in a few
-// numbers: PageStats. A pager is then a function from numbers to a query, needs
-// no network to be tested, and costs nothing for each record. A page that shows
-// itself as wrong at its end was published already, which is harmless: its
-// records are records of the source, and the seen set knows them.
+// A few numbers (PageStats) distinguish a page from an answer to another question. A
+// pager is then a function from numbers to a query, needs no network to be tested, and
+// costs nothing for each record. A page that turns out to be wrong at its end was
+// published already, which is harmless: its records are records of the source, and the
+// seen set contains them.
 //
 // # Why the place is saved at the end of a page, not of a batch
 //
@@ -61,9 +62,9 @@
 //
 // # Why collecting continues where the checkpoint cannot be saved
 //
-// A saved place that is too old loses nothing: a restart reads again, and the
-// data stream knows the ids. Alerts that stop because a disk is full are what
-// nobody wants. The poll's error tells of it, and every poll tries again.
+// A saved place that is too old loses nothing: a restart reads again, and the data
+// stream knows the ids. A full disk must not stop alerts. The poll's error reports it,
+// and every poll tries again.
 //
 // # Why the checkpoint is saved where the place moved
 //

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestFingerprints compares the set with a map, no matter what is done to it.
+// TestFingerprints compares the set with a map, after any operations.
 func TestFingerprints(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var set fingerprints

@@ -14,11 +14,11 @@ import (
 // waiting is a book whose pages come late.
 type waiting struct {
 	*book
-	tells bool // of its wait
+	reports bool // that it waits
 }
 
 func (w waiting) Open(ctx context.Context, r collect.Request) (collect.Page, error) {
-	if w.tells {
+	if w.reports {
 		r.Waits()
 	}
 	time.Sleep(time.Minute)
@@ -29,7 +29,7 @@ func (w waiting) Open(ctx context.Context, r collect.Request) (collect.Page, err
 // its answer the other one collects: at once if the source knows that it waits, else
 // after a moment.
 func TestBatchIsLentWhileTheSourceWaits(t *testing.T) {
-	for tells, want := range map[bool]time.Duration{true: time.Second, false: 5 * time.Second} {
+	for reports, want := range map[bool]time.Duration{true: time.Second, false: 5 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			batches := inputs.NewBatches(1)
 			run := func(b *book, source collect.Source) func() error {
@@ -41,14 +41,14 @@ func TestBatchIsLentWhileTheSourceWaits(t *testing.T) {
 			}
 			slow, quick := &book{pages: []string{"a b"}, torn: -1}, &book{pages: []string{"c"}, torn: -1}
 			ended := make(chan error, 1)
-			go func() { ended <- run(slow, waiting{slow, tells})() }()
+			go func() { ended <- run(slow, waiting{slow, reports})() }()
 			time.Sleep(time.Second)
 			began := time.Now()
 			if err := run(quick, quick)(); err != nil {
 				t.Error(err)
 			}
 			if took := time.Since(began); took != want-time.Second {
-				t.Errorf("told %v: the other stream collected after %s", tells, took)
+				t.Errorf("reports its wait %v: the other stream collected after %s", reports, took)
 			}
 			if err := <-ended; err != nil {
 				t.Error(err)

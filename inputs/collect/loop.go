@@ -127,7 +127,7 @@ func (l *Loop) poll(ctx context.Context) error {
 }
 
 // sweep asks for page after page until the pager has no more to ask for. This
-// is the one way that a record takes, no matter what its source.
+// is the one way that a record takes, for every source.
 func (l *Loop) sweep(ctx context.Context) error {
 	pager := l.Strategy.Begin()
 	l.begin()
@@ -144,7 +144,7 @@ func (l *Loop) sweep(ctx context.Context) error {
 			return err
 		}
 
-		// Tell the pager what the page showed. It moves the place, and returns
+		// Pass to the pager what the page showed. It moves the place, and returns
 		// itself, another pager where the source refused, or nil at the end.
 		next, err := pager.Next(page)
 		if next == nil {
@@ -185,8 +185,8 @@ func (l *Loop) end(last Request, err error) error {
 	return err
 }
 
-// saveIfMoved saves the place where it moved, and forgets what lies behind it and
-// behind what was last asked for: the sweep may still be there.
+// saveIfMoved saves the place where it moved, and forgets what is before it and
+// before what was last asked for: the sweep may still be there.
 func (l *Loop) saveIfMoved(last Request) (moved bool) {
 	place := l.Strategy.Place()
 	if bytes.Equal(place.JSON, l.saved) {

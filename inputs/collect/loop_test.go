@@ -127,7 +127,7 @@ func (t turner) Request() collect.Request {
 }
 
 func (t turner) Next(page collect.PageStats) (collect.Pager, error) {
-	t.did("told %d/%d", page.Fresh, page.Records)
+	t.did("next %d/%d", page.Fresh, page.Records)
 	switch {
 	case page.Err != nil && !page.Opened:
 		return turner{t.book, url.Values{"backwards": {"yes"}}}, page.Err
@@ -225,16 +225,16 @@ func (b *book) expect(t *testing.T, want ...string) {
 	}
 }
 
-// TestLoop: what is asked, published, told and saved, in this order.
+// TestLoop: what is asked, published, passed to Next and saved, in this order.
 func TestLoop(t *testing.T) {
 	b := &book{pages: []string{"a b", "c a"}, torn: -1}
 	if err := b.read(t); err != nil {
 		t.Fatal(err)
 	}
 	b.expect(t, `save {"page":0}`,
-		"ask 0", "publish a b", "told 2/2", `save {"page":1}`,
-		"ask 1", "publish c", "told 1/2", `save {"page":2}`,
-		"ask 2", "told 0/0")
+		"ask 0", "publish a b", "next 2/2", `save {"page":1}`,
+		"ask 1", "publish c", "next 1/2", `save {"page":2}`,
+		"ask 2", "next 0/0")
 	if b.counts.Records != 4 || b.counts.Documents != 3 || b.counts.Duplicates != 1 {
 		t.Errorf("counted %+v", b.counts)
 	}
@@ -242,10 +242,10 @@ func TestLoop(t *testing.T) {
 	if err := b.read(t); err != nil { // by a new loop, of the checkpoint
 		t.Fatal(err)
 	}
-	b.expect(t, "ask 2", "publish d", "told 1/2", `save {"page":3}`, "ask 3", "told 0/0")
+	b.expect(t, "ask 2", "publish d", "next 1/2", `save {"page":3}`, "ask 3", "next 0/0")
 }
 
-// TestNothingIsSavedThatWasNotAcknowledged: nor is the pager told of it.
+// TestNothingIsSavedThatWasNotAcknowledged: nor does the pager receive it.
 func TestNothingIsSavedThatWasNotAcknowledged(t *testing.T) {
 	for name, restart := range map[string]bool{"the same loop": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestNothingIsSavedThatWasNotAcknowledged(t *testing.T) {
 			if err := loop.Run(t.Context()); err == nil {
 				t.Fatal("no error")
 			}
-			b.expect(t, `save {"page":0}`, "ask 0", "publish a b", "told 2/2", `save {"page":1}`, "ask 1")
+			b.expect(t, `save {"page":0}`, "ask 0", "publish a b", "next 2/2", `save {"page":1}`, "ask 1")
 			if restart {
 				loop = b.loop(nil)
 			}
@@ -264,7 +264,7 @@ func TestNothingIsSavedThatWasNotAcknowledged(t *testing.T) {
 			if err := loop.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			b.expect(t, "ask 1", "publish c d", "told 2/2", `save {"page":2}`, "ask 2", "told 0/0")
+			b.expect(t, "ask 1", "publish c d", "next 2/2", `save {"page":2}`, "ask 2", "next 0/0")
 		})
 	}
 }
@@ -275,12 +275,12 @@ func TestPageThatBreaksOff(t *testing.T) {
 	if err := b.read(t); !errors.Is(err, errTorn) {
 		t.Fatalf("got %v", err)
 	}
-	b.expect(t, `save {"page":0}`, "ask 0", "publish a", "told 1/1", `save {"page":0}`)
+	b.expect(t, `save {"page":0}`, "ask 0", "publish a", "next 1/1", `save {"page":0}`)
 	b.torn = -1
 	if err := b.read(t); err != nil {
 		t.Fatal(err)
 	}
-	b.expect(t, "ask 0", "publish b", "told 1/2", `save {"page":1}`, "ask 1", "told 0/0")
+	b.expect(t, "ask 0", "publish b", "next 1/2", `save {"page":1}`, "ask 1", "next 0/0")
 }
 
 // TestRefusedWayIsLeft for the one that the pager names.
@@ -289,7 +289,7 @@ func TestRefusedWayIsLeft(t *testing.T) {
 	if err := b.read(t); err != nil {
 		t.Fatal(err)
 	}
-	b.expect(t, `save {"page":0}`, "ask 0", "told 0/0", "ask 0", "publish a", "told 1/1", `save {"page":1}`, "ask 1", "told 0/0")
+	b.expect(t, `save {"page":0}`, "ask 0", "next 0/0", "ask 0", "publish a", "next 1/1", `save {"page":1}`, "ask 1", "next 0/0")
 }
 
 // TestOversizedRecordIsADocument, and not the end of its page.

@@ -33,14 +33,14 @@ func TestCollectFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.expect(t, `save {"page":1}`,
-		"ask 1", "publish c", "told 1/1", `save {"page":2}`,
-		"ask 2", "publish d", "told 1/1", `save {"page":3}`,
-		"ask 3", "told 0/0")
+		"ask 1", "publish c", "next 1/1", `save {"page":2}`,
+		"ask 2", "publish d", "next 1/1", `save {"page":3}`,
+		"ask 3", "next 0/0")
 	b.done = nil
 	if err := again.Run(t.Context()); err != nil { // once, not at every poll
 		t.Fatal(err)
 	}
-	b.expect(t, "ask 3", "told 0/0")
+	b.expect(t, "ask 3", "next 0/0")
 }
 
 // TestCollectFromSurvivesACrash: it continues in another process where the first
@@ -59,7 +59,7 @@ func TestCollectFromSurvivesACrash(t *testing.T) {
 	if err := b.read(t); err != nil {
 		t.Fatal(err)
 	}
-	b.expect(t, "ask 2", "publish d", "told 1/1", `save {"page":3}`, "ask 3", "told 0/0")
+	b.expect(t, "ask 2", "publish d", "next 1/1", `save {"page":3}`, "ask 3", "next 0/0")
 }
 
 // TestCollectFromWaitsForTheCheckpoint: a checkpoint that cannot be loaded yet is not
@@ -81,7 +81,7 @@ func TestCollectFromWaitsForTheCheckpoint(t *testing.T) {
 	if err := loop.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.expect(t, `save {"page":0}`, "ask 0", "publish a", "told 1/1", `save {"page":1}`, "ask 1", "told 0/0")
+	b.expect(t, `save {"page":0}`, "ask 0", "publish a", "next 1/1", `save {"page":1}`, "ask 1", "next 0/0")
 }
 
 type lateCursors struct {

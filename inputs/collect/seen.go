@@ -8,7 +8,7 @@ import (
 
 // Retention says how long a record that was published counts as seen.
 type Retention struct {
-	// Snapshot keeps what the last complete snapshot held, no matter what its time.
+	// Snapshot keeps what the last complete snapshot held, regardless of its time.
 	// Without it a record is kept while the next sweep can meet it again, by its
 	// time: from Place.From on.
 	Snapshot bool
@@ -16,7 +16,7 @@ type Retention struct {
 	// published again although nothing changed.
 	Refresh time.Duration
 	// For is how long a record counts as seen after it was last met, where its time
-	// does not tell whether the next sweep can meet it again.
+	// does not show whether the next sweep can meet it again.
 	For time.Duration
 	// Limit is the number of records above which those with the oldest times are
 	// forgotten. Each takes 12 bytes in the saved set, as much in memory while a
@@ -58,7 +58,7 @@ func newSeenSet(r Retention, now func() time.Time) *seenSet {
 	return &seenSet{retention: r, now: now, pending: map[uint64]uint32{}}
 }
 
-// fingerprint tells records, or contents, apart, with a seed that nobody outside
+// fingerprint identifies a record, or a content, with a seed that nobody outside
 // knows.
 func (s *seenSet) fingerprint(of []byte) uint64 {
 	s.hash.ResetWithSeed(s.seed)
@@ -151,7 +151,7 @@ func (s *seenSet) begin() {
 }
 
 // complete ends a snapshot: what it did not meet is forgotten. One that was
-// empty tells nothing of the records that were there before.
+// empty says nothing about the records that were there before.
 func (s *seenSet) complete() {
 	s.merge()
 	s.contents.complete()

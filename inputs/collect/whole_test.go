@@ -21,7 +21,7 @@ type census struct {
 	*book
 	sweeps atomic.Int32
 	whole  bool
-	due    time.Duration // from one sweep to the next; 0 = not told
+	due    time.Duration // from one sweep to the next; 0 = not given
 	began  time.Time
 	idle   atomic.Bool // nothing is due
 }
@@ -77,7 +77,7 @@ func TestWholeSweep(t *testing.T) {
 	}
 }
 
-// TestRecordsAreKeptFor so long after they were last met, no matter what their time.
+// TestRecordsAreKeptFor so long after they were last met, regardless of their time.
 func TestRecordsAreKeptFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &book{pages: []string{"a"}, torn: -1}

@@ -70,7 +70,7 @@ func (m *alertMapper) shared() {
 }
 
 // document makes one document of the alert with the given evidence; part and
-// number tell it from the alert's other documents.
+// number distinguish it from the alert's other documents.
 func (m *alertMapper) document(items []raw, part string, number int) {
 	root := m.Doc.Root()
 	m.related.again()

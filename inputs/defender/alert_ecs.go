@@ -10,7 +10,7 @@ import (
 )
 
 // One function for each group of ECS fields that all documents of an alert share.
-// Those of its evidence stand in evidence_ecs.go.
+// Those of its evidence are in evidence_ecs.go.
 
 func (m *alertMapper) eventFields() mapping.Table {
 	a := &m.alert
@@ -46,7 +46,7 @@ func (m *alertMapper) created() ecs.Value {
 }
 
 // duration is event.duration, in nanoseconds; there is none where the end is
-// before the start, or more than Go can say behind it.
+// before the start, or is later than a time.Duration can express.
 func duration(first, last *mapping.Field) ecs.Value {
 	start, ok := first.Time()
 	end, also := last.Time()
@@ -141,8 +141,8 @@ func (m *alertMapper) setThreat(threat *ecs.Object) {
 	}
 }
 
-// techniqueNames are the names of techniques behind those in m.names. One that is
-// not known has none.
+// techniqueNames are the names of the techniques, appended to m.names. An unknown
+// technique has no name.
 func (m *alertMapper) techniqueNames(ids []string) ecs.Value {
 	for _, id := range ids {
 		if name := attack.TechniqueName(id); name != "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// baselineResource reads how machines stand to the profiles of security baselines
+// baselineResource reads how machines comply with the profiles of security baselines
 // [export-security-baseline-assessment.md].
 var baselineResource = &resource{
 	name:       "baseline",

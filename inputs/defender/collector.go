@@ -38,14 +38,14 @@ func (c *Config) checkCollector(r *policy.Reader) {
 	r.Check(c.Interval >= time.Second, "interval", "want at least 1s")
 }
 
-// collectorStream tells of its neighbours every interval.
+// collectorStream reports on its neighbours every interval.
 func (in *Input) collectorStream(key inputs.Key, c Config) inputs.Stream {
 	return inputs.Stream{
 		Key: key, Settings: c, Reads: c.reads(), Interval: c.Interval,
 		Run: func(ctx context.Context, env inputs.Env) error {
 			env.Reporter.Report(nil) // its unit does not wait for it
 			if env.Once || env.Overview == nil {
-				return nil // what is read once is told once, by its own summary
+				return nil // a single run has its own summary
 			}
 			s := newSelfReport(key, c, env, in.now())
 			tick := time.NewTicker(c.Interval)
@@ -105,7 +105,7 @@ func (s *selfReport) publish(ctx context.Context) error {
 	}
 	defer s.batch.Reset()
 	if err := s.env.Publisher.Publish(ctx, s.batch); err != nil {
-		return err // the next documents tell of this stretch too
+		return err // the next documents cover this stretch too
 	}
 	s.env.Reporter.Count(inputs.Counts{Documents: s.batch.Len(), Published: s.batch.Result})
 	s.former = counts
@@ -113,7 +113,7 @@ func (s *selfReport) publish(ctx context.Context) error {
 }
 
 // CollectorDocuments are the documents by which a collector with usual settings
-// tells of streams, as JSON: the package's sample and previews are made of them.
+// reports on streams, as JSON: the package's sample and previews are made of them.
 func CollectorDocuments(agent inputs.Agent, streams []inputs.StreamStatus, at time.Time) [][]byte {
 	c := defaults()
 	c.DataStream.Type, c.DataStream.Dataset = "metrics", collectorDataset

@@ -19,7 +19,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/process"
 )
 
-// Config is one stream's configuration. Every setting may stand on the input
+// Config is one stream's configuration. Every setting may be on the input
 // or on the stream; the stream's wins. Names are those of Elastic's package; what
 // its alerts alone call otherwise is in former.go.
 type Config struct {
@@ -107,7 +107,7 @@ type Config struct {
 	// silence after it. Default 30s.
 	HTTPClientTimeout time.Duration `config:"http_client_timeout"`
 
-	// Tags stand in tags of every document; the default is the resource's.
+	// Tags are the tags of every document; the default is the resource's.
 	Tags []string `config:"tags,replace"`
 	// PreserveOriginalEvent keeps the record as it came in event.original.
 	PreserveOriginalEvent bool `config:"preserve_original_event"`

@@ -9,7 +9,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// configurationResource reads how machines stand to Microsoft's secure
+// configurationResource reads how machines comply with Microsoft's secure
 // configuration [get-assessment-secure-config.md].
 var configurationResource = &resource{
 	name:       "configuration",

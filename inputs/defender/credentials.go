@@ -100,7 +100,7 @@ func (c *Config) secretEnds() (time.Time, error) {
 	return day.AddDate(0, 0, 1), nil
 }
 
-// checkCredentials tells every fault of who reads.
+// checkCredentials returns every fault of the credentials.
 func (c *Config) checkCredentials(r *policy.Reader) {
 	credentials := c.credentials()
 	r.Named(credentials.Check(c.ClientID, nil)...)
@@ -164,7 +164,7 @@ func anotherCloud(name, setting, text string) string {
 	return other
 }
 
-// plainNotice tells that a secret crosses the network in plain text, which a test on
+// plainNotice says that a secret crosses the network in plain text, which a test on
 // one host may do and nothing else should.
 func (c *Config) plainNotice() string {
 	for _, s := range []struct{ name, text string }{{"login_url", c.LoginURL}, {"url", c.URL}} {

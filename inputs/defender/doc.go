@@ -10,7 +10,7 @@
 // then the policy's processors of package process) > batch > Publish, by the output
 // > checkpoint. The last steps are the loop's: collect.Loop.sweep and Loop.read
 // have them, and package component/output has the delivery. One more stream reads no
-// resource: collector.go tells of the collector itself.
+// resource: collector.go reports on the collector itself.
 //
 // Begin with resources.go: it lists the resources and says what one is. Then read
 // one of their files, machine.go or alert.go. Each is an API struct, the tables of
@@ -32,29 +32,29 @@
 //     smaller pieces.
 //   - Bounded memory: one record and at most one batch are held; never a page.
 //   - Bounded state: the seen set holds what the overlap can return again, and has
-//     a hard limit of a million records (collect.Retention tells the bytes).
+//     a hard limit of a million records (collect.Retention states the bytes).
 //
-// How they are kept is told by the packages collect, odata and mapping.
+// The packages collect, odata and mapping say how they are kept.
 //
 // # Why a checkpoint is found by what is read
 //
 // The ids of inputs and streams change when a policy is upgraded, and a tenant
-// stays. The key is cloud, tenant, resource and data stream: a renamed stream and
-// another application continue, another tenant begins with its own look-back. A
-// tenant named by a domain is the one that its token is for. Two streams of one
+// stays. The key is cloud, tenant, resource and data stream: a renamed stream
+// and another application continue, another tenant begins with its own look-back. A
+// tenant that is named by a domain has the tenant id of its token. Two streams of one
 // key would share a checkpoint, so that the second one is refused. Removing an
 // input does not remove such a checkpoint, since the same may be read under
 // another id already.
 //
 // # Why machines are read as snapshots, and their ids hold the time of one
 //
-// A machine's tags, risk and exposure change without its lastSeen, so there is
-// no time to read by. Every interval all are read, and those published whose
-// content is not what the snapshot before met, or was published a full_interval
-// ago. The id holds the content and the time of the last complete snapshot, which
-// is saved: a snapshot repeated after a crash gives the same ids, and a machine
-// that changes back gives a new document. Where the checkpoint is lost, every
-// machine is published once more.
+// A machine's tags, risk and exposure change without its lastSeen, so there is no time
+// to read by. Every interval all machines are read. A machine is published when its
+// content differs from the snapshot before, or was published a full_interval ago. The id
+// holds the content and the time of the last complete snapshot, which is saved: a
+// snapshot repeated after a crash gives the same ids, and a machine that changes back
+// gives a new document. Where the checkpoint is lost, every machine is published once
+// more.
 //
 // # Why the assessment lists are read in three ways, and what reading again costs
 //
@@ -72,5 +72,5 @@
 // stream was rolled over meanwhile a row may be stored twice, which the transforms
 // of the package do not mind: they keep the newest.
 //
-// What is here must not know Elastic Agent, an output, or where a checkpoint is kept.
+// The package must not know Elastic Agent, an output, or where a checkpoint is kept.
 package defender

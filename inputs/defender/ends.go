@@ -14,7 +14,7 @@ var credentialsEnd = &inputs.Condition{
 	Clears:  "with the first full poll with credentials that last longer than secret_expiry_warning",
 }
 
-// endsSoon tells of credentials that work and will end.
+// endsSoon is the warning about credentials that work and will end.
 type endsSoon struct {
 	what, remedy string
 	end          time.Time
@@ -28,7 +28,7 @@ func (e *endsSoon) diagnose() inputs.Diagnosis {
 	return inputs.Diagnosis{Condition: credentialsEnd, Cause: e.Error(), Remedy: e.remedy}
 }
 
-// warning is what is to be told of credentials that end then; nil is nothing.
+// warning is the warning about credentials that end then; nil where none is due.
 func (c *Config) warning(end, now time.Time) error {
 	if end.IsZero() || c.SecretExpiryWarning == 0 || now.Before(end.Add(-c.SecretExpiryWarning)) {
 		return nil

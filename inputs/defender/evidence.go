@@ -61,7 +61,7 @@ func (m *alertMapper) evidenceRest() mapping.Table {
 	}
 }
 
-// evidenceWhole is all of an evidence item. The six at the end stand there because
+// evidenceWhole is all of an evidence item. The six at the end are there because
 // they were the first to be shaped.
 func (m *alertMapper) evidenceWhole() mapping.Table {
 	e := &m.evidence
@@ -150,9 +150,9 @@ func (m *alertMapper) readEvidence(item raw) bool {
 	return true
 }
 
-// isForeign tells an item of a type that is not this API's but that of another
+// isForeign reports whether an item's type is not this API's but that of another
 // product of Microsoft, such as MailMessage: all that it has is kept under the
-// vendor prefix, no matter what ECS takes of it.
+// vendor prefix, regardless of what ECS takes of it.
 func (e *evidence) isForeign() bool {
 	kind := e.EntityType.Text()
 	if len(kind) >= len("registry") && strings.EqualFold(kind[:len("registry")], "registry") {

@@ -9,7 +9,7 @@ import (
 
 // One function for each group of ECS fields that an evidence item fills.
 
-// namesUser tells whether the item names anybody. A domain alone is nobody.
+// namesUser reports whether the item names anybody. A domain alone is nobody.
 func (e *evidence) namesUser() bool {
 	return e.AccountName.Text() != "" || e.UserPrincipalName.Text() != "" || e.UserSID.Text() != "" || e.AADUserID.Text() != ""
 }
@@ -53,7 +53,7 @@ func (m *alertMapper) setFile(file *ecs.Object) {
 	m.setHashes(file)
 }
 
-// setHashes sets the item's hashes under the names that their form tells. What is
+// setHashes sets the item's hashes under the names that follow from their form. What is
 // no hash stays with the vendor's fields.
 func (m *alertMapper) setHashes(o *ecs.Object) {
 	for i := range m.hashes {
@@ -63,7 +63,7 @@ func (m *alertMapper) setHashes(o *ecs.Object) {
 	}
 }
 
-// noHash keeps a value of a hash's member that is none: ECS has no place for it.
+// noHash keeps a hash member's value that is not a hash: ECS has no place for it.
 func (m *alertMapper) noHash(f *mapping.Field) ecs.Value {
 	i := 0
 	if f == &m.evidence.SHA256 {

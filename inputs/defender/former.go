@@ -25,7 +25,7 @@ var formerNames = []struct {
 var goneSettings = []struct{ name, instead string }{
 	{"azure_resource", "token_scopes has the scopes of the token"},
 	{"token_url", "login_url names the token service"},
-	{"sas_valid_hours", "links of files that expired are asked for anew"},
+	{"sas_valid_hours", "links of files that expired are asked for again"},
 	{"max_retries", "files that fail are tried again by themselves"},
 }
 
@@ -76,7 +76,7 @@ func nested(source map[string]any, keys ...string) any {
 	return nil
 }
 
-// isSet tells a value from what a form leaves for an empty field.
+// isSet distinguishes a value from what a form leaves for an empty field.
 func isSet(v any) bool {
 	switch v := v.(type) {
 	case nil:

@@ -46,7 +46,7 @@ func tenantOf(c Config, tenant string) string {
 }
 
 // callsKey is where it is kept how many calls were made as a tenant and
-// application, no matter what streams there are.
+// application, regardless of its streams.
 func callsKey(c Config) inputs.Key {
 	return inputs.Key{Source: strings.Join([]string{Type, tenantOf(c, c.TenantID), "calls", c.application()}, "|")}
 }

@@ -183,8 +183,8 @@ func (in *Input) client(c Config) (client *api.Client, release func(), err error
 	return client, func() { in.release(s) }, nil
 }
 
-// pace is that of the tenant and application, no matter what secret, host or unit
-// they are used with. The limits that were configured last hold.
+// pace is that of the tenant and application, for every secret, host
+// and unit they are used with. The limits that were configured last hold.
 func (in *Input) pace(c Config) *api.Pace {
 	limit := api.Limit{PerMinute: c.CallsPerMinute, PerHour: c.CallsPerHour}
 	key := application{strings.ToLower(c.TenantID), c.application()}

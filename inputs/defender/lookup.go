@@ -25,7 +25,7 @@ type lookups struct {
 	definer  mapping.Definer
 	log      *slog.Logger
 	due      bool
-	told     bool // that a lookup may not be read
+	warned   bool // that a lookup may not be read
 }
 
 // begin notes that a sweep begins.
@@ -42,10 +42,10 @@ func (l *lookups) read(ctx context.Context) error {
 	for _, path := range l.resource.lookups {
 		err := l.list(ctx, path)
 		if refused, ok := errors.AsType[*api.Error](err); ok && !refused.IsToken() && (refused.Kind == api.Permission || refused.Kind == api.Other) {
-			if !l.told {
+			if !l.warned {
 				l.log.Warn("lookup refused, documents do without its names", "resource", l.resource.name, "error", err.Error())
 			}
-			l.told = true
+			l.warned = true
 			continue
 		}
 		if err != nil {

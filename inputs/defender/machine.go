@@ -70,7 +70,7 @@ type machineAddress struct {
 	OperationalStatus mapping.Field `json:"operationalStatus"` // Up, Down...
 }
 
-// machineVM tells which cloud instance a machine is.
+// machineVM says which cloud instance a machine is.
 type machineVM struct {
 	VMID           mapping.Field `json:"vmId"`           // GUID or instance id
 	CloudProvider  mapping.Field `json:"cloudProvider"`  // Azure, AWS, GCP...
@@ -257,9 +257,8 @@ func (m *machineMapper) networkInterface(element raw) ecs.Value {
 	return item
 }
 
-// mac is the interface's hardware address as ECS writes it. One that is none
-// keeps its text. An all-zero one is no address and does not get into
-// host.mac.
+// mac is the interface's hardware address as ECS writes it. Other text is kept
+// as it is. An all-zero address does not get into host.mac.
 func (m *machineMapper) mac(f *mapping.Field) ecs.Value {
 	v := m.Text(f)
 	if !v.Present() {

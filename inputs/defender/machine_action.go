@@ -190,7 +190,7 @@ func (m *machineActionMapper) setTimes(event *ecs.Object) {
 }
 
 // kibanaAction is the id that Kibana's response actions write into the comment of
-// an action, no matter what language the rest is in: (action id: UUID).
+// an action, regardless of the language of the rest: (action id: UUID).
 func kibanaAction(comment string) string {
 	const mark, length = "(action id: ", len("00000000-0000-0000-0000-000000000000")
 	for {
@@ -228,7 +228,7 @@ func actionCategory(action string) (category, kind string) {
 
 // actionOutcome is event.outcome of a status. An action that ran out of time
 // did not do what it was asked for: failure. One that was cancelled has ended,
-// and what it did until then is not told: unknown. One that continues, and a
+// and what it did until then is not reported: unknown. One that continues, and a
 // status that is not known, have none.
 func actionOutcome(status string) string {
 	switch strings.ToLower(status) {
@@ -263,7 +263,7 @@ func (m *machineActionMapper) setUser(user, vendor *ecs.Object) {
 	m.related.users.Add(cancelled, name, email)
 }
 
-// setFile maps relatedFileInfo. The form of the hash tells which it is; what is no
+// setFile maps relatedFileInfo. The form of the hash shows which it is; what is no
 // hash is under the vendor prefix alone.
 func (m *machineActionMapper) setFile(root, vendor *ecs.Object) {
 	f := &m.action.RelatedFileInfo

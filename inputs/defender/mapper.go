@@ -61,7 +61,7 @@ func NewMapper(name string, settings map[string]any, agent inputs.Agent) (*Mappe
 func (m *Mapper) Began(at time.Time) { m.mapper.Begin(mapping.Sweep{Started: at, Whole: true}) }
 
 // Map maps one record and calls emit for each of its documents; the document
-// is the mapper's again when emit returns. clean tells that nothing had to be
+// is the mapper's again when emit returns. clean says that nothing had to be
 // noted as pipeline_error. The error is emit's.
 func (m *Mapper) Map(record []byte, emit func(*ecs.Document) error) (clean bool, err error) {
 	record = mapping.Repair(record)

@@ -11,7 +11,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/api"
 )
 
-// missing tells the two meanings of a 404 of a list apart: that it is empty, as
+// missing distinguishes the two meanings of a 404 of a list: that it is empty, as
 // the API says of machines (API.md 3.4), and that url leads nowhere. One small
 // call of alerts decides, whose list is there whether or not it may be read.
 func missing(ctx context.Context, client *api.Client, r *resource, err error) error {
@@ -37,7 +37,7 @@ func missing(ctx context.Context, client *api.Client, r *resource, err error) er
 	}
 }
 
-// unlicensed tells the two meanings of a 403 of a list apart that needs a licence of
+// unlicensed distinguishes the two meanings of a 403 of a list that needs a licence of
 // its own: where the token has the permission, it is the licence that is left.
 func unlicensed(ctx context.Context, client *api.Client, r *resource, err error) error {
 	refused, ok := errors.AsType[*api.Error](err)
@@ -48,7 +48,7 @@ func unlicensed(ctx context.Context, client *api.Client, r *resource, err error)
 	if other != nil || !slices.Contains(roles, r.permission) {
 		return err
 	}
-	told := *refused
-	told.Hint = "the application has " + r.permission + "; check that the tenant has a licence of " + r.licence + ", or switch the stream off"
-	return &told
+	named := *refused
+	named.Hint = "the application has " + r.permission + "; check that the tenant has a licence of " + r.licence + ", or switch the stream off"
+	return &named
 }

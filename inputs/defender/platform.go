@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/mapping"
 )
 
-// osWords tell the families of operating systems by words of osPlatform, in lower
+// osWords identify the families of operating systems by words of osPlatform, in lower
 // case. Linux comes first: one of its words in a name decides.
 var osWords = []struct {
 	family string
@@ -22,8 +22,8 @@ var osWords = []struct {
 	{"unix", []string{"unix", "solaris", "freebsd", "openbsd", "netbsd", "hp-ux", "hpux"}},
 }
 
-// osType is host.os.type of a platform (API.md 3.4), "" where it is none that ECS
-// knows. iOS is also what makers of network devices call theirs.
+// osType is host.os.type of a platform (API.md 3.4), "" where ECS has no
+// name for it. iOS is also what makers of network devices call theirs.
 func osType(platform string) string {
 	platform = strings.ToLower(strings.TrimSpace(platform))
 	switch platform {

@@ -9,7 +9,7 @@ import (
 
 // portal makes links to pages of Microsoft's portal (MAPPING.md 10.5). It is the
 // address that the pages begin with, empty where it is not known: that of the
-// clouds of governments and of China is not told by where their API is.
+// clouds of governments and of China does not follow from where their API is.
 type portal string
 
 func portalOf(c Config) portal {

@@ -19,8 +19,8 @@ var apiHives = map[string]string{
 // kernelHives are the roots of the kernel's names for keys: \REGISTRY\MACHINE.
 var kernelHives = map[string]string{"MACHINE": "HKLM", "USER": "HKU"}
 
-// registryHive is a hive as ECS abbreviates it, "" where it is none: the vendor's
-// field has it then.
+// registryHive is a hive as ECS abbreviates it, "" where ECS has no name for it:
+// the vendor's field has it then.
 func registryHive(hive string) string {
 	name := strings.ToUpper(strings.Trim(hive, `:\ `))
 	if short, ok := hives[name]; ok {
@@ -32,7 +32,7 @@ func registryHive(hive string) string {
 	return apiHives[name]
 }
 
-// splitRegistryKey cuts the hive off a key, no matter what way that is written:
+// splitRegistryKey cuts the hive off a key, in whichever way that is written:
 // HKEY_LOCAL_MACHINE\SOFTWARE, HKLM:\SOFTWARE, Computer\HKLM\SOFTWARE,
 // \REGISTRY\MACHINE\SOFTWARE, Registry::HKLM\SOFTWARE. hive is "" where the key has
 // none.
@@ -67,8 +67,8 @@ var registryTypes = map[string]string{
 	"5": "REG_DWORD_BIG_ENDIAN", "6": "REG_LINK", "7": "REG_MULTI_SZ", "11": "REG_QWORD",
 }
 
-// registryType is a value's type as ECS names it, "" where it is none of
-// Windows's: the vendor's field has it then.
+// registryType is a value's type as ECS names it, "" where it is not a type of
+// Windows: the vendor's field has it then.
 func registryType(text string) string {
 	name := strings.ToLower(text)
 	name = strings.ReplaceAll(strings.TrimPrefix(name, "reg_"), "_", "")

@@ -15,7 +15,7 @@ import (
 )
 
 // resources are the Defender collections this input reads. A stream finds its
-// resource by data_stream.dataset. Where calls are scarce those that stand first
+// resource by data_stream.dataset. Where calls are scarce the first ones
 // go first: see resource.lane.
 var resources = []*resource{
 	alertResource,
@@ -62,7 +62,7 @@ type resource struct {
 	fullInterval time.Duration // default of the setting; zero means 24h
 	tags         []string      // default of the setting
 	vendor       mapping.Vendor
-	sets         []string // members that are lists whose order tells nothing
+	sets         []string // members that are lists whose order means nothing
 	// sentinels are texts by which the API says "nothing" in this resource, beside
 	// those of all (mapping.Blank).
 	sentinels []string
@@ -72,7 +72,7 @@ type resource struct {
 }
 
 // The calls of the assessment lists, which the service limits beside all calls
-// (API.md 3.1). It tells limits for each path; they are kept for all together,
+// (API.md 3.1). It states limits for each path; they are kept for all together,
 // since what it counts is not known.
 var (
 	assessmentLists = api.Family{Name: "assessment lists", Limit: api.Limit{PerMinute: 30, PerHour: 1000}}
@@ -95,7 +95,7 @@ func (r *resource) isAssessment() bool { return r.files != "" }
 // raw is one JSON value as the API sent it.
 type raw = mapping.Raw
 
-// setObserver sets what observed all that the service tells, and returns the
+// setObserver sets what observed all that the service reports, and returns the
 // object.
 func setObserver(root *ecs.Object) *ecs.Object {
 	observer := root.Object("observer")

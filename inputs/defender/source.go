@@ -21,7 +21,7 @@ type list struct {
 	resource *resource
 	mapper   *mapping.Mapper
 	lookups  lookups
-	silent   func(error) // told of a call that waits for long
+	silent   func(error) // called for a call that waits for long
 }
 
 // Open implements collect.Source.
@@ -70,10 +70,10 @@ func open(ctx context.Context, client *api.Client, request api.Request, r collec
 	switch {
 	case r.Form == collect.Count:
 		total, err := client.Count(ctx, request)
-		return told{trailer: collect.Trailer{Total: total}}, err
+		return noRecords{trailer: collect.Trailer{Total: total}}, err
 	case r.Form == collect.Index:
 		index, err := client.Index(ctx, request)
-		return told{index.Asked, collect.Trailer{Links: index.Links, Made: index.Made}}, err
+		return noRecords{index.Asked, collect.Trailer{Links: index.Links, Made: index.Made}}, err
 	case r.Form == collect.File:
 		answer, err = client.Download(ctx, request, r.Link)
 	case r.Link != "":
@@ -118,20 +118,20 @@ func (p page) Trailer() (t collect.Trailer) {
 	return t
 }
 
-// told is an answer without records.
-type told struct {
+// noRecords is an answer without records.
+type noRecords struct {
 	asked   time.Time
 	trailer collect.Trailer
 }
 
 // Next implements collect.Page.
-func (told) Next() (raw, error) { return nil, io.EOF }
+func (noRecords) Next() (raw, error) { return nil, io.EOF }
 
 // Asked implements collect.Page.
-func (t told) Asked() time.Time { return t.asked }
+func (n noRecords) Asked() time.Time { return n.asked }
 
 // Trailer implements collect.Page.
-func (t told) Trailer() collect.Trailer { return t.trailer }
+func (n noRecords) Trailer() collect.Trailer { return n.trailer }
 
 // Close implements collect.Page.
-func (told) Close() error { return nil }
+func (noRecords) Close() error { return nil }

@@ -100,7 +100,7 @@ func newEnvelope(r *resource, c Config, agent inputs.Agent, now func() time.Time
 // loopMapper is a mapper as package collect wants it.
 type loopMapper struct {
 	*mapping.Mapper
-	begin func() // told that a sweep begins
+	begin func() // called when a sweep begins
 }
 
 // Begin implements collect.Mapper.

@@ -54,10 +54,10 @@ func (in *Input) try(ctx context.Context, c Config) inputs.Trial {
 	return t
 }
 
-// huntingNotice answers what administrators were told (API.md 9.1).
+// huntingNotice answers a notice that administrators received (API.md 9.1).
 const huntingNotice = "Microsoft's notice MC1220762 of an end on 2027-02-01 is about the advanced hunting APIs, which are not used here"
 
-// notes are what a person wants to know of who reads and where.
+// notes are what a person wants to know of the credentials and the cloud.
 func notes(client *api.Client, c Config) []string {
 	cloud := "private hosts"
 	if known, ok := api.CloudNamed(c.Cloud); ok {
@@ -155,7 +155,7 @@ func look(page *api.Page, r *resource, now func() time.Time) (looked, error) {
 	return l, nil
 }
 
-// ways tells what a poll of the stream has to do without. What the API ignores
+// ways returns what a poll of the stream has to do without. What the API ignores
 // counts as refused, as in a poll.
 func ways(ctx context.Context, client *api.Client, r *resource, c Config, now func() time.Time) ([]string, error) {
 	o := r.paging(c, now, slog.New(slog.DiscardHandler))

@@ -61,7 +61,7 @@ func (w *watched) detach() {
 }
 
 // metered adds to counters what is left of the quota and when the credentials end,
-// and tells of their end before it comes.
+// and reports their end before it comes.
 type metered struct {
 	inputs.Reporter
 	client *api.Client
@@ -152,7 +152,7 @@ func checkpointOf(head []byte) map[string]any {
 
 // shown is the configuration in effect, defaults included, by the settings'
 // names. Secrets print as [redacted]; of connection settings only whether they
-// are set is told.
+// are set is shown.
 func (c *Config) shown() map[string]any {
 	out := map[string]any{}
 	v := reflect.ValueOf(*c)

@@ -1,5 +1,5 @@
-// Package explain tells of each field of a record's documents from which members of
-// the record it comes.
+// Package explain finds, for each field of a record's documents, the members of
+// the record from which it comes.
 //
 // Explain (explain.go) maps a record as often as it has members, each time without one
 // of them or with another value in it, and compares the documents: a field comes from
@@ -9,8 +9,8 @@
 //
 // # Invariants
 //
-//   - The mapping is the production's, as a function: what is told is what it does.
-//   - A variant that cannot be mapped cleanly, where the record can, tells nothing.
+//   - The mapping is the production's, as a function: what is explained is what it does.
+//   - A variant that cannot be mapped cleanly, where the record can, says nothing.
 //
 // The package must not know what a record or a document says, nor a vendor.
 //

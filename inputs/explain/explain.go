@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Map maps a record and tells whether that could be done cleanly. The documents are the
+// Map maps a record and reports whether that could be done cleanly. The documents are the
 // caller's.
 type Map func(record []byte) (documents []jsontext.Value, clean bool, err error)
 
@@ -26,9 +26,9 @@ type Field struct {
 const maxMembers = 2000
 
 // ErrTooMany means that not all members were tried.
-var ErrTooMany = errors.New("the record has more than 2000 values: where fields come from is told for the first ones alone")
+var ErrTooMany = errors.New("the record has more than 2000 values: where fields come from is shown for the first ones alone")
 
-// Explain maps a record and tells of each of its documents where its fields come from,
+// Explain maps a record and says for each of its documents where its fields come from,
 // in the order of their names. With ErrTooMany there are fields all the same.
 func Explain(m Map, record []byte) ([][]Field, error) {
 	documents, clean, err := m(record)
@@ -57,12 +57,12 @@ func Explain(m Map, record []byte) ([][]Field, error) {
 			return nil, err
 		}
 	}
-	return tell(found, from, tried), tooMany
+	return origins(found, from, tried), tooMany
 }
 
-// tell says of each document where its fields come from; tried is how many members
+// origins says of each document where its fields come from; tried is how many members
 // were.
-func tell(found []fields, from []map[string][]*node, tried int) [][]Field {
+func origins(found []fields, from []map[string][]*node, tried int) [][]Field {
 	explained := make([][]Field, len(found))
 	for i := range found {
 		for _, name := range slices.Sorted(maps.Keys(found[i])) {

@@ -104,7 +104,7 @@ func RunCursorsContract(t *testing.T, open func(t *testing.T) inputs.Cursors) {
 	runIdentityContract(t, open, b)
 }
 
-// runIdentityContract: what is read is the key, no matter what the ids; a checkpoint of
+// runIdentityContract: what is read is the key, regardless of the ids; a checkpoint of
 // ids alone, as former holds one with {"n":2}, is found once.
 func runIdentityContract(t *testing.T, open func(t *testing.T) inputs.Cursors, former inputs.Key) {
 	read := former

@@ -30,11 +30,11 @@ type Subject struct {
 	Down func(tried chan<- struct{})
 	Heal func()
 	// Refuse makes the sink refuse the documents of these ids, and Refusals are
-	// the ids the Publisher's reporter was told of. Nil where the sink refuses no
+	// the ids the Publisher's reporter received. Nil where the sink refuses no
 	// single documents.
 	Refuse   func(ids ...string)
 	Refusals func() []string
-	// KnowsIDs tells that the sink refuses an _id it has: a repeat is Existing.
+	// KnowsIDs says that the sink refuses an _id it has: a repeat is Existing.
 	KnowsIDs bool
 }
 

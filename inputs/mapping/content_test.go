@@ -145,7 +145,7 @@ func TestContentOfManyMembers(t *testing.T) {
 }
 
 // TestObjectsTakenApart: an object that was taken apart for the content is decoded
-// as any other one, no matter what the objects around it are like.
+// as any other one, regardless of the objects around it.
 func TestObjectsTakenApart(t *testing.T) {
 	m := newContentMapper(t, Settings{})
 	type item struct {
@@ -191,7 +191,7 @@ func TestObjectsTakenApart(t *testing.T) {
 }
 
 // TestCompactText: the text of a container has no white space, whether the record's
-// content told so or not.
+// content showed that or not.
 func TestCompactText(t *testing.T) {
 	for text, compact := range map[string]bool{
 		`{}`: true, `{"a":1}`: true, `{"a":[],"b":[1,"2 3",{"c":{}}],"d":{"e":[[null]]}}`: true, `{"\u0061":"\""}`: true,

@@ -51,7 +51,7 @@ func (e *Envelope) Short(s string) ecs.Value {
 const maxCompact = 1 << 16
 
 // JSONText is a container as the text of its JSON, and a scalar as text: one
-// type in Elasticsearch, no matter what the API sends.
+// type in Elasticsearch, regardless of what the API sends.
 func (e *Envelope) JSONText(v Raw) ecs.Value {
 	if Blank(v) {
 		return ecs.Value{}
@@ -162,8 +162,8 @@ func (e *Envelope) Date(f *Field) ecs.Value {
 	return ecs.Scalar(f.Value)
 }
 
-// strictTime tells which of the texts that Go reads as a timestamp are as
-// Elasticsearch's default format wants them: two digits an hour, a point before
+// strictTime reports whether a text that Go reads as a timestamp is as
+// Elasticsearch's default format wants it: two digits an hour, a point before
 // at most nine digits of a second, UTC. Go also takes one digit, a comma, any
 // number of digits, and zones that Java does not know.
 func strictTime(s string) bool {

@@ -61,7 +61,7 @@ type slot struct {
 	label string // name between comma and colon
 	value *Raw
 	list  *List // nil for a Field
-	set   bool  // a list whose order tells nothing
+	set   bool  // a list whose order means nothing
 	shape shape // of objects in the value; see content
 }
 
@@ -111,8 +111,8 @@ func (d *Decoder) OrScalar(lone *Field) *Decoder {
 	return d
 }
 
-// Fold makes the decoder find members no matter what letter case and underscores their
-// names are written with: one service has deviceId in its lists, DeviceId in its
+// Fold makes the decoder find members regardless of the letter case and
+// underscores of their names: one service has deviceId in its lists, DeviceId in its
 // files, and OSPlatform beside OsPlatform.
 func (d *Decoder) Fold() *Decoder {
 	d.folded = make(map[string]*slot, len(d.fields))
@@ -136,7 +136,7 @@ func fold(to []byte, name string) []byte {
 	return to
 }
 
-// markSets tells which lists are sets.
+// markSets marks the lists that are sets.
 func (d *Decoder) markSets(names []string) {
 	for _, name := range names {
 		if s, ok := d.fields[name]; ok {
@@ -146,7 +146,7 @@ func (d *Decoder) markSets(names []string) {
 }
 
 // Decode takes apart one object that is known to be well-formed, or a scalar
-// where one may stand in. After an error nothing is set.
+// where one may replace it. After an error nothing is set.
 func (d *Decoder) Decode(object Raw) error {
 	d.reset()
 	kind := object.Kind()

@@ -24,7 +24,7 @@ type Settings struct {
 	Input      string // input.type
 	DataStream inputs.DataStream
 	Tenant     string // part of every id, so that two tenants' records never share one
-	// Sets are the record's members that are lists whose order tells nothing: two
+	// Sets are the record's members that are lists whose order means nothing: two
 	// records that differ in it alone are one version.
 	Sets []string
 	// Sentinels are the texts by which the source says "nothing", beside those that
@@ -62,7 +62,7 @@ type Envelope struct {
 
 	settings  Settings
 	account   string   // see Mapper.Account
-	sentinels []string // as they stand in a record
+	sentinels []string // as they are in a record
 	longest   int      // length of the longest one
 	tags      []ecs.Value
 	more      []string // tags of the document alone
@@ -73,7 +73,7 @@ type Envelope struct {
 	content   content  // of it
 	mapping   bool     // the record is being mapped, and its memory is what it was
 	faults    faults
-	// lossy tells of a document that some of the record is in the original alone,
+	// lossy says of a document that some of the record is in the original alone,
 	// without being a fault.
 	lossy   bool
 	partial string // tag of the documents; see Mapper.Partial
@@ -216,7 +216,7 @@ func (e *Envelope) Vendor() *ecs.Object {
 	return e.Doc.Root().Object(path[0]).Object(path[1])
 }
 
-// Duplicates are tables of vendor fields whose values also stand in ECS fields:
+// Duplicates are tables of vendor fields whose values are also in ECS fields:
 // empty unless the configuration asks for such.
 func (e *Envelope) Duplicates(t Table) Table {
 	if e.settings.PreserveDuplicates {
@@ -243,7 +243,7 @@ func (e *Envelope) Again(l Layer) {
 	e.faults, e.kept, e.lossy = e.faults[:l.faults], l.kept, l.lossy
 }
 
-// KeepsOriginal tells whether the document will have the original.
+// KeepsOriginal reports whether the document will have the original.
 func (e *Envelope) KeepsOriginal() bool {
 	return e.settings.PreserveOriginal || e.lossy || len(e.faults) > 0
 }
@@ -282,7 +282,7 @@ func (e *Envelope) Tag(tag string) { e.more = append(e.more, tag) }
 // Account is the source's account that the records are of: see Mapper.Account.
 func (e *Envelope) Account() string { return e.account }
 
-// withTags are the stream's tags and more; an empty one is none.
+// withTags are the stream's tags and more; an empty one is left out.
 func (e *Envelope) withTags(more ...string) ecs.Value {
 	tags := slices.Clone(e.tags)
 	for _, tag := range more {

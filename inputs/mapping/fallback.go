@@ -23,7 +23,7 @@ const (
 	bareText    = 256
 )
 
-// constants stand in both forms, in this order: they are the collector's, not
+// constants are in both forms, in this order: they are the collector's, not
 // the record's.
 var constants = []string{
 	"agent.id", "agent.name", "agent.type", "agent.version", "agent.ephemeral_id",
@@ -33,7 +33,7 @@ var constants = []string{
 	"cloud.provider", "observer.product", "observer.vendor",
 }
 
-// identifiers tell which record it was. In the bare form they stand only where
+// identifiers say which record it was. In the bare form they are only where
 // they look like one.
 var identifiers = []string{"event.id", "event.created", "event.severity", "cloud.account.id", "cloud.instance.id", "host.id"}
 
@@ -90,7 +90,7 @@ func newForm(name string, d inputs.Document) (*ecs.Document, members) {
 }
 
 // fail makes a form a pipeline_error that says what was refused. What represents
-// the original is told in both forms.
+// the original is named in both forms.
 func fail(form *ecs.Document, kept members, r inputs.Refusal, original string) {
 	reason := "the full document was refused: " + r.Type
 	if r.Status != 0 {
@@ -142,13 +142,13 @@ type members map[string]jsontext.Value
 
 // copy puts members of these paths into a form: scalars, and tags. A member that
 // is longer than the limit, or that is the cause, is left out.
-func (m members) copy(form *ecs.Document, blamed string, most int, lists ...[]string) {
+func (m members) copy(form *ecs.Document, cause string, most int, lists ...[]string) {
 	for _, paths := range lists {
 		for _, path := range paths {
 			v := m[path]
 			switch v.Kind() {
 			case '"', '0', 't', 'f':
-				if path != blamed && len(v) <= most {
+				if path != cause && len(v) <= most {
 					form.Set(path, ecs.Scalar(v))
 				}
 			}

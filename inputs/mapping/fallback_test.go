@@ -76,9 +76,9 @@ func TestMinimalForm(t *testing.T) {
 	if diff := cmp.Diff(want, fieldsOf(t, form)); diff != "" {
 		t.Error(diff)
 	}
-	blamed := fieldsOf(t, Fallback{}.Minimal(d, []byte(attack), inputs.Refusal{Field: "message"}))
-	if _, ok := blamed["message"]; ok {
-		t.Error("the field that was blamed is in the minimal form")
+	named := fieldsOf(t, Fallback{}.Minimal(d, []byte(attack), inputs.Refusal{Field: "message"}))
+	if _, ok := named["message"]; ok {
+		t.Error("the field that the refusal names is in the minimal form")
 	}
 }
 
@@ -96,7 +96,7 @@ func TestBareFormHasNoTextOfTheRecord(t *testing.T) {
 }
 
 // TestFormsHaveIdsOfTheirOwn: the same form has the same id whenever it is made,
-// no matter what the refusal was.
+// regardless of the refusal.
 func TestFormsHaveIdsOfTheirOwn(t *testing.T) {
 	var f Fallback
 	d := refusedIncident(t, attack)
@@ -120,7 +120,7 @@ func TestLargeOriginalIsCut(t *testing.T) {
 	}
 }
 
-// FuzzForms: no matter what the document holds, its forms are JSON, without what could
+// FuzzForms: regardless of what the document contains, its forms are JSON, without what could
 // not be mapped.
 func FuzzForms(f *testing.F) {
 	f.Add([]byte(`{"event":{"id":{"a":1},"severity":[1]},"tags":"x","message":7,"agent":"none","host":{"id":"h"}}`), []byte("{}"))

@@ -2,8 +2,8 @@ package mapping
 
 import "strings"
 
-// Hash tells what hash a text is by its form, in hex: the name that ECS has for
-// it, and the hash in lower case. It is "" where the text is none.
+// Hash finds out what hash a text is by its form, in hex: the name that ECS has for
+// it, and the hash in lower case. It is "" where the text is not a hash.
 func Hash(text string) (algorithm, hash string) {
 	text = strings.TrimSpace(text)
 	switch len(text) {

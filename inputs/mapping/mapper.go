@@ -61,7 +61,7 @@ type Sweep struct {
 	Epoch []byte
 	// Started is when it began; zero where records have times of their own.
 	Started time.Time
-	// Whole tells that its records are all there are, and not changes of them.
+	// Whole says that its records are all there are, and not changes of them.
 	Whole bool
 }
 

@@ -29,7 +29,7 @@ func (e *Envelope) JoinPath(folder, name *Field) ecs.Value {
 // programs are the extensions of what Windows runs.
 var programs = []string{".exe", ".com", ".bat", ".cmd", ".scr", ".ps1", ".vbs", ".js", ".msi", ".dll", ".sys"}
 
-// isProgram tells a file that Windows runs by its name.
+// isProgram reports whether Windows runs a file of that name.
 func isProgram(name string) bool {
 	for _, extension := range programs {
 		if i := len(name) - len(extension); i > 0 && strings.EqualFold(name[i:], extension) {
@@ -90,7 +90,7 @@ func windowsPath(s, first string) string {
 	}
 }
 
-// blanks stand between the words of a command line.
+// blanks are between the words of a command line.
 const blanks = " \t\r\n"
 
 // AppendArguments appends the words of a command line, of which the first is the
@@ -145,7 +145,7 @@ func wordEnd(s, quotes string) (end int, quoted bool) {
 	return len(s), quoted
 }
 
-// isQuote tells a quote that is none of the word's characters.
+// isQuote reports whether a character is a quote and not one of the word's own.
 func isQuote(s string, i int, quotes string) bool {
 	return strings.IndexByte(quotes, s[i]) >= 0 && (i == 0 || s[i-1] != '\\')
 }

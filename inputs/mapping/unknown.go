@@ -27,7 +27,7 @@ const (
 // not name, under the way to the object: the name of an evidence item's member
 // begins with "evidence.". What comes under a name that is taken (the next
 // element's, or one that is cut to the same) is behind what is there, in a
-// list. All are counted: they tell that the API has moved on from what is known
+// list. All are counted: they show that the API has moved on from what is known
 // here.
 func (e *Envelope) Keep(d *Decoder) {
 	if len(d.unknown) == 0 {
@@ -62,7 +62,7 @@ func (e *Envelope) Keep(d *Decoder) {
 // has them from its Layer.
 func (e *Envelope) CountUnknown(d *Decoder) { e.unknown += len(d.unknown) + d.beyond }
 
-// isEmpty tells a container with nothing in it.
+// isEmpty reports whether a container has nothing in it.
 func isEmpty(v Raw) bool {
 	s := ecs.NewScanner(v)
 	if k := v.Kind(); k != '{' && k != '[' {

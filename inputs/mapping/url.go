@@ -24,7 +24,7 @@ type URL struct {
 	Path, Query, Fragment      string
 }
 
-// ParseURL takes a URL apart. It is not ok where the text is none. A text without
+// ParseURL takes a URL apart. It is not ok where the text is not a URL. A text without
 // a scheme begins with a host, unless it begins with a slash.
 func ParseURL(text string) (u URL, ok bool) {
 	rest := refang(strings.TrimSpace(text))
@@ -163,7 +163,7 @@ func (u *URL) host(name string) (ok bool) {
 	return IsHostName(name)
 }
 
-// IsHostName tells whether a text may be the name of a host: labels of letters,
+// IsHostName reports whether a text may be the name of a host: labels of letters,
 // digits, hyphens and underscores. Letters beyond ASCII are taken as they are.
 func IsHostName(s string) bool {
 	if s == "" || len(s) > 253 {

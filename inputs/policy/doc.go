@@ -10,7 +10,7 @@
 //
 // # Invariants
 //
-//   - All faults are told at once, in the order of the struct's fields and then
+//   - All faults are reported at once, in the order of the struct's fields and then
 //     of the checks: the same settings always give the same text. A setting has
 //     one fault.
 //   - A value is taken as it is. "pa${HOME}ss" is that password: the agent has
@@ -21,7 +21,7 @@
 //
 // The package must not know which settings an input or an output has.
 //
-// # Why it stands below inputs
+// # Why it is below inputs
 //
 // Inputs and outputs need it, and neither may import the other. Imports go from
 // component to inputs, so what both share lies here, beside the seam. It is a
@@ -30,7 +30,7 @@
 // # Why every field is decoded by itself
 //
 // The library stops at its first fault. An operator who repairs one setting would
-// be told of the next one with the next save.
+// see the next one only after the next save.
 //
 // # Why the tags declare
 //

@@ -13,7 +13,7 @@ import (
 )
 
 // A struct with config tags declares the settings that it is decoded from. Its
-// blank fields declare settings that are right where they stand and have no effect
+// blank fields declare settings that are right in their place and have no effect
 // here:
 //
 //	_ any `config:"queue"` // batches are bounded otherwise
@@ -89,7 +89,7 @@ func Strays(source map[string]any, declared ...any) []Stray {
 	return strays
 }
 
-// declaration is what may stand at a place in a policy, by the next part of its
+// declaration is what may be at a place in a policy, by the next part of its
 // name; empty where anything may.
 type declaration map[string]declaration
 
@@ -97,7 +97,7 @@ type declaration map[string]declaration
 func (d declaration) find(name string) (declaration, bool) {
 	for part := range strings.SplitSeq(name, ".") {
 		if len(d) == 0 {
-			break // a place where anything may stand; the struct as a whole is never empty
+			break // a place where anything is allowed; the struct as a whole is never empty
 		}
 		below, ok := d[part]
 		if !ok {

@@ -96,8 +96,8 @@ func TestEverySettingHasOneFault(t *testing.T) {
 			"secret": map[string]any{"x": "planted"},
 		})
 		r.Decode(&got)
-		r.Check(got.Number > 0, "number", "told already")
-		r.Check(got.Name != "", "name", "told already")
+		r.Check(got.Number > 0, "number", "reported already")
+		r.Check(got.Name != "", "name", "reported already")
 		r.Check(len(got.List) > 0, "list", "too few")
 		lines := strings.Split(r.Err().Error(), "\n")
 		for i, begin := range strings.Split(want, "\n") {
@@ -127,7 +127,7 @@ func TestTransportTellsEveryFault(t *testing.T) {
 	}
 }
 
-// TestWrongShapes: what has another shape than its setting is told in the words of a
+// TestWrongShapes: what has another shape than its setting is reported in the words of a
 // policy, and never taken for something else.
 func TestWrongShapes(t *testing.T) {
 	list, object := []any{"planted", "b"}, map[string]any{"planted": "b"}

@@ -36,7 +36,7 @@ func Of(source map[string]any) *Reader {
 	return r
 }
 
-// Over reads settings that stand at two places, such as an input and its stream:
+// Over reads settings that are at two places, such as an input and its stream:
 // those of the inner place win. A setting is taken whole, lists and objects
 // included; only the objects in joined are put together from both.
 func Over(outer, inner map[string]any, joined ...string) *Reader {
@@ -126,7 +126,7 @@ func (r *Reader) undecoded(name string, value any, err error) {
 // Check notes a fault of a setting unless ok. A setting has one fault: what could
 // not be decoded is not compared with limits.
 func (r *Reader) Check(ok bool, setting, want string) {
-	if !ok && !r.told(setting) {
+	if !ok && !r.hasFault(setting) {
 		r.fault(setting, errors.New(want))
 	}
 }
@@ -141,17 +141,17 @@ func (r *Reader) Named(faults ...error) {
 		if err == nil {
 			continue
 		}
-		if setting, _, _ := strings.Cut(err.Error(), ":"); !r.told(setting) {
+		if setting, _, _ := strings.Cut(err.Error(), ":"); !r.hasFault(setting) {
 			r.faults = append(r.faults, err)
 		}
 	}
 }
 
-// Has tells whether the policy has a setting, be it with the value of a default.
+// Has reports whether the policy has a setting, be it with the value of a default.
 func (r *Reader) Has(setting string) bool { return r.tree.HasField(setting) }
 
-// told tells whether a setting, or what contains it, has a fault already.
-func (r *Reader) told(setting string) bool {
+// hasFault reports whether a setting, or what contains it, has a fault already.
+func (r *Reader) hasFault(setting string) bool {
 	for {
 		if r.named[setting] {
 			return true
@@ -172,7 +172,7 @@ func (r *Reader) add(setting string, err error) {
 // Err joins all faults, each naming its setting, in the order they were found.
 func (r *Reader) Err() error { return errors.Join(r.faults...) }
 
-// reason is a decoding error without the library's path, which is told already.
+// reason is a decoding error without the library's path, which is reported already.
 func reason(err error) error {
 	text, _, _ := strings.Cut(err.Error(), " accessing '")
 	return errors.New(text)

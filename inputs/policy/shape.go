@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// mismatch is how the library tells that a value has another type than its field. Its
+// mismatch is how the library says that a value has another type than its field. Its
 // words are those of Go and not of a policy.
 var mismatch = regexp.MustCompile(`^(can not convert '|required 'object'|type mismatch|\(assert\) value of type)`)
 
-// fits tells whether a setting has the shape that its field is decoded from, where the
+// fits reports whether a setting has the shape that its field is decoded from, where the
 // library would take another one in silence: a list for names with values and the
 // reverse, a fraction for a whole number.
 func (r *Reader) fits(name string, t reflect.Type) bool {

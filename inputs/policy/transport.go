@@ -20,7 +20,7 @@ type Transport struct {
 	ProxyURL inputs.Secret `config:"proxy_url"`
 	// ProxyHeaders are sent with CONNECT.
 	ProxyHeaders map[string]string `config:"proxy_headers"`
-	// ProxyDisable uses no proxy, no matter what the environment says.
+	// ProxyDisable uses no proxy, even if the environment names one.
 	ProxyDisable bool `config:"proxy_disable"`
 	// IdleTimeout is after how long an unused connection is closed. 0 is never.
 	IdleTimeout time.Duration `config:"idle_connection_timeout"`

@@ -51,7 +51,7 @@ var bounds = map[string]func(field, bound float64) bool{
 	"gt": func(f, b float64) bool { return f > b }, "gte": func(f, b float64) bool { return f >= b },
 }
 
-// newRange is true of numbers within bounds, which stand behind a field's name.
+// newRange is true of numbers within bounds, which follow a field's name.
 func newRange(path string, leaf any) (string, comparison, error) {
 	i := strings.LastIndex(path, ".")
 	compare := bounds[path[i+1:]]
@@ -152,7 +152,7 @@ func same(a, b jsontext.Value) bool {
 	_, err := strconv.ParseInt(x, 10, 64)
 	_, err2 := strconv.ParseInt(y, 10, 64)
 	if err == nil && err2 == nil {
-		return false // a float could not tell large ones apart
+		return false // a float could not distinguish large ones
 	}
 	f, ok := number(a)
 	g, ok2 := number(b)

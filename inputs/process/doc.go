@@ -1,7 +1,7 @@
 // Package process is what a policy does to documents between mapping and
 // publishing: its processors, and the conditions in their when.
 //
-// A policy's list becomes a List once, in New, which tells every fault at once.
+// A policy's list becomes a List once, in New, which reports every fault at once.
 // From then on List.Run takes each document of a stream: it changes it in place
 // or says that it is not published. Begin with process.go; each processor is one
 // function of steps.go or rename.go. condition.go has the conditions and compare.go

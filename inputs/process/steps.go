@@ -58,7 +58,7 @@ func setFields(target string, fields map[string]any) (Processor, []error) {
 }
 
 // newAddTags adds each tag that is not there yet. A target that is an object,
-// or lies below a value that is none, is left alone.
+// or is below a value that is not an object, is left as it is.
 func newAddTags(s *settings) Processor {
 	target := setting(s, "target", "tags", "a string")
 	if target == "" {

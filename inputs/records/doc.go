@@ -12,13 +12,13 @@
 //
 //   - A record is handed out as it came, without the white space between its values.
 //   - A line that is no JSON, where no value was begun before it, is a record too: the
-//     mapping tells what is wrong with it, and the lines after it count.
+//     mapping reports what is wrong with it, and the lines after it count.
 //   - Lists and pages are read element by element; no record is larger than MaxRecord.
 //
 // The package must not know what a record says.
 //
 // # Why the decoder gets lines
 //
-// A decoder that has met what is no JSON cannot continue, and it has read ahead. With
-// one line at a time it is known what it has not read.
+// A decoder that has met something other than JSON cannot continue, and it has read
+// ahead. With one line at a time the reader knows what the decoder has not read.
 package records

@@ -54,7 +54,7 @@ func unpacked(in io.Reader) (*bufio.Reader, error) {
 	return plain, nil
 }
 
-// reader reads the values of a stream that stand behind each other.
+// reader reads the values of a stream that follow each other.
 type reader struct {
 	*lines
 	d      *jsontext.Decoder

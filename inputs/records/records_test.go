@@ -116,7 +116,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestLongLinesAndManyRecords pass no matter what is buffered.
+// TestLongLinesAndManyRecords pass with any buffering.
 func TestLongLinesAndManyRecords(t *testing.T) {
 	long := `{"a":"` + strings.Repeat("x", 300<<10) + `"}`
 	var text strings.Builder

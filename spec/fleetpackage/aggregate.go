@@ -44,7 +44,7 @@ func filter(documents []document, conditions []condition) []document {
 	return kept
 }
 
-// indexField tells what a panel reads.
+// indexField says what a panel reads.
 const indexField = "_index"
 
 // read are the documents that a panel reads, of those in the dashboard's scope.

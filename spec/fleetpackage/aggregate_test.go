@@ -31,7 +31,7 @@ func TestTimeToContain(t *testing.T) {
 }
 
 // TestTriageRows: the most severe first, then the newest; alerts of unknown
-// severity stay visible, and what an alert does not have is told.
+// severity stay visible, and what an alert does not have is shown.
 func TestTriageRows(t *testing.T) {
 	p := panel{kind: triage, buckets: severities, by: []column{{"Title", "rule.name"}, {"Owner", alertPrefix + "assignedTo"}}}
 	rows := p.triageRows([]document{

@@ -92,7 +92,7 @@ func mapCaptures() (map[string]map[string]bool, error) {
 			}
 		}
 	}
-	return fields, collectFields(fields, defender.CollectorDocuments(collector, told(sampleTime, true), sampleTime))
+	return fields, collectFields(fields, defender.CollectorDocuments(collector, sampleStatuses(sampleTime, true), sampleTime))
 }
 
 func collectFields(fields map[string]map[string]bool, documents [][]byte) error {
@@ -167,7 +167,7 @@ var samples = map[string]struct{ resource, capture, field string }{
 // at their defaults.
 func sampleEvent(stream string) ([]byte, error) {
 	if stream == collectorStream {
-		return asSample(defender.CollectorDocuments(collector, told(sampleTime, false), sampleTime)[0])
+		return asSample(defender.CollectorDocuments(collector, sampleStatuses(sampleTime, false), sampleTime)[0])
 	}
 	s := samples[stream]
 	record, err := os.ReadFile(filepath.Join(capturesDir, s.resource, s.capture+".json"))

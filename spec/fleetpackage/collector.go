@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
-// collectorStream is the data stream of what the collector tells of itself. It is
+// collectorStream is the data stream of what the collector reports about itself. It is
 // made of no records, so it has no captures.
 const collectorStream = "collector"
 
@@ -19,9 +19,9 @@ const selfPrefix = defender.Type + ".collector."
 // selfColours are those of the states of streams.
 var selfColours = []paint{{"HEALTHY", green}, {"STARTING", blue}, {"DEGRADED", orange}, {"FAILED", red}}
 
-// told are streams as a collector tells of them: one of alerts that reads well, and
+// sampleStatuses are streams as a collector reports them: one of alerts that reads well, and
 // one of machines that lacks a permission for a while.
-func told(at time.Time, troubled bool) []inputs.StreamStatus {
+func sampleStatuses(at time.Time, troubled bool) []inputs.StreamStatus {
 	quota := &inputs.Quota{HourLeft: 1382}
 	alerts := inputs.StreamStatus{
 		Key: inputs.Key{Stream: "log", Dataset: defender.Type + ".log"}, State: "HEALTHY", Healthy: true, Reason: "collecting",
@@ -44,12 +44,12 @@ func told(at time.Time, troubled bool) []inputs.StreamStatus {
 }
 
 // selfReports are the documents of a collector over the span of the previews, one
-// of which in six tells of trouble.
+// of which in six reports trouble.
 func selfReports() ([]document, error) {
 	var documents []document
 	for i := range 24 {
 		at := previewTime.Add(-time.Duration(i+1) * previewSpan / 25)
-		for _, body := range defender.CollectorDocuments(collector, told(at, i%6 == 5), at) {
+		for _, body := range defender.CollectorDocuments(collector, sampleStatuses(at, i%6 == 5), at) {
 			flat, err := flatten(body)
 			if err != nil {
 				return nil, err

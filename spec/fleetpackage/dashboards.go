@@ -30,11 +30,11 @@ type control struct{ title, field string }
 type panel struct {
 	kind  kind
 	title string
-	// by are the fields whose values are told apart; a table has several.
+	// by are the fields whose values are counted separately; a table has several.
 	by []column
-	// buckets tell documents apart by condition, in the place of by.
+	// buckets group documents by condition, in the place of by.
 	buckets []bucket
-	// bucketsOf is what the buckets tell of; empty: Severity.
+	// bucketsOf is what the buckets are about; empty: Severity.
 	bucketsOf string
 	// count is the field whose different values are counted; empty: documents.
 	count string
@@ -257,7 +257,7 @@ var dashboards = []dashboard{
 			{kind: timeline, title: "Mapping faults over time by data stream", by: top("Data stream", "data_stream.dataset"), only: []condition{is("event.kind", "pipeline_error")}, x: 0, y: 33, w: 24, h: 12},
 			{kind: note, title: "How to read this", text: "A document with **event.kind: pipeline_error** is stored in full, with the record in event.original and each fault in error.message. " +
 				"Report faults that come back: they mean that the API sends what the collector does not know.\n\n" +
-				"A gap in the chart of documents can be a quiet tenant or a collector in trouble: the states above tell. They come from the stream *The collector itself* of the integration. " +
+				"A gap in the chart of documents can be a quiet tenant or a collector in trouble: the states above show which. They come from the stream *The collector itself* of the integration. " +
 				"Where no report comes at all, look at the integration's state in Fleet.", x: 24, y: 33, w: 24, h: 12},
 			{kind: table, title: "Delivered by data stream", by: []column{{"Data stream", "data_stream.dataset"}, {"Collector", "agent.name"}, {"Version", "agent.version"}}, newest: true, x: 0, y: 45, w: 24, h: 12},
 			{kind: table, title: "Records with mapping faults", by: []column{{"Data stream", "data_stream.dataset"}, {"Record", "event.id"}}, only: []condition{is("event.kind", "pipeline_error")}, newest: true, x: 24, y: 45, w: 24, h: 12},

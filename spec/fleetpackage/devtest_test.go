@@ -13,7 +13,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender"
 )
 
-var update = flag.Bool("update", false, "write _dev/test of the package anew")
+var update = flag.Bool("update", false, "rewrite _dev/test of the package")
 
 // These tests make what Elastic's own tool (elastic-package test) reads below
 // _dev/test of each data stream, and hold what is there to it. The tool asks a

@@ -35,8 +35,9 @@
 //
 // # Why the input's template sets the runtime
 //
-// An agent can be told to run all inputs in its collector (AGENT.md 6). It finds no receiver
-// for ours and fails as a whole. The input's own setting wins over the agent's.
+// An agent can be configured to run all inputs in its collector (AGENT.md 6). It finds
+// no receiver for ours and fails as a whole. The input's own setting wins over the
+// agent's.
 //
 // # Why templates are derived
 //
@@ -58,26 +59,25 @@
 // # Why the detection rule looks for new terms
 //
 // An alert has a document for each evidence item and each update, and must be one
-// Elastic alert. A query rule with suppression by event.id and cloud.account.id
-// would count the documents on its alert, and reopen nothing; but suppression
-// needs a Platinum licence, and below it the rule ignores the block without a word:
-// three items and four updates are twelve alerts. A threshold rule forgets what
-// lies before its look-back. A new_terms rule on the same two fields raises one
-// alert on every licence, from the first document, no matter what an analyst does with
-// it. What it costs: an update does not change the alert, which is what
-// latest_alert is for; an update after history_window_start (90 days) is an alert
-// once more; a record without an id raises none; and of documents that were
-// ingested in the same second the search may, in the overlap of two runs, find
+// Elastic alert. A query rule with suppression by event.id and cloud.account.id would
+// count the documents on its alert, and reopen nothing; but suppression needs a Platinum
+// licence, and below it the rule ignores the block without a word: three items and four
+// updates are twelve alerts. A threshold rule forgets what lies before its look-back. A
+// new_terms rule on the same two fields raises one alert on every licence, from the
+// first document, also after an analyst closed it. The price: an update does not change
+// the alert, which is what latest_alert is for; an update after history_window_start (90
+// days) is an alert once more; a record without an id raises none; and of documents that
+// were ingested in the same second the search may, in the overlap of two runs, find
 // another one first, which makes a second alert. The test TestEngineOneAlert of
 // inputs/defender runs the rule's searches on a search engine.
 //
-// Elastic's own rule External Alerts reads the data stream as well. It is the
-// user's, so the rule's setup says what to exclude.
+// Elastic's own rule External Alerts reads the data stream as well. That rule belongs to
+// the user, so our rule's setup says what to exclude.
 //
 // # Why the latest alerts are not in logs-*
 //
 // External Alerts and Kibana's security pages read logs-*, where the latest state
-// of an alert would be an alert once more. The latest machine actions stand there,
+// of an alert would be an alert once more. The latest machine actions are there,
 // because Elastic's dashboards look for them by labels.is_transform_source.
 //
 // # Why the latest alert is sorted by its update time
@@ -101,6 +101,6 @@
 // # Why a finding is known by what it is about
 //
 // The id of its row has several forms. The device group is left out, since a machine
-// that moves keeps its findings; so the order has to tell which of the two documents
+// that moves keeps its findings; so the order has to show which of the two documents
 // of a move is the newer one, and the mapping dates what is open a millisecond later.
 package main

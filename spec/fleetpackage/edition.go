@@ -103,7 +103,7 @@ func (e *edition) source(ctx context.Context) (map[string][]byte, error) {
 	return files, nil
 }
 
-// names tells whether a file of the source carries the edition's name: the same
+// names reports whether a file of the source carries the edition's name: the same
 // saved object has another one in each edition.
 func (e *edition) names(file string) bool {
 	return strings.HasPrefix(file, "kibana/dashboard/"+e.Name+"-")

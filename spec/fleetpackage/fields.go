@@ -16,7 +16,7 @@ type field struct {
 	// Source is ecs, vendor, base for what every data stream of Fleet has, or
 	// finding for what Kibana's pages of findings read beside ECS.
 	Source string
-	// Mapping is what Elasticsearch is told beyond the type: text (a multi-field
+	// Mapping is what the mapping says beyond the type: text (a multi-field
 	// for full-text search), unindexed, array, ignore_malformed, long (see
 	// longText); for constants whose value they hold: dataset, module, transform;
 	// and namespace, which is a constant of a data stream, but not of a
@@ -123,7 +123,7 @@ func (f *field) declared(in place) definition {
 	return d
 }
 
-// in tells whether a data stream has the field; emitted are the fields that the
+// in reports whether a data stream has the field; emitted are the fields that the
 // captures of the data stream make.
 func (f *field) in(stream string, emitted map[string]bool) bool {
 	switch {

@@ -18,7 +18,7 @@ const (
 	infoPrefix          = gatheringPrefix + "device_gathered_info."
 )
 
-// freeNamed tells whether a field is a member of a flattened one, whose names
+// freeNamed reports whether a field is a member of a flattened one, whose names
 // are not declared.
 func freeNamed(name string, typeOf func(name string) string) bool {
 	for at := strings.IndexByte(name, '.'); at >= 0; {
@@ -121,7 +121,7 @@ func TestCatalogueIsOrdered(t *testing.T) {
 	former := ""
 	for _, f := range loadCatalogue(t) {
 		if f.Name <= former {
-			t.Errorf("%s stands behind %s", f.Name, former)
+			t.Errorf("%s is behind %s", f.Name, former)
 		}
 		if f.Description == "" || !slices.Contains([]string{"ecs", "vendor", "base", "finding"}, f.Source) {
 			t.Errorf("%s: source %q, description %q", f.Name, f.Source, f.Description)
@@ -236,8 +236,8 @@ func TestUpstreamTypes(t *testing.T) {
 			}
 		}
 	}
-	for name, typ := range types { // no matter what else the streams but the alerts' have is a keyword there
-		ours := strings.HasPrefix(name, selfPrefix) // upstream tells nothing of the collector
+	for name, typ := range types { // in all streams but the alerts' the other fields are keywords there
+		ours := strings.HasPrefix(name, selfPrefix) // upstream reports nothing about the collector
 		if strings.HasPrefix(name, defender.Type+".") && !ours && !special[name] && typ != "keyword" {
 			t.Errorf("%s is %s, upstream's is keyword", name, typ)
 		}

@@ -60,7 +60,7 @@ var postureDashboard = dashboard{
 	name:        "posture",
 	upstream:    "f306ae11-0b08-4b3b-ba14-2c1188d6cbc9",
 	title:       "[Microsoft Defender for Endpoint] Posture",
-	description: "How machines stand to the secure configuration and to security baselines: the latest state of each rule on each machine, from the transform latest_cdr_misconfigurations.",
+	description: "How machines comply with the secure configuration and with security baselines: the latest state of each rule on each machine, from the transform latest_cdr_misconfigurations.",
 	scope:       []condition{is("event.module", "microsoft_defender_endpoint")},
 	controls:    []control{{"Benchmark", "rule.benchmark.name"}, {"Section", "rule.section"}, {"Machine", "host.name"}},
 	panels: []panel{

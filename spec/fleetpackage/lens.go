@@ -12,7 +12,7 @@ type lens struct {
 	layer   string
 	columns object
 	order   []string
-	groups  []string // columns that tell apart
+	groups  []string // columns that group
 	metric  string
 	newest  string // a table's time
 	time    string // a timeline's axis
@@ -56,7 +56,7 @@ func newLens(p *panel, layer string) *lens {
 }
 
 // addTriage adds the columns of a table with one row for each alert. The link is
-// told apart and not the last value, because such a column has the format of its
+// grouped by and not the last value, because such a column has the format of its
 // field, which is a link.
 func (l *lens) addTriage() {
 	l.hidden = l.add("key", l.termsColumn(column{"Alert", alertKey}, l.newest))
@@ -85,7 +85,7 @@ func (l *lens) add(name string, column object) string {
 	return id
 }
 
-// termsColumn tells a field's values apart, those first whose column orderBy is
+// termsColumn groups by a field's values, those first whose column orderBy is
 // the largest.
 func (l *lens) termsColumn(c column, orderBy string) object {
 	size := topValues

@@ -20,7 +20,7 @@ const (
 )
 
 // transforms are the package's, with the data streams that each reads. All keep
-// the latest state of what their data streams tell of.
+// the latest state of what their data streams report.
 var transforms = map[string][]string{
 	"latest_action": {"machine_action"}, "latest_alert": {"log"}, "latest_machine": {"machine"},
 	"latest_cdr_vuln": {"vulnerability"}, "latest_cdr_misconfigurations": {"configuration", "baseline"},

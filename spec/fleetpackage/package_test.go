@@ -62,7 +62,7 @@ func TestNothingIsStale(t *testing.T) {
 }
 
 // TestPreviewsAreNamedAndSized: a reader sees what a picture is, and Kibana is
-// told its true size.
+// with its true size.
 func TestPreviewsAreNamedAndSized(t *testing.T) {
 	shots := map[string]image{}
 	for _, s := range load(t).Screenshots {
@@ -147,7 +147,7 @@ func expectLayout(t *testing.T, d dashboard) {
 	}
 }
 
-// aggregatable checks that a field is declared and that Elasticsearch can tell
+// aggregatable checks that a field is declared and that Elasticsearch can distinguish
 // its values apart.
 func aggregatable(t *testing.T, types map[string]string, name, where string) {
 	t.Helper()

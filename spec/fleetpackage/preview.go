@@ -20,7 +20,7 @@ const (
 	letterWidth  = 7 // of the common text size, generously
 )
 
-// palette tells series apart.
+// palette distinguishes series.
 var palette = []string{"#16c5c0", "#a6edea", "#61a2ff", "#bfdbff", "#ee72a6", "#ffc7db", "#f6726a", "#ffc9c2", "#eaae01", "#fcd883", "#98a2b3"}
 
 // drawing is an SVG being written.
@@ -109,7 +109,7 @@ func (p *panel) draw(s *drawing, documents []document) {
 	}
 }
 
-// drawNavigation draws the links that stand above the panels.
+// drawNavigation draws the links that are above the panels.
 func (d *drawing) drawNavigation(of *dashboard) {
 	height := navigationHeight*rowHeight - 2*gap
 	d.add(`<rect x="%d" y="%d" width="%d" height="%d" rx="6" fill="#fff" stroke="#e3e8f2"/>`, gap, headHeight, previewWidth-2*gap, height)
@@ -186,7 +186,7 @@ func (p *panel) legend(d *drawing, b box, groups []group) {
 
 const (
 	slots     = 24 // columns of a timeline
-	axisSteps = 4  // lines above its ground
+	axisSteps = 4  // lines above its base line
 )
 
 func (p *panel) drawTimeline(s *drawing, b box, documents []document) {

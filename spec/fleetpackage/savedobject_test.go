@@ -77,7 +77,7 @@ func TestSavedObjectIDsAreUnique(t *testing.T) {
 		once := func(what string, ids []string) {
 			for i, id := range ids {
 				if id == "" || slices.Contains(ids[:i], id) {
-					t.Errorf("%s: %s %q stands twice, or is empty", path, what, id)
+					t.Errorf("%s: %s %q is there twice, or is empty", path, what, id)
 				}
 			}
 		}
@@ -96,7 +96,7 @@ func TestSavedObjectIDsAreUnique(t *testing.T) {
 			}
 			for id, l := range p.EmbeddableConfig.Attributes.State.DatasourceStates.FormBased.Layers {
 				if layers[id] {
-					t.Errorf("%s: layer %s stands twice", path, id)
+					t.Errorf("%s: layer %s is there twice", path, id)
 				}
 				layers[id] = true
 				once("column", l.ColumnOrder)

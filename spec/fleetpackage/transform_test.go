@@ -56,7 +56,7 @@ func loadTransform(t *testing.T, name string) transform {
 var kibanaMay = map[string]bool{"latest_cdr_vuln": true}
 
 // TestTransforms: each reads its data streams by fields that are declared there,
-// and runs with the rights of who installs the package where Kibana's own user may
+// and runs with the rights of the user who installs the package where Kibana's own user may
 // not read the source or write to the destination.
 func TestTransforms(t *testing.T) {
 	there, err := os.ReadDir(packageDir + "/elasticsearch/transform")
@@ -92,7 +92,7 @@ func TestTransforms(t *testing.T) {
 }
 
 // TestLatestHasTheStreamsFields: a transform's destination has the mapping of
-// its source, but for the constant that tells them apart, and the namespace:
+// its source, but for the constant that distinguishes them, and the namespace:
 // the first document would make it a constant of the whole index, which then
 // refuses those of any other namespace.
 func TestLatestHasTheStreamsFields(t *testing.T) {

@@ -176,7 +176,7 @@ func TestPagesLeadOn(t *testing.T) {
 	}
 }
 
-// leads tells whether there is such a file or folder.
+// leads reports whether there is such a file or folder.
 func (p packed) leads(name string) bool {
 	for at := range p.contents {
 		if at == name || strings.HasPrefix(at, name+"/") {

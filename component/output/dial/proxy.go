@@ -12,7 +12,7 @@ import (
 )
 
 // throughProxy is the Op of an error on the way through a SOCKS5 proxy, of which
-// Source is the proxy and Addr what stands behind it (golang.org/x/net/proxy, and
+// Source is the proxy and Addr what is behind it (golang.org/x/net/proxy, and
 // net/http, which has a copy of it).
 const throughProxy = "socks connect"
 

@@ -34,7 +34,7 @@ func greeter(t *testing.T) (address string) {
 	return l.Address()
 }
 
-// TestThroughAProxy: names are the proxy's to resolve, unless it is told otherwise.
+// TestThroughAProxy: names are the proxy's to resolve, unless it is configured otherwise.
 func TestThroughAProxy(t *testing.T) {
 	port := func(address string) string { _, p, _ := net.SplitHostPort(address); return p }
 	for name, tt := range map[string]struct {
@@ -73,7 +73,7 @@ func TestThroughAProxy(t *testing.T) {
 	}
 }
 
-// TestProxyIsTheCause: the error names the proxy, and whether it or what stands
+// TestProxyIsTheCause: the error names the proxy, and whether it or what is
 // behind it fails; it has no password, and no port of ours.
 func TestProxyIsTheCause(t *testing.T) {
 	const login = "u:wr0ng-planted@"

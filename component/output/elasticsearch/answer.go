@@ -14,7 +14,7 @@ import (
 type item struct {
 	Status       int
 	FailureStore string
-	// Backing tells that a backing index took or refused it. Where it was refused
+	// Backing says that a backing index took or refused it. Where it was refused
 	// before it had one, no mapping has seen it.
 	Backing bool
 	Type    string // of the error; empty where there is none
@@ -110,7 +110,7 @@ func (i *item) readError(v jsontext.Value) error {
 	})
 }
 
-// fieldName is how an error's reason begins that names a field. What stands
+// fieldName is how an error's reason begins that names a field. What is
 // further on may be a value.
 var fieldName = regexp.MustCompile(`^(?:\[\d+:\d+\] )?` +
 	`(?:failed to parse field|object mapping for|mapper|mapping set to strict, dynamic introduction of|Document contains at least one immense term in field)` +

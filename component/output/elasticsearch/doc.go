@@ -19,8 +19,7 @@
 //     user information, or text of a document. Of an error that
 //     Elasticsearch gives only status, type and the name of the field are kept:
 //     reasons quote documents.
-//   - One attempt is one HTTP request. Redirects are not followed. Trying
-//     again is Loop's.
+//   - One attempt is one HTTP request. Redirects are not followed. Loop tries again.
 //   - Memory: Workers buffers of one request each (zipped, if compressed)
 //     and of one answer.
 //
@@ -40,29 +39,29 @@
 // one being changed: they are waited out. Parsing and strict mappings are about
 // the document. illegal_argument_exception is both (a mapping that cannot be
 // changed, an immense term; a pipeline that does not exist), and new types will
-// come. There the answer's _index tells: a document that a backing index has seen
+// come. There the answer's _index decides: a document that a backing index has seen
 // met its mapping, while one that still bears the data stream's name never got so
 // far. The latter is Doubtful, which the loop resolves with one document. The
 // words of a reason decide nothing.
 //
 // # Why a document in the failure store counts as refused
 //
-// It is not where rules, dashboards and alerts look. The original stays there,
-// and the minimal form is in the data stream.
+// Rules, dashboards and alerts do not look there. The original stays in the failure
+// store, and the minimal form is in the data stream.
 //
-// # Why a status alone does not tell who answered
+// # Why a status alone does not show who answered
 //
-// Elasticsearch's own errors are JSON with a type. Anything else comes from what
-// is in front of it, which may dislike one document: that is split, but for
-// 502, 503 and 504, which say that nothing behind it answers. 400 is split
-// no matter who gave it. Firewalls also refuse with a page and the status 200, with a
-// redirect, or by closing the connection: all of them are split, too.
+// Elasticsearch's own errors are JSON with a type. Any other answer comes from something
+// in front of it, such as a firewall, which may refuse one document: the request is
+// split, except after 502, 503 and 504, which say that nothing behind it answers. After
+// a 400 it is split, whoever sent it. Firewalls also refuse with a page and the status
+// 200, with a redirect, or by closing the connection: the request is split then, too.
 //
 // # Why there is no go-docappender
 //
 // Its BulkIndexer (v2.12.1) takes the end of input for the end of the value, so that
 // an item cut at its status would count as indexed; an item without a status counts
-// as indexed too; and it tells how many documents went to the failure store, not
+// as indexed too; and it reports how many documents went to the failure store, not
 // which (TestCutAnswerAcknowledgesNothing). What was left of it, the action lines
 // and the reuse of the gzip writer, is some 50 lines here. It also brings
 // json-iterator, by which the linker keeps every method of every library: 6 MB of

@@ -16,7 +16,7 @@ import (
 
 const userAgent = "defender-endpoint"
 
-// closing bounds how long Close waits for goroutines it has told to end.
+// closing bounds how long Close waits for goroutines that it has asked to end.
 const closing = 500 * time.Millisecond
 
 type elasticsearch struct {

@@ -192,7 +192,7 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 			if tt.fault.Hang {
 				settings["timeout"] = "50ms"
 			}
-			if tt.fault.DropAnswer { // what is stored and not told of: no lesser form in the time until it heals
+			if tt.fault.DropAnswer { // what is stored and not reported: no lesser form in the time until it heals
 				settings["backoff"] = map[string]any{"init": "200ms", "max": "200ms"}
 			}
 			out := s.connect(t, r, settings)

@@ -305,7 +305,7 @@ func isPlain(err error) bool {
 
 // refusal is what a status for the whole request means. Of the body only the
 // error's type is kept; a body that is not Elasticsearch's own comes from
-// something in front of it, which may dislike a single document.
+// something in front of it, which may refuse a single document.
 func refusal(status int, text []byte) error {
 	e := &output.Error{Op: op, Status: status, Type: answerType(text)}
 	e.Foreign = e.Type == ""

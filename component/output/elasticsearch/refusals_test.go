@@ -12,7 +12,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// refusalOf is what the reporter is told of a document of newBatch.
+// refusalOf is what is reported of a document of newBatch.
 func refusalOf(id string, r inputs.Refusal) output.Refusal {
 	return output.Refusal{Refusal: r, Target: dataStream, ID: id, Record: "record of " + id}
 }

@@ -67,7 +67,7 @@ func (i *item) verdict() (output.Outcome, output.Reason) {
 	}
 }
 
-// refused tells what the document is the cause of from what the cluster is. The
+// refused decides whether the document or the cluster is the cause of a refusal. The
 // type decides where it is clear. Where it is not, or not known here, a document
 // that a backing index has seen is the cause; else there is a doubt, which the
 // loop resolves.
@@ -96,7 +96,7 @@ func (i *item) refused() (output.Outcome, output.Reason) {
 	}
 }
 
-// remedy tells an operator what to do about trouble with a data stream.
+// remedy says what an operator can do about trouble with a data stream.
 func remedy(r output.Reason, target string) error {
 	switch r {
 	case output.Unauthorized:

@@ -19,7 +19,7 @@ type Encoder struct {
 }
 
 // NewEncoder makes an Encoder. beat is what is in @metadata.beat, where
-// Logstash's older examples find the index; any document of the target tells the
+// Logstash's older examples find the index; any document of the target has the
 // version.
 func NewEncoder(target inputs.Target, beat string, d inputs.Document) *Encoder {
 	e := &Encoder{target: target, head: []byte(`{"@metadata":{`)}
@@ -59,7 +59,7 @@ func appendText(dst []byte, text string) []byte {
 	if ecs.IsPlain(text) {
 		return append(append(append(dst, '"'), text...), '"')
 	}
-	dst, _ = jsontext.AppendQuote(dst, text) // an error only tells that UTF-8 was repaired
+	dst, _ = jsontext.AppendQuote(dst, text) // an error only says that UTF-8 was repaired
 	return dst
 }
 

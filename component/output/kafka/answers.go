@@ -45,7 +45,7 @@ func (a *answers) note(from *observed, refusal *kerr.Error) {
 	}
 }
 
-// refusal is the trouble (an *output.Error) that the brokers told lately, nil where
+// refusal is the trouble (an *output.Error) that the brokers reported lately, nil where
 // they did not.
 func (a *answers) refusal() error {
 	a.mu.Lock()
@@ -121,7 +121,7 @@ func (o *observed) begin(b []byte) (rest []byte) {
 	return b[n:]
 }
 
-// judge notes what an answer says. One that cannot be read is the client's to tell.
+// judge notes what an answer says. One that cannot be read is for the client to report.
 func (o *observed) judge() {
 	answer := kmsg.NewPtrProduceResponse()
 	answer.SetVersion(o.version)

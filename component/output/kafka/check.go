@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// writeBit is that of WRITE among a topic's operations that a user is told
-	// (KIP-430), where notTold stands for none of them.
-	writeBit = 1 << 4
-	notTold  = -1 << 31
+	// writeBit is WRITE among the operations on a topic that the user has (KIP-430);
+	// a broker that does not report them sends operationsUnknown.
+	writeBit          = 1 << 4
+	operationsUnknown = -1 << 31
 
 	autoCreate   = "auto.create.topics.enable"
 	brokerConfig = 4 // kind of resource
@@ -87,7 +87,7 @@ func (c *config) look(ctx context.Context, client *kgo.Client, targets []inputs.
 		case err != nil:
 			_, e := c.dialer.verdictOf(err, &inputs.Target{Index: name}, name, false)
 			return f, e
-		case topic.AuthorizedOperations == notTold:
+		case topic.AuthorizedOperations == operationsUnknown:
 			f.Known = false
 		case topic.AuthorizedOperations&writeBit == 0:
 			f.Denied = append(f.Denied, "topic "+name)

@@ -21,8 +21,8 @@ import (
 
 const (
 	defaultPort = "9092"
-	// longestDial bounds one attempt to connect, so that it is told within a minute
-	// which one failed and why; answersWithin is for the answer behind it.
+	// longestDial bounds one attempt to connect, so that within a minute the
+	// health says which broker failed and why; answersWithin is for the answer behind it.
 	longestDial   = 10 * time.Second
 	answersWithin = 5 * time.Second
 	// workers is how many batches are on their way at once, as with Logstash.

@@ -1,13 +1,13 @@
 // Package kafka is the output that produces to Kafka, with franz-go's client under
 // output.Loop.
 //
-// A unit's settings become a config (config.go, topic.go, format.go; client.go makes
-// the client's options of it), and New (kafka.go) makes client and sender. sender.Send
+// A unit's settings become a config (config.go, topic.go, format.go; client.go makes the
+// client's options of it), and New (kafka.go) makes client and sender. sender.Send
 // (sender.go) asks the brokers whether all is well where it does not know, makes a
 // flight of records (flight.go), and gives each document the verdict of its record
-// (failure.go). What it cannot wait for is held (held.go). Events are those of package event; connections those of package dial.
-// Start reading with sender.Send. kind.go has the rows of the health table, check.go
-// what the check command asks.
+// (failure.go). Records that Send cannot wait for are kept (held.go). Events are those
+// of package event; connections those of package dial. Start reading with sender.Send.
+// kind.go has the rows of the health table, check.go what the check command asks.
 //
 // # Invariants
 //
@@ -27,17 +27,18 @@
 // # What it promises
 //
 // Nothing is lost up to the acknowledgement; how long a topic keeps a message is the
-// topic's. Nothing is stored twice while the output lives, no matter what connections and
-// brokers do: a broker knows a try again by its producer and number, which its log
-// keeps over a restart (40 restarts of a real one, 20 by SIGKILL: 33,000 documents,
+// topic's. Nothing is stored twice while the output lives, even where connections and
+// brokers fail: a broker recognises a repeated try by its producer and number, which its
+// log keeps over a restart (40 restarts of a real one, 20 by SIGKILL: 33,000 documents,
 // none lost, none twice; mage soakKafka does it again, with 100 kills of the program:
-// none lost, and up to half of the messages there again by their id). Stored twice can be what was written, and not acknowledged or
-// not saved as collected, when the process was killed or the output was swapped: the next
-// producer has another number. So can what was written while its answer was lost, where
-// the brokers then refuse the client's next try, as they do where a right was withdrawn
-// in between. Both messages have one _id: consumers keep the first, as Logstash's output
-// does with document_id, or compact by it. With required_acks 1 a broker knows no try
-// again, and a leader that dies may take an acknowledged message with it.
+// none lost, and up to half of the messages there again by their id). Two cases store a
+// message twice. One is a message that was written, and not acknowledged or not saved as
+// collected, when the process was killed or the output was swapped: the next producer
+// has another number. The other is a message that was written while its answer was lost,
+// and whose next try the brokers refuse, because a right was withdrawn in between. Both
+// messages have one _id: consumers keep the first, as Logstash's output does with
+// document_id, or compact by it. With required_acks 1 a broker does not recognise a
+// repeated try, and a leader that dies may take an acknowledged message with it.
 //
 // # Why the brokers are asked first
 //
@@ -45,29 +46,30 @@
 // client's producer: it tries without end. So a Send begins with a question
 // unless the last one went well, and where a record takes too long the brokers are
 // asked once more: whether they answer, whether they know the topic, and whether its
-// partitions have leaders and replicas. What the dialer saw of the newest connection tells plain from
-// TLS and a login that is missing.
+// partitions have leaders and replicas. What the dialer saw of the newest connection
+// distinguishes plain from TLS, and shows a login that is missing.
 //
 // # Why answers are read along
 //
 // What a broker says to a batch and may pass, such as NOT_ENOUGH_REPLICAS, the client
-// keeps to itself and tries again: no hook of it tells. So the connection looks at the
-// answers to produce requests as they come by (answers.go), and trouble has their
-// cause. Reading the client's log would hang on its words.
+// keeps to itself and tries again: no hook of it reports that. So the connection reads
+// the answers to produce requests as they arrive (answers.go), and trouble names their
+// cause. Reading the client's log would depend on its wording.
 //
 // # Why the client never gives a record up
 //
 // A record that was sent may be written. The client's next try of it has the same
 // number, so that a broker does not write it again; were it given up and produced once
-// more, it would have a new one. So the client has no time-out for a delivery, no
-// context that ends, and errors of connections that it takes for passing ones: what
-// it takes for lasting makes it give up all. A Send that cannot wait leaves its flight
-// behind, and the next one of a document waits for the record that there is.
+// more, it would have a new one. So the client has no time-out for a delivery and no
+// context that ends, and the dialer's errors are of a kind that the client retries:
+// after an error that it takes for permanent it gives up all records. A Send that cannot
+// wait leaves its flight behind, and the next Send of a document waits for the record
+// that the client already has.
 //
 // # Why a topic is purged
 //
 // The client knows a topic by its id, and refuses all documents of one that was deleted
-// and made again until it is told to forget the former.
+// and made again until it is asked to forget the former.
 //
 // # Why required_acks is -1
 //
@@ -81,8 +83,8 @@
 //
 // # Why hash is the default for partitions
 //
-// It is with Beats, where it is random without a key; here every message has one. The
-// hash is that of Beats, so that both put one key into one partition.
+// It is the default of Beats, where it is random without a key; here every message has a
+// key. The hash is that of Beats, so that both put one key into one partition.
 //
 // # Why version and max_retries do nothing
 //

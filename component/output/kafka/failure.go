@@ -56,20 +56,20 @@ func reasonOf(e *kerr.Error) output.Reason {
 	return output.Server
 }
 
-// refused are the errors that a record is to blame for. A broker says them of a whole
+// refused are the errors that a record causes. A broker says them of a whole
 // batch of its partition, so that only one that was sent alone is known to be.
 var refused = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
 
-// verdictOf is what a record's error means: the record is to blame, or the error
-// for which it must be sent again. alone tells that nothing was sent beside it.
+// verdictOf is what a record's error means: the record is the cause, or the error
+// for which it must be sent again. alone says that nothing was sent beside it.
 func (d *dialer) verdictOf(err error, target *inputs.Target, topic string, alone bool) (*inputs.Refusal, *output.Error) {
 	var known *kerr.Error
 	if errors.As(err, &known) {
-		for _, blame := range refused {
-			if errors.Is(known, blame) && !alone {
+		for _, cause := range refused {
+			if errors.Is(known, cause) && !alone {
 				return nil, &output.Error{Op: opPublish, Reason: output.TooLarge, Type: known.Message, Target: target.Name()}
 			}
-			if errors.Is(known, blame) {
+			if errors.Is(known, cause) {
 				return &inputs.Refusal{Type: known.Message}, nil
 			}
 		}
@@ -112,8 +112,8 @@ func (d *dialer) failure(op string, err error) *output.Error {
 	return &output.Error{Op: op, Reason: output.Unreachable, Err: errUnreached}
 }
 
-// closedAtOnce is what a connection means that a broker closes in place of an answer:
-// how far it got tells.
+// closedAtOnce is the error for a connection that a broker closes in place of an answer:
+// how far the connection got shows the cause.
 func (d *dialer) closedAtOnce(op string) *output.Error {
 	e := &output.Error{Op: op, Reason: output.NoTLS}
 	switch answered := d.answered.Load(); {

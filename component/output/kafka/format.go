@@ -19,7 +19,7 @@ type format []part
 type part struct {
 	text     string
 	field    string // empty: text
-	optional bool   // text stands in for a field that is missing
+	optional bool   // text is the default of a field that is missing
 }
 
 // constant reports whether no document changes what the format gives.
@@ -84,7 +84,7 @@ func (f format) appendTo(dst []byte, target *inputs.Target, d *inputs.Document) 
 	return dst, ""
 }
 
-// lookUp is a field as text. Lists and objects are none.
+// lookUp returns a field as text; it is not ok for a list or an object.
 func lookUp(field string, target *inputs.Target, d *inputs.Document) (value string, ok bool) {
 	if value, ok = about(field, target, d); ok {
 		return value, true

@@ -11,7 +11,7 @@ import (
 )
 
 // Kind is this output in the list of outputs. Kafka does not know a message again:
-// what is sent twice stands in the topic twice, under one _id.
+// what is sent twice is in the topic twice, under one _id.
 var Kind = output.Kind{
 	Type:     "kafka",
 	Settings: &options{},

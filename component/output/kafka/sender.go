@@ -32,10 +32,10 @@ var (
 )
 
 const (
-	// waitingLimit keeps the answer within the minute in which trouble is told.
+	// waitingLimit keeps the answer within the minute in which trouble is reported.
 	waitingLimit = 10 * time.Second
-	// longestAnswer is for how long a Send waits at most, so that the second one in
-	// vain tells the trouble within the minute, too. The client tries on meanwhile.
+	// longestAnswer bounds how long a Send waits, so that the second Send that fails
+	// reports the trouble within the minute, too. The client keeps trying meanwhile.
 	longestAnswer = 20 * time.Second
 )
 
@@ -44,7 +44,7 @@ var errLasts = &output.Error{Op: opPublish, Reason: output.Silent, Err: output.E
 
 func newSender(c *config, client *kgo.Client) *sender { return &sender{config: c, client: client} }
 
-// Send implements output.Sender. The client tells of no wrong password, certificate
+// Send implements output.Sender. The client reports no wrong password, certificate
 // or dead broker but by trying until its time is over: so the brokers are asked
 // first, after each failure.
 func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []output.Verdict) error {
@@ -71,7 +71,7 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 	var topics []string
 	if trouble != nil {
 		topics = f.topicsOf(isWaiting)
-		// The client knows the former topic until it is told to forget it.
+		// The client knows the former topic until it is asked to forget it.
 		s.client.PurgeTopicsFromProducing(f.topicsOf(isMadeAgain)...)
 	}
 	if !s.held.update(f, docs, verdicts) {
@@ -91,7 +91,7 @@ func (s *sender) giveBack(f *flight) {
 }
 
 // produce gives the client the records of a flight. It has them for as long as it
-// takes, no matter what becomes of the caller: a record that is cancelled takes those of
+// takes, even where the caller is cancelled: a record that is cancelled takes those of
 // others with it that are on their way to the same partition.
 func (s *sender) produce(ctx context.Context, f *flight) {
 	for i := range f.records {
@@ -140,7 +140,7 @@ func (s *sender) ask(ctx context.Context) error {
 	return s.config.dialer.failure(opAsk, err)
 }
 
-// explained is an error of records, or what the brokers say where it tells nothing
+// explained is an error of records, or what the brokers say where it says nothing
 // but that time is over: the client keeps the brokers' answers to itself while it
 // tries.
 func (s *sender) explained(ctx context.Context, topics []string, target *inputs.Target, err *output.Error) error {

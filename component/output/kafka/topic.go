@@ -162,7 +162,7 @@ var _ process.Fields = message{}
 // fields is there, too.
 func (m message) Field(path string) jsontext.Value {
 	if text, ok := about(path, m.target, m.d); ok {
-		quoted, _ := jsontext.AppendQuote(nil, text) // an error only tells that UTF-8 was repaired
+		quoted, _ := jsontext.AppendQuote(nil, text) // an error only says that UTF-8 was repaired
 		return quoted
 	}
 	if v := event.Field(m.d.JSON, path); v.Kind() != 'n' {

@@ -26,7 +26,7 @@ var errWantsTLS = errors.New("it answers with an alert of TLS; set ssl")
 
 // Check finds out whether each host takes connections and a window of no events with
 // an output unit's settings. Logstash cannot be asked for data streams or rights. A
-// host that keeps quiet is told of in the finding. The error is an *output.Error, or
+// host that does not answer is reported in the finding. The error is an *output.Error, or
 // joins the faults of the settings.
 func Check(ctx context.Context, source map[string]any, _ []string) (output.Finding, error) {
 	c, err := readConfig(source)

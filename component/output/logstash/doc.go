@@ -36,14 +36,14 @@
 // the connection and gives no reason. So a connection that ends while Logstash has a
 // window is Foreign: the loop splits the window until the one document is alone,
 // and sends that in its lesser forms. Of several windows on the connection only the
-// oldest may be the cause, and for a minute a window goes alone, so that none is blamed
+// oldest may be the cause, and for a minute a window goes alone, so that none is refused
 // for another.
 //
 // # Why a connection has a goroutine
 //
 // The input resets a connection that was idle for 60 s. A source that polls each minute
-// meets that with every poll. Who reads all the time knows it before the next window is
-// sent, which then goes over a new connection and has never failed.
+// meets that with every poll. A goroutine that reads all the time sees the reset before
+// the next window is sent, and that window goes over a new connection.
 //
 // # Why waiting has no end
 //
@@ -54,16 +54,16 @@
 // # Why the low level of go-lumber's client
 //
 // Its SyncClient and AsyncClient forget an acknowledgement in parts when the connection
-// ends behind it, and wait without end or cancellation.
+// ends after it, and wait without end or cancellation.
 //
 // # Why check sends an empty window
 //
-// It is all of the protocol that stores nothing. The beats input answers one with the
-// acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler; seen with the
-// classes of 7.0.9, which take the window behind it as ever); before that, as
+// It is the only request of the protocol that stores nothing. The beats input answers
+// one with the acknowledgement of 0 events since 6.7.0 (BeatsParser, BeatsHandler; seen
+// with the classes of 7.0.9, which take the next window as before); before that, as
 // with go-lumber's server (server/v2/reader.go), it has no effect, and the next window
-// is read as ever. So an answer proves a Logstash, anything else is told as an error,
-// and silence, which a web server has as well, as a warning.
+// is read as ever. So an answer proves a Logstash, anything else is reported as an
+// error, and silence, which a web server has as well, as a warning.
 //
 // # Why max_retries, escape_html and queue do nothing
 //

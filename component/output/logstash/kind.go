@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// Kind is this output in the list of outputs. Logstash tells of no document whether
+// Kind is this output in the list of outputs. Logstash says of no document whether
 // it is there already: what is sent twice is stored once where its own output has
 // the id of the event as document_id.
 var Kind = output.Kind{
@@ -41,7 +41,7 @@ var (
 	}
 	blocked = &inputs.Condition{
 		Name:    "Logstash pipeline blocked",
-		Message: "Logstash lives and acknowledges nothing; waiting; look at its pipeline, and at what stands behind its outputs",
+		Message: "Logstash lives and acknowledges nothing; waiting; look at its pipeline, and at what its outputs write to",
 		Clears:  output.ClearsWhenTaken,
 	}
 	closing = &inputs.Condition{

@@ -183,7 +183,7 @@ func (l *link) acknowledge(n int) error {
 		}
 		close(w.done)
 	}
-	// A window behind it that is being written waits for Logstash, too.
+	// A later window that is being written waits for Logstash, too.
 	return l.conn.SetWriteDeadline(w.since.Add(l.timeout))
 }
 

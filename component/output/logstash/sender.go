@@ -14,7 +14,7 @@ import (
 )
 
 // aloneFor is how long a line carries one window at a time after a connection
-// broke: which of several was the cause could not be told.
+// broke: it is not known which of several was the cause.
 const aloneFor = time.Minute
 
 // sender is the output.Sender over some lines.
@@ -38,7 +38,7 @@ var (
 type line struct {
 	hosts   []string
 	dialing chan struct{} // holds one element while a connection is made
-	link    *link         // changed by who dials, under the sender's mu
+	link    *link         // changed by the goroutine that dials, under the sender's mu
 
 	under int       // windows under way; guarded by the sender's mu
 	alone time.Time // until then one window at a time; guarded by the sender's mu

@@ -75,7 +75,7 @@ func (s *options) endpoint(r *policy.Reader, unitID string) endpoint {
 
 const wantServer = "must be unix:///path, npipe:///name or host:port"
 
-// locate tells network and address of a server setting, or what is wanted there.
+// locate returns network and address of a server setting, or what is wanted there.
 func locate(server string) (network, address, want string) {
 	scheme, path, found := strings.Cut(server, "://")
 	switch {

@@ -117,7 +117,7 @@ func (d *dialer) explain(err error) error {
 	return err
 }
 
-// opening is a connection that tells whether the other side ever answered: a
+// opening is a connection that records whether the other side ever answered: a
 // server that wants TLS, or refuses a certificate, hangs up without a word.
 type opening struct {
 	net.Conn

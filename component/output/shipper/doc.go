@@ -10,7 +10,7 @@
 //
 // # Invariants
 //
-//   - A document counts as stored when the shipper told a persisted index
+//   - A document counts as stored when the shipper reported a persisted index
 //     greater than the index it accepted the document under, in the same life
 //     of the shipper (the same uuid). Nothing else is an acknowledgement.
 //   - Every call names the uuid of the session it belongs to. When that session
@@ -22,7 +22,7 @@
 //   - Every document carries its _id, so that what is sent twice is stored once
 //     by a shipper that passes the id on.
 //   - A shipper that is silent, or persists nothing, is reported within a minute
-//     no matter what the time-outs are.
+//     regardless of the time-outs.
 //   - At most two calls' worth of documents are in memory as encoded requests.
 //
 // File names below are of the repositories elastic-agent-shipper and, where it
@@ -31,15 +31,15 @@
 // # Why TLS, and then plain
 //
 // The agent gives every unit certificates and no ssl.enabled (elastic-agent 8.15
-// pkg/component/runtime/manager_shipper.go). The elastic-agent-shipper serves
-// plain all the same (controller/controller_client.go: its TLS is a TODO), while
-// the fake shipper of elastic-agent (pkg/component/fake/shipper) speaks TLS with
-// the unit's id as its name. So where ssl.enabled is not set, each connection
-// begins with TLS, and is made again plain when the other side begins with
-// HTTP/2. Only a socket or pipe of this host is gone over to plain, and only on
-// that sign: any other failure of TLS stays one. The dialer does this, not gRPC's
-// credentials, because these cannot make a connection again, and because gRPC
-// passes a dialer's errors on as text: the dialer keeps them for the health text.
+// pkg/component/runtime/manager_shipper.go). The elastic-agent-shipper serves plain all
+// the same (controller/controller_client.go: its TLS is a TODO), while the fake shipper
+// of elastic-agent (pkg/component/fake/shipper) speaks TLS with the unit's id as its
+// name. So where ssl.enabled is not set, each connection begins with TLS, and is made
+// again plain when the other side begins with HTTP/2. Only the connection to a socket or
+// pipe of this host becomes plain, and only on that sign: any other failure of TLS stays
+// a failure. The dialer does this, not gRPC's credentials, because these cannot make a
+// connection again, and because gRPC passes a dialer's errors on as text: the dialer
+// keeps them for the health text.
 //
 // # Why greater, and not greater or equal
 //
@@ -50,7 +50,7 @@
 // would never be passed: where the persisted index stays equal for a second, the
 // last event is sent once more. It gets a greater index, which settles the matter.
 //
-// A shipper that has once given an event an index that it had told as persisted
+// A shipper that has once given an event an index that it had reported as persisted
 // before is of the first kind. It is not sent the last event again: it passes no
 // _id on (output/elasticsearch/output.go), so that a document which waits for
 // the next bulk request, up to 30 s (output/elasticsearch/config.go), would be
@@ -71,15 +71,15 @@
 // same goes for a call that waits for room in the queue: the shipper does not
 // see that it was given up (queue/queue.go) and takes its events later.
 //
-// What the shipper never persists is not seen as such: a bulk request that failed
+// The shipper does not report what it never persists: a bulk request that failed
 // max_retries times, or with a status that is not retried, is given up without a
 // word (output/elasticsearch/output.go sets no OnError), and no later document is
 // acknowledged until the shipper restarts. A shipper with a disk queue always
-// tells 0. Both show on the unit as a shipper that delivers nothing.
+// reports 0. Both show on the unit as a shipper that delivers nothing.
 //
 // # Why a document may be stored twice
 //
-// A session that ends, by SIGTERM too, tells nothing of what the shipper still
+// A session that ends, by SIGTERM too, does not report what the shipper still
 // delivered (controller/run.go). It is sent again, and behind the
 // elastic-agent-shipper stored again, since that passes no _id on.
 //

@@ -157,7 +157,7 @@ func appendQuoted(dst []byte, number protowire.Number, raw jsontext.Value) []byt
 		}
 	}
 	dst, start := open(dst, number)
-	dst, _ = jsontext.AppendUnquote(dst, raw) // an error only tells that UTF-8 was repaired
+	dst, _ = jsontext.AppendUnquote(dst, raw) // an error only says that UTF-8 was repaired
 	return shut(dst, start)
 }
 

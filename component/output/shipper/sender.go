@@ -69,7 +69,7 @@ func newSender(connection grpc.ClientConnInterface, d *dialer, patience time.Dur
 	}
 }
 
-// Send implements output.Sender. Documents are stored once the shipper told
+// Send implements output.Sender. Documents are stored once the shipper reported
 // that it persisted them. Where the queue has room for a part only, the rest
 // follows when that part is persisted.
 func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []output.Verdict) error {
@@ -172,7 +172,7 @@ func (s *sender) call(ctx context.Context, session *session, request *encoded, r
 	})
 	err := s.connection.Invoke(own, publishEvents, request, reply, grpc.ForceCodecV2(codec{}))
 	if !timer.Stop() {
-		<-reported // so that no trouble is told after its end
+		<-reported // so that no trouble is reported after its end
 	}
 	return err
 }
@@ -279,7 +279,7 @@ func (u *unreadable) Error() string { return "document " + u.id + " is not JSON"
 
 var errFull = errors.New("its queue is full, or it does not answer")
 
-// errRestarted tells that indexes of before mean nothing now.
+// errRestarted says that the former indexes mean nothing now.
 var errRestarted = errors.New("the shipper restarted")
 
 func restarted(op string) error {
@@ -287,7 +287,7 @@ func restarted(op string) error {
 }
 
 // errUndelivered is also what is seen where the shipper gave a bulk request up:
-// it never tells, and only a restart ends it.
+// it never reports that, and only a restart ends it.
 var errUndelivered = errors.New("it has accepted documents and does not deliver them")
 
 // unanswered is what is known while a call has no answer. Where there is a

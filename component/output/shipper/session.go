@@ -83,7 +83,7 @@ func (s *session) update(reply *messages.PersistedIndexReply) {
 	}
 }
 
-// accepted notes what a call was told that began when the session was at
+// accepted notes the reply to a call that began when the session was at
 // before: count events, the last under that index. It returns an error where the
 // indexes have begun again.
 func (s *session) accepted(before progress, count, last uint64) error {
@@ -95,7 +95,7 @@ func (s *session) accepted(before progress, count, last uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = max(s.next, last+1)
-	// A new event has an index that was told as persisted before it was sent.
+	// A new event has an index that was reported as persisted before it was sent.
 	s.oldest = s.oldest || last < before.persisted+count
 	s.notify()
 	return nil

@@ -18,17 +18,17 @@ var (
 	errTooLarge = errors.New("more than allowed")
 )
 
-// barkAfter is how often a silence is told that does not end its request yet.
-const barkAfter = 30 * time.Second
+// silenceReportEvery is how often a silence is reported that does not end its request yet.
+const silenceReportEvery = 30 * time.Second
 
 // watchdog ends a request when the other side stays silent for too long, and
-// tells of silence before that where too long is longer than barkAfter. It
-// counts only while armed, so the time a caller takes between two reads is
-// nobody's fault.
+// reports silence before that where too long is longer than silenceReportEvery. It
+// counts only while armed, so the time a caller takes between two reads does
+// not count.
 type watchdog struct {
 	limit  time.Duration
 	cancel context.CancelCauseFunc
-	bark   func() // may be nil
+	report func() // may be nil
 
 	mu    sync.Mutex
 	timer *time.Timer
@@ -36,26 +36,27 @@ type watchdog struct {
 }
 
 // newWatchdog is armed from the start. The context it returns ends with
-// errSilent when the watchdog bites.
-func newWatchdog(ctx context.Context, limit time.Duration, bark func()) (context.Context, *watchdog) {
+// errSilent when the watchdog ends the request.
+func newWatchdog(ctx context.Context, limit time.Duration, report func()) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watchdog{limit: limit, cancel: cancel, bark: bark, heard: time.Now()}
+	w := &watchdog{limit: limit, cancel: cancel, report: report, heard: time.Now()}
 	w.mu.Lock() // until the timer is set
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(w.step(limit), w.rise)
+	w.timer = time.AfterFunc(w.step(limit), w.expire)
 	return ctx, w
 }
 
 // step is how long the timer runs where so much of the limit is left.
 func (w *watchdog) step(left time.Duration) time.Duration {
-	if w.bark == nil {
+	if w.report == nil {
 		return left
 	}
-	return min(left, barkAfter)
+	return min(left, silenceReportEvery)
 }
 
-// rise bites or barks. A timer that ran out while it was disarmed does neither.
-func (w *watchdog) rise() {
+// expire ends the request or reports the silence. A timer that ran out while the
+// watchdog was disarmed does neither.
+func (w *watchdog) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.heard.IsZero() {
@@ -66,8 +67,8 @@ func (w *watchdog) rise() {
 		w.cancel(errSilent)
 		return
 	}
-	if w.limit-left >= barkAfter && w.bark != nil {
-		w.bark()
+	if w.limit-left >= silenceReportEvery && w.report != nil {
+		w.report()
 	}
 	w.timer.Reset(w.step(left))
 }
@@ -161,7 +162,7 @@ func (a *allowance) Read(b []byte) (int, error) {
 }
 
 // inflater decodes Content-Encoding: deflate. The standard means zlib by that
-// word, many servers send bare deflate: the first two bytes tell.
+// word, many servers send bare deflate: the first two bytes show which it is.
 type inflater struct {
 	raw io.Reader
 	r   io.Reader

@@ -21,17 +21,17 @@ type Request struct {
 	// Roles are the application roles any one of which the call needs. They
 	// are shown to an operator when the API refuses without naming its own.
 	Roles []string
-	// Silent, if set, is told every half minute that the call waits for the other
+	// Silent, if set, is called every half minute while the call waits for the other
 	// side and hears nothing, while Config.Timeout lets it wait longer. It is
 	// called from another goroutine and must not block.
 	Silent func(error)
-	// Waits, if set, is told before the call waits for a second or more, for the pace
+	// Waits, if set, is called before the call waits for a second or more, for the pace
 	// or until it is made again. It is called in the caller's goroutine.
 	Waits func()
 }
 
-// tellSilent tells of silence as a call would that ended because of it.
-func (r Request) tellSilent(op string) func() {
+// reportSilence reports silence with the error of a call that ended because of it.
+func (r Request) reportSilence(op string) func() {
 	if r.Silent == nil {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (c *Client) call(ctx context.Context, r Request, u *url.URL, read func(*exc
 	return repeat(ctx, r.Waits, func() error { return c.named(c.attempt(ctx, r, op, u, read)) })
 }
 
-// named tells an error of which cloud it is. The error of a token is that of all who
+// named notes in an error which cloud it is of. The error of a token is that of all who
 // wait for it, so each of them gets one of its own.
 func (c *Client) named(err error) error {
 	e, ok := errors.AsType[*Error](err)
@@ -93,7 +93,7 @@ func (c *Client) named(err error) error {
 
 // attempt makes the call once, and once more with a new token if the API does
 // not take the one we have, or if that one may be older than the consent that
-// the call needs: roles stand in the token.
+// the call needs: roles are in the token.
 func (c *Client) attempt(ctx context.Context, r Request, op string, u *url.URL, read func(*exchange, http.Header) error) error {
 	t, err := c.tokens.get(ctx)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *Client) send(ctx context.Context, r Request, op string, u *url.URL, t t
 // its answer. Who gets no error closes the exchange.
 func (c *Client) exchange(ctx context.Context, r Request, op string, u *url.URL, token inputs.Secret) (*exchange, *http.Response, error) {
 	began := time.Now()
-	limited, dog := newWatchdog(ctx, c.timeout, r.tellSilent(op))
+	limited, dog := newWatchdog(ctx, c.timeout, r.reportSilence(op))
 	x := &exchange{op: op, caller: ctx, request: limited, dog: dog, observe: c.observe,
 		call: Call{Method: http.MethodGet, Path: u.Path}}
 	request, err := http.NewRequestWithContext(limited, http.MethodGet, u.String(), nil)
@@ -227,7 +227,7 @@ func (x *exchange) decoded(h http.Header) io.Reader {
 	return x.body
 }
 
-// close ends the call and tells the observer, once.
+// close ends the call and calls the observer, once.
 func (x *exchange) close() {
 	if x.closed {
 		return

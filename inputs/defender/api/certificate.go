@@ -34,7 +34,7 @@ const (
 
 const formWanted = "want PEM text, PKCS#12 as base64, or the absolute path of a file of either"
 
-// formOf tells the forms apart by how they begin. Base64 of PKCS#12 never begins as
+// formOf finds the form of a text by how it begins. Base64 of PKCS#12 never begins as
 // an absolute path does, since DER begins with 0x30.
 func formOf(s inputs.Secret) form {
 	text := strings.TrimSpace(s.Reveal())
@@ -142,7 +142,7 @@ func onlyKeys(text []byte) []byte {
 	return keys.Bytes()
 }
 
-// fit tells what Entra would refuse of a pair that can be read.
+// fit reports what Entra would refuse of a pair that can be read.
 func (p keyPair) fit() (keyPair, error) {
 	if p.chain[0].PublicKeyAlgorithm != x509.RSA {
 		return keyPair{}, unreadable("certificate", "its key is "+p.chain[0].PublicKeyAlgorithm.String()+", and Entra takes RSA keys alone")
@@ -150,7 +150,7 @@ func (p keyPair) fit() (keyPair, error) {
 	return p, nil
 }
 
-// fact is what may be told of the certificate: what Entra's pages show of it.
+// fact is what may be shown of the certificate: what Entra's pages show of it.
 func (p keyPair) fact(now time.Time) string {
 	own := p.chain[0]
 	sum := sha1.Sum(own.Raw) //nolint:gosec // see the import

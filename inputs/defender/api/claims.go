@@ -69,7 +69,7 @@ func (c *claims) isForAnother() bool {
 	return true
 }
 
-// explain tells what the token itself shows of a refusal by the API.
+// explain adds what the token itself shows of a refusal by the API.
 func (t token) explain(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Status != http.StatusUnauthorized && e.Kind != Permission {

@@ -68,7 +68,7 @@ type Config struct {
 	// secrets: files of that name with a date and .ndjson, five at most.
 	TraceFile string
 
-	// Observe, if set, is told of every HTTP call when it is over. It is
+	// Observe, if set, is called for every HTTP call when it is over. It is
 	// called from several goroutines and must not block.
 	Observe func(Call)
 }
@@ -244,17 +244,17 @@ func (c *Client) Close() {
 	}
 }
 
-// Quota tells what is left of the pace.
+// Quota returns what is left of the pace.
 func (c *Client) Quota() Quota { return c.pace.Quota() }
 
 // CredentialsEnd is when the secret or certificate ends, as far as it is known now;
 // zero where it is not.
 func (c *Client) CredentialsEnd() time.Time { return c.tokens.ends() }
 
-// Facts are what may be told of the credentials, for people.
+// Facts are what may be shown of the credentials, for people.
 func (c *Client) Facts() []string { return c.tokens.source.facts() }
 
-// Families tells what is left of the limits of families of calls, by name.
+// Families returns what is left of the limits of families of calls, by name.
 func (c *Client) Families() map[string]Quota { return c.pace.Families() }
 
 // Roles gets a token if there is none and returns the application roles in it,

@@ -67,7 +67,7 @@ func (c Cloud) Serves(host string) bool {
 }
 
 // CloudOf is the cloud that settings belong to which name none: the API's host
-// tells it, or else that of the token service. A private host belongs to none.
+// shows it, or else that of the token service. A private host belongs to none.
 func CloudOf(apiURL, loginURL string) string {
 	serving := func(match func(Cloud, string) bool, text string) string {
 		u, err := url.Parse(text)

@@ -30,7 +30,7 @@ func Kinds() []CredentialKind {
 
 // Credentials are how the application proves who it is; of the fields those of the
 // Kind are used. Files are read again for every token, so that anyone who replaces
-// one need not tell us.
+// one need not say.
 type Credentials struct {
 	Kind CredentialKind // default ClientSecret
 
@@ -44,7 +44,7 @@ type Credentials struct {
 	SecretExpires time.Time
 
 	// Certificate is PEM text, PKCS#12 as base64, or the absolute path of a file of
-	// either format. Key is the same for a PEM key that does not stand with the
+	// either format. Key is the same for a PEM key that is not together with the
 	// certificate. Passphrase opens either.
 	Certificate, Key, Passphrase inputs.Secret
 	// SendChain puts the chain into the assertion, which trust by subject name and
@@ -85,7 +85,7 @@ func (c *Credentials) secrets() []string {
 	return []string{c.Secret.Reveal(), c.Certificate.Reveal(), c.Key.Reveal(), c.Passphrase.Reveal()}
 }
 
-// Check tells every fault, each beginning with the name of its setting. It reads
+// Check returns every fault, each beginning with the name of its setting. It reads
 // no file. clientID and params are those of the Config.
 func (c *Credentials) Check(clientID string, params url.Values) []error {
 	var faults []error

@@ -186,7 +186,7 @@ func TestCertificateChain(t *testing.T) {
 }
 
 // TestAssertionRefused: every part of an assertion is compared, and a wrong one
-// told apart.
+// distinguished.
 func TestAssertionRefused(t *testing.T) {
 	issuer := &identitytest.Issuer{URL: "https://issuer.example", Subject: "system:serviceaccount:elastic:agent"}
 	for name, test := range map[string]struct {

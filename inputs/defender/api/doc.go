@@ -15,8 +15,9 @@
 // Page (page.go), whose Next gives one record after the other, and its io.EOF the end
 // of a whole answer. Of any other one parse.go makes an Error (statusKind: the Kind of
 // a status), retry.go says by the Kind whether the call is made again, and reason.go
-// which row of health tells it. Start reading with call.go. Client.Follow asks for the page that Page.NextLink leads to; Index and
-// Download (files.go) read lists that the API exports as files.
+// which row of the health table shows it. Start reading with call.go. Client.Follow
+// asks for the page that Page.NextLink leads to; Index and Download (files.go) read
+// lists that the API exports as files.
 //
 // # Invariants
 //
@@ -28,22 +29,22 @@
 //     value.
 //   - Page.Next returns io.EOF for a complete, well-formed answer and for
 //     nothing else. A caller that saw io.EOF saw every record of the page.
-//   - Memory is bounded by Config.MaxRecord, no matter what the server sends.
+//   - Memory is bounded by Config.MaxRecord, regardless of what the server sends.
 //   - No window of a minute or an hour holds more calls than configured.
 //   - Everything that waits obeys its context, and an ended context is never
 //     reported as trouble of the API.
 //
 // # Why the token is not left to oauth2.ReuseTokenSource
 //
-// It asks under a mutex and the first caller's context: the others could not
-// leave, and the end of one stream would fail all. It renews seconds before
-// the end and cannot be told that the API refused a token. The request and the
-// reading of its answer are oauth2's or azidentity's; keeping the one token is ours. A renewal
-// that does not work while the old token still does is not an error.
+// It asks under a mutex and the first caller's context: the others could not leave, and
+// the end of one stream would fail all. It renews seconds before the end and has no way
+// to learn that the API refused a token. The request and the reading of its answer are
+// oauth2's or azidentity's; keeping the one token is ours. A renewal that does not work
+// while the old token still does is not an error.
 //
 // # Why a credential of azidentity lives for one token
 //
-// That library keeps tokens and assertions of its own and cannot be told that the
+// That library keeps tokens and assertions of its own and has no way to learn that the
 // API refused one, nor that a file was replaced; that of managed identities keeps
 // them for the whole process. A new credential costs one more small request, for
 // the tenant's discovery document, and each token is asked for with what the files
@@ -55,7 +56,7 @@
 //
 // It asks a host of Microsoft's whether the configured one may be believed. The
 // operator has said so, private clouds cannot reach that host, and credentials go
-// to the configured host alone no matter what a discovery document says.
+// to the configured host alone, regardless of what a discovery document says.
 //
 // # Why workload identity is an assertion from a file
 //
@@ -76,21 +77,21 @@
 // # Why a record that is too large does not end its page
 //
 // It would come back at every poll and stop the stream for good. The caller is
-// told, can make it visible, and continues with the next one. Its end is looked
+// informed, can make it visible, and continues with the next one. Its end is looked
 // for byte by byte: the decoder would hold the longest string in it.
 //
 // # Why a call gives up after half a minute, or a minute when throttled
 //
 // The hourly quota may hold us for an hour. A caller that is blocked that long
-// shows nothing and cannot be told from one that hangs; one that gets an error
+// shows nothing and cannot be distinguished from one that hangs; one that gets an error
 // of kind Throttled can say so and come back after RetryAfter. The hold itself
 // is kept here, for all callers, so coming back early costs no call. Waiting
 // for our own pace has no such end: it is short, and part of normal work.
 //
-// # Why silence is told before it ends a call
+// # Why silence is reported before it ends a call
 //
-// Who sets a timeout of minutes knows a service that answers late, so the call
-// continues; that nothing was heard for a minute must show all the same. The token
+// An operator who sets a timeout of minutes has a service that answers slowly, so the
+// call continues; a minute without an answer must show all the same. The token
 // service answers at once or not at all: it is never waited for longer than
 // half a minute.
 //
@@ -103,7 +104,7 @@
 // # Why the limits of a family are shared
 //
 // Some lists have limits that are much smaller than that of all calls. The pages
-// tell them for each path; whether the service counts paths or all of them is not
+// state them for each path; whether the service counts paths or all of them is not
 // known. A budget for all costs some minutes where several lists are due at once,
 // and a budget for each could cost the quota. Members of a family are equals: with
 // priorities the last of them would wait until the small burst is whole.
@@ -111,8 +112,8 @@
 // # Why files spend no calls
 //
 // They come from the storage service, which has no such quota, and a hundred of
-// them may belong to one call. What that service says is of the link: a 403 asks
-// for no new token, and is kind Other.
+// them may belong to one call. Its errors are about the link: a 403 asks for no new
+// token, and is kind Other.
 //
 // # Why calls are saved before they are made
 //
@@ -121,8 +122,8 @@
 // the cursors. It is written for half a burst in advance, so a crash forgets no
 // call, counts some that were not made, and there is a write for every fifth call
 // and not for each. Where it cannot be loaded or saved calls are made all the
-// same: the service counts too. A hold after a 429 is kept with it, since each of
-// many starts would else make a call into the throttle.
+// same: the service counts too. A hold after a 429 is saved with it, since else each
+// of many starts would make a call that is throttled again.
 //
 // # Why no cache may answer
 //
@@ -158,12 +159,12 @@
 //
 // # Why a refused query is kind Other
 //
-// A 400 is no setting an operator can repair. The caller asks in another way,
-// no matter what code and words it has.
+// No setting can repair a 400. The caller asks in another way, regardless of the
+// answer's code and words.
 //
 // # Why a trace shows few headers and no token traffic
 //
-// What is shown is listed, not what is hidden: a header nobody thought of may be
+// The list names what is shown, not what is hidden: a header nobody thought of may be
 // a secret. Bodies of the token service are never written, since they are or may
 // repeat credentials; other bodies are cut at 64 KiB, searched for our secrets,
 // and values in links that grant access are replaced. The rotation is that of

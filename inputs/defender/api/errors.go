@@ -55,7 +55,7 @@ type Error struct {
 	Hint       string // what an operator can do; may be empty
 	Cloud      string // which one the settings belong to, for people; may be empty
 
-	reason Reason // where more is known than kind, status and code tell; else RequestRefused
+	reason Reason // where more is known than kind, status and code show; else RequestRefused
 }
 
 // Error is one line without a changing part such as the request's id or a
@@ -89,7 +89,7 @@ func (e *Error) IsToken() bool { return e.Op == opToken }
 func (e *Error) IsTooLarge() bool { return e.Code == codeTooLarge }
 
 // bound keeps an error that is no 429 from holding its caller for long: an
-// outage ends when it ends, no matter what one node said of it.
+// outage ends when it ends, regardless of what one node said.
 func (e *Error) bound() {
 	if e.Kind != Throttled {
 		e.RetryAfter = min(e.RetryAfter, longestOutage)

@@ -152,7 +152,7 @@ func isHost(host, named string) bool {
 }
 
 // storageRefusal makes an error of an answer of the storage service, whose body
-// is XML and tells no more than its status. A link that is not good any more is a 403.
+// is XML and says no more than its status. A link that is not good any more is a 403.
 func (c *Client) storageRefusal(x *exchange, response *http.Response) error {
 	_, _ = io.CopyN(io.Discard, x.body, errorBodyLimit)
 	if x.caller.Err() != nil {

@@ -107,7 +107,7 @@ func TestFileWithoutRecords(t *testing.T) {
 	})
 }
 
-// TestFilesThatAreNotWhole are errors, no matter what came before.
+// TestFilesThatAreNotWhole are errors, regardless of what came before.
 func TestFilesThatAreNotWhole(t *testing.T) {
 	long := strings.Repeat(`{"Id":"0123456789","Name":"`+strings.Repeat("x", 70)+`"}`+"\n", 3000)
 	whole := gzipped(long)
@@ -334,7 +334,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// TestFamilyOfCalls shares a budget, whatever the path, and leaves others alone.
+// TestFamilyOfCalls shares a budget, for all its paths, and leaves others alone.
 func TestFamilyOfCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{list: always(200, `{"exportFiles":[]}`)}

@@ -38,7 +38,7 @@ type entraHint struct {
 	hint   string
 }
 
-// entraHints are the AADSTS codes that tell an operator something: the only
+// entraHints are the AADSTS codes that mean something to an operator: the only
 // place that knows them. Microsoft says that codes change, so they choose words
 // and kind only; an unknown code is Auth with a general hint. Source: Entra's reference-error-codes.
 var entraHints = map[string]entraHint{

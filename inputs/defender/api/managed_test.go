@@ -77,7 +77,7 @@ func TestManagedIdentity(t *testing.T) {
 	}
 }
 
-// TestIdentityServiceFails: what does not last is tried again, what does is told.
+// TestIdentityServiceFails: what does not last is tried again, what does is reported.
 func TestIdentityServiceFails(t *testing.T) {
 	r, s := managedRig(t, identitytest.IMDS)
 	for _, test := range []struct {

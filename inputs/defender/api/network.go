@@ -27,7 +27,7 @@ func interrupted(ctx context.Context, op string) error {
 }
 
 // broken makes an error of a request that the network ended, before or within
-// its answer. The caller's context tells whether it wanted that, the
+// its answer. The caller's context shows whether it wanted that, the
 // request's own whether the watchdog did.
 func broken(caller, request context.Context, op string, err error) error {
 	if caller.Err() != nil {

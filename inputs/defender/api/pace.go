@@ -114,7 +114,7 @@ func (p *Pace) wait(ctx context.Context, c call) error {
 		if !held {
 			d = min(d, aging)
 		}
-		tellWait(c.waits, d)
+		reportWait(c.waits, d)
 		if sleep(ctx, d) != nil {
 			return interrupted(ctx, c.op)
 		}
@@ -163,7 +163,7 @@ func (p *Pace) ofFamily(now time.Time, f Family) budgets {
 
 // throttled holds a path back after the call sent at that moment was answered
 // with the 429 e, and returns for how long. Several calls that were under way
-// together count as one. That calls within the limits are throttled tells that
+// together count as one. Throttled calls within the limits mean that
 // others use up the quota: from then on half as many are made, of all paths.
 func (p *Pace) throttled(ctx context.Context, sent time.Time, path string, e *Error) time.Duration {
 	defer p.keepHolds(ctx)
@@ -190,7 +190,7 @@ func (p *Pace) throttled(ctx context.Context, sent time.Time, path string, e *Er
 	return h.until.Sub(now)
 }
 
-// accepted tells that the call sent at that moment was answered. If that was
+// accepted notes that the call sent at that moment was answered. If that was
 // after the last 429 the API takes calls again, and each minute in which it does
 // gives an eighth of the limits back.
 func (p *Pace) accepted(sent time.Time, path string) {
@@ -212,7 +212,7 @@ func (p *Pace) adapt(now time.Time, share float64) {
 	}
 }
 
-// Quota tells what is left of the common limit.
+// Quota returns what is left of the common limit.
 func (p *Pace) Quota() Quota {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -226,7 +226,7 @@ func (p *Pace) Quota() Quota {
 	return q
 }
 
-// Families tells what is left of the limits of families, by name, of those that
+// Families returns what is left of the limits of families, by name, of those that
 // were asked for.
 func (p *Pace) Families() map[string]Quota {
 	p.mu.Lock()

@@ -79,7 +79,7 @@ func newPage(x *exchange, h http.Header, maxRecord int, scrub func(string) strin
 // is an *Error, or wraps the cause of the context that Open was given.
 //
 // A record longer than Config.MaxRecord is an error too (IsTooLarge), but not
-// the end: the following call continues behind it. What is in such a record is
+// the end: the following call continues after it. What is in such a record is
 // neither held nor checked; the value returned with the error is its beginning.
 func (p *Page) Next() (jsontext.Value, error) {
 	if p.err != nil {
@@ -132,7 +132,7 @@ func (p *Page) record() (jsontext.Value, error) {
 	return record, nil
 }
 
-// allow grants n bytes from where decoding stands.
+// allow grants n bytes from the decoder's present position.
 func (p *Page) allow(n int64) {
 	p.in.left = n - int64(len(p.decoder.UnreadBuffer()))
 }

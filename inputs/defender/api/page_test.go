@@ -314,20 +314,20 @@ func TestServerSilence(t *testing.T) {
 	})
 }
 
-// A silence that the caller bears is told of while it lasts.
+// A silence that the caller bears is reported while it lasts.
 func TestLongServerSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{list: silent}
 		c := config(f)
 		c.Timeout = 2 * time.Minute
-		began, told := time.Now(), []time.Duration{}
+		began, reports := time.Now(), []time.Duration{}
 		_, err := newClient(t, c).Open(t.Context(), api.Request{Path: "/api/alerts", Silent: func(err error) {
 			wantError(t, err, api.Transient, "no answer in time")
-			told = append(told, time.Since(began))
+			reports = append(reports, time.Since(began))
 		}})
 		wantError(t, err, api.Transient, "no answer in time")
-		if want := []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}; !slices.Equal(told, want) {
-			t.Errorf("told after %v, want %v", told, want)
+		if want := []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}; !slices.Equal(reports, want) {
+			t.Errorf("reported after %v, want %v", reports, want)
 		}
 	})
 }

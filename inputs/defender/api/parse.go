@@ -127,7 +127,7 @@ func parseTokenError(status int, h http.Header, body []byte, now time.Time, scru
 	if code != "" {
 		e.Code = "AADSTS" + code
 	}
-	// A 429 is a 429 no matter what its body says: coming back is right either way.
+	// A 429 is a 429 regardless of its body: coming back is right either way.
 	if h, ok := entraHints[code]; ok && status != http.StatusTooManyRequests {
 		e.Kind, e.Hint = h.kind, h.hint
 	} else if name == "temporarily_unavailable" {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Reason is what an operator is told of an error. It is a closed set: each value
+// Reason is what an operator reads about an error. It is a closed set: each value
 // belongs to one Kind, and an input has one text for each.
 type Reason uint8
 
@@ -61,7 +61,7 @@ func Reasons() []Reason {
 	return all
 }
 
-// hourlyQuotaHold tells the quota of the hour from that of the minute: a
+// hourlyQuotaHold distinguishes the quota of the hour from that of the minute: a
 // minute's is whole again sooner.
 const hourlyQuotaHold = 5 * time.Minute
 

@@ -44,7 +44,7 @@ func (c *Client) Calls() []PastCall {
 	return out
 }
 
-// remembering tells the given observer and the memory.
+// remembering calls the given observer, and notes each call.
 func remembering(r *recent, observe func(Call)) func(Call) {
 	return func(c Call) {
 		r.note(c)
@@ -57,7 +57,7 @@ func remembering(r *recent, observe func(Call)) func(Call) {
 // Limits is what the answer's headers said about quota; normally empty.
 func (p *Page) Limits() string { return p.limits }
 
-// limits are the headers of an answer that tell about quota, for people: the
+// limits are the headers of an answer about quota, for people: the
 // API documents none, gateways before it send some.
 func limits(h http.Header) string {
 	var found []string

@@ -44,7 +44,7 @@ func newRedactor(c Config) *redactor {
 	return &redactor{fixed: replacer(settings), live: strings.NewReplacer()}
 }
 
-// replacer hides texts as they are and as they stand in a form, a path or JSON.
+// replacer hides texts as they are and as they are encoded in a form, a path or JSON.
 func replacer(texts []string) *strings.Replacer {
 	var pairs []string
 	for _, s := range texts {

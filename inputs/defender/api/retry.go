@@ -87,18 +87,18 @@ func repeat(ctx context.Context, waits func(), f func() error) error {
 		if time.Since(began)+d > limit || outlasts(ctx, d) {
 			return err
 		}
-		tellWait(waits, d)
+		reportWait(waits, d)
 		if sleep(ctx, d) != nil {
 			return interrupted(ctx, e.Op)
 		}
 	}
 }
 
-// longWait is what is told to who holds something that others want.
+// longWait is the shortest wait that is reported (Request.Waits).
 const longWait = time.Second
 
-// tellWait tells of a long wait (Request.Waits).
-func tellWait(waits func(), d time.Duration) {
+// reportWait reports a long wait (Request.Waits).
+func reportWait(waits func(), d time.Duration) {
 	if waits != nil && d >= longWait {
 		waits()
 	}

@@ -84,7 +84,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestNoWaitBehindTheDeadline: anyone who has little time is told that calls are
+// TestNoWaitBehindTheDeadline: a caller that has little time learns that calls are
 // throttled, and not that the time was up.
 func TestNoWaitBehindTheDeadline(t *testing.T) {
 	for _, wait := range []time.Duration{50 * time.Second, 5 * time.Second} {

@@ -83,7 +83,7 @@ func (r *rotating) late() int {
 	return r.tooLate
 }
 
-// replaced tells that a new credential is in place.
+// replaced says that a new credential is in place.
 func (r *rotating) replaced(isNew func(url.Values) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -186,9 +186,9 @@ func TestOrderlyEndLosesNoCalls(t *testing.T) {
 // into a throttle, and the next one when the service takes calls again.
 func TestHoldSurvivesRestarts(t *testing.T) {
 	for name, e := range map[string]*Error{
-		"told for how long":     {Kind: Throttled, RetryAfter: 10 * time.Minute},
-		"not told for how long": {Kind: Throttled},
-		"told to wait a day":    {Kind: Throttled, RetryAfter: 24 * time.Hour},
+		"with its length":    {Kind: Throttled, RetryAfter: 10 * time.Minute},
+		"without its length": {Kind: Throttled},
+		"of a day":           {Kind: Throttled, RetryAfter: 24 * time.Hour},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var cursors inputstest.Cursors

@@ -40,8 +40,8 @@ type token struct {
 func (t token) fresh(now time.Time) bool  { return now.Before(t.renew) }
 func (t token) usable(now time.Time) bool { return now.Before(t.until) }
 
-// tokenPatience bounds the request for a token, no matter what the timeout of the API's
-// calls is: its answer is short.
+// tokenPatience bounds the request for a token, regardless of the timeout of the API's
+// calls: its answer is short.
 const tokenPatience = 30 * time.Second
 
 // tokens gets and keeps the one token that all callers share.

@@ -334,7 +334,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestConsentGivenBack: roles stand in the token, so one that lacks a role is
+// TestConsentGivenBack: roles are in the token, so one that lacks a role is
 // replaced, but not with every call, and not thrown away for nothing.
 func TestConsentGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -22,9 +22,9 @@ type tokenSource interface {
 	// ask returns a token. limited ends with caller, or when the answer takes too
 	// long. The error is an *Error, or that of a caller who left.
 	ask(caller, limited context.Context) (granted, error)
-	// ends tells when the credentials themselves end; zero where that is not known.
+	// ends says when the credentials themselves end; zero where that is not known.
 	ends() (time.Time, error)
-	// facts are what may be told of the credentials, for people.
+	// facts are what may be shown of the credentials, for people.
 	facts() []string
 }
 
@@ -94,7 +94,7 @@ func unreadable(setting, cause string) *Error {
 }
 
 // whole reads an answer before it hands it on, so that an answer the network
-// cut short is told from one that holds the wrong thing.
+// cut short is distinguished from one that has the wrong thing.
 type whole struct {
 	http.RoundTripper
 	observe func(Call)

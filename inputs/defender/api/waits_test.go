@@ -14,7 +14,7 @@ func TestLongWaitsAreTold(t *testing.T) {
 	for name, test := range map[string]struct {
 		list   func(int, *http.Request) (*http.Response, error)
 		before int // calls that use up the burst
-		told   int
+		calls  int
 	}{
 		"no wait":   {nil, 0, 0},
 		"throttled": {first(429, "{}", "Retry-After", "20"), 0, 1},
@@ -23,17 +23,17 @@ func TestLongWaitsAreTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := newClient(t, config(&fake{list: test.list}))
-				told := 0
+				calls := 0
 				began := time.Now()
 				for range test.before + 1 {
-					page, err := client.Open(t.Context(), api.Request{Path: "/api/alerts", Waits: func() { told++ }})
+					page, err := client.Open(t.Context(), api.Request{Path: "/api/alerts", Waits: func() { calls++ }})
 					if err != nil {
 						t.Fatal(err)
 					}
 					_ = page.Close()
 				}
-				if told != test.told {
-					t.Errorf("told %d times in %s, want %d", told, time.Since(began), test.told)
+				if calls != test.calls {
+					t.Errorf("called %d times in %s, want %d", calls, time.Since(began), test.calls)
 				}
 			})
 		})

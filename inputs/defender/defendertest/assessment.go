@@ -23,7 +23,7 @@ func Assessments() []Assessment {
 	return []Assessment{Vulnerabilities, Configurations, Baselines, Gathered}
 }
 
-// assessmentKind is what tells the assessments apart. Paths are compared without
+// assessmentKind is how the assessments differ. Paths are compared without
 // letter case: the pages are not of one mind about it.
 type assessmentKind struct {
 	list, changes, files string // names below /api/machines/, "" where there is none
@@ -152,7 +152,7 @@ func (t *Tenant) FindAgain(rows ...int) error {
 	})
 }
 
-// MoveFindings moves findings to the next device group: each is told twice, with
+// MoveFindings moves findings to the next device group: each is listed twice, with
 // one id, Fixed in the old group and New in the new one (API.md 8.2).
 func (t *Tenant) MoveFindings(rows ...int) error {
 	return t.changeRows(Vulnerabilities, rows, func(table *table, r row, now ticks) {

@@ -103,7 +103,7 @@ func TestRowsByLinks(t *testing.T) {
 	}
 }
 
-// TestPagesAreOfOneSnapshot, no matter what happens between them.
+// TestPagesAreOfOneSnapshot, regardless of what happens between them.
 func TestPagesAreOfOneSnapshot(t *testing.T) {
 	tenant := assessed(midnight)
 	before := slices.Collect(tenant.RowBodies(defendertest.Vulnerabilities, false))

@@ -10,7 +10,7 @@ import (
 type Version struct {
 	ID       string    // empty for a hand-written record without one
 	Time     time.Time // lastUpdateTime, lastSeen, lastUpdateDateTimeUtc
-	Revision int       // tells versions with equal times apart
+	Revision int       // distinguishes versions with equal times
 	Evidence int       // evidence items; alerts only
 }
 
@@ -122,7 +122,7 @@ func (t *Tenant) Versions(res Resource) iter.Seq[Version] {
 }
 
 // Bodies are the records as the API shows them now, byte for byte and expanded,
-// no matter what rules spoil its answers.
+// regardless of the rules that spoil its answers.
 func (t *Tenant) Bodies(res Resource) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		t.mu.Lock()

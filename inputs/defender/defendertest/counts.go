@@ -2,7 +2,7 @@ package defendertest
 
 import "maps"
 
-// Counts are what was asked of one list since the start, no matter what
+// Counts are what was asked of one list since the start, regardless of what
 // Options.RequestLog remembers.
 type Counts struct {
 	Calls    int            // answered in any way
@@ -37,7 +37,7 @@ func (c *Counts) count(r Request, options Option) {
 	}
 }
 
-// Unread are the ids of the records, in their present version, that stood in no
+// Unread are the ids of the records, in their present version, that were in no
 // answer that was sent whole.
 func (t *Tenant) Unread(res Resource) []string {
 	t.mu.Lock()

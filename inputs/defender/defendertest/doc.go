@@ -1,7 +1,7 @@
-// Package defendertest is a simulated tenant: the Defender for Endpoint API
-// (alerts, machines, machine actions, the assessment lists with their files) and
-// the Entra token service that guards it, in one http.Handler. Tests run it in process with httptest, the demo
-// command and the benchmarks run it as a server.
+// Package defendertest is a simulated tenant: the Defender for Endpoint API (alerts,
+// machines, machine actions, the assessment lists with their files) and the Entra token
+// service that guards it, in one http.Handler. Tests run it in process with httptest,
+// the demo command and the benchmarks run it as a server.
 //
 // A request comes to Tenant.ServeHTTP (tenant.go). Rules that match it may answer or
 // spoil it (fault.go, bend.go); token.go gives tokens; a list is parsed (query.go,
@@ -10,8 +10,8 @@
 // Tenant.serveList.
 //
 // The assessment lists have files of their own: their rows (assessment.go, row.go), the
-// pages (assessmentlist.go) and the exported files (export.go). Rules about queries of
-// OData do not hold for them; those about paths, answers and bodies do.
+// pages (assessmentlist.go) and the exported files (export.go). Rules about OData
+// queries do not apply to them; those about paths, answers and bodies do.
 //
 // # What a test can do with it
 //
@@ -25,8 +25,8 @@
 //     them: refused in any wording, an option ignored, the page sorted, cut,
 //     slowed or written otherwise. Rules are joined by giving several.
 //   - MoveClock, TouchAt and SetVisibilityDelay part its time from the client's.
-//   - Records and Versions tell the truth to compare with; Requests, Counts and
-//     Unread tell what was asked and what never was.
+//   - Records and Versions are the truth to compare with; Requests, Counts and
+//     Unread show what was asked and what never was.
 //
 // # Invariants
 //

@@ -72,7 +72,7 @@ type Rule struct {
 
 	// What becomes of the query: an option that is not refused may be ignored.
 	// The service ignores parameters that it does not know (guess for the rest).
-	// Filter | Skip ignored is the same page again, no matter what is asked.
+	// Filter | Skip ignored is the same page again, regardless of what is asked.
 	Ignore       Option // as if these had not been asked for
 	ClampTop     int    // a page never has more records than this
 	ClampSkip    int    // a larger $skip is taken for this

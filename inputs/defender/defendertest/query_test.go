@@ -101,7 +101,7 @@ func TestQueryErrors(t *testing.T) {
 	}
 }
 
-// Without $expand the list shows an empty array, which does not tell whether
+// Without $expand the list shows an empty array, which does not show whether
 // there is evidence.
 func TestExpand(t *testing.T) {
 	c := odata(t)

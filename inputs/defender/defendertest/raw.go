@@ -13,7 +13,7 @@ type raw struct {
 	data                      []byte
 	id                        string // empty when it has none that is text
 	parts                     int    // evidence items
-	evidenceStart, evidenceTo int    // where the value of "evidence" stands, if anywhere
+	evidenceStart, evidenceTo int    // where the value of "evidence" is, if anywhere
 }
 
 // readRaw looks for what the index needs. What it cannot find or

@@ -17,7 +17,7 @@ func Resources() []Resource { return []Resource{Alerts, Machines, MachineActions
 // machineactions.
 func (r Resource) String() string { return resources[r].path }
 
-// resource is what tells the collections apart.
+// resource is how the collections differ.
 type resource struct {
 	path, set, entity string   // names in the path, in @odata.context, in messages
 	version           string   // the property that holds a version's time

@@ -102,7 +102,7 @@ func connect(t *testing.T, tenant http.Handler) *client {
 	return &client{t, tenant, token(t, tenant)}
 }
 
-// get takes a path with a query whose spaces may stand as they are.
+// get takes a path with a query whose spaces may be left unescaped.
 func (c *client) get(path string) page {
 	c.Helper()
 	r := httptest.NewRequest(http.MethodGet, strings.ReplaceAll(path, " ", "+"), nil)

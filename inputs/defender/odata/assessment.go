@@ -56,12 +56,12 @@ const assessmentVersion = 1
 type assessmentPlace struct {
 	Version int `json:"version"`
 	// Started is when the last whole read began, by our clock: it is the time of its
-	// documents and makes their ids. Complete tells that it ended.
+	// documents and makes their ids. Complete says that it ended.
 	Started  time.Time `json:"started,omitzero"`
 	Complete bool      `json:"complete,omitzero"`
 	// Since is the time from which changes are asked for next.
 	Since time.Time `json:"since,omitzero"`
-	// Refused tells that the last whole read was made because changes were refused.
+	// Refused says that the last whole read was made because changes were refused.
 	Refused bool `json:"refused,omitzero"`
 	// Read is what the last complete read of files read; see fileSet.
 	Read  string  `json:"read,omitzero"`
@@ -69,8 +69,8 @@ type assessmentPlace struct {
 }
 
 // Assessment pages through a list of Options.List by the links that its pages
-// give, through the files that Options.Files names, or through either as the
-// number of devices tells. With Options.Changes it reads all once in a
+// give, through the files that Options.Files names, or through one of both by the
+// number of devices. With Options.Changes it reads all once in a
 // FullInterval, and between that the changes; else all once in an Interval.
 //
 // The records of a whole read are not kept as seen (collect.Sweep.Whole): their
@@ -197,7 +197,7 @@ func (a *assessment) changes() collect.Pager {
 }
 
 // refuseChanges reads everything in place of changes, which the server refuses.
-// Where it refuses them again after that, the error is told instead, until a
+// Where it refuses them again after that, the error is reported instead, until a
 // whole read is due anyway.
 func (a *assessment) refuseChanges(why error) (collect.Pager, error) {
 	if a.place.Refused {
@@ -223,7 +223,7 @@ func (a *assessment) complete(asked time.Time) (collect.Pager, error) {
 }
 
 // byDevices asks how many devices there are, to choose between list and files.
-// Where that is not told, because the application may not read machines, it is
+// Where the number is not known, because the application may not read machines, it is
 // the list, which serves any number.
 type byDevices struct{ *assessment }
 

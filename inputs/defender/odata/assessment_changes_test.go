@@ -56,7 +56,7 @@ func TestChangesSinceTheFirstPage(t *testing.T) {
 	d.did(t, false, "changes 02T06:00:01")
 }
 
-// TestChangeOfLongAgo is published all the same: only its content tells whether
+// TestChangeOfLongAgo is published all the same: only its content shows whether
 // it was met.
 func TestChangeOfLongAgo(t *testing.T) {
 	d := newChanges(t, nil)
@@ -104,7 +104,7 @@ func TestWholeListEveryFullInterval(t *testing.T) {
 }
 
 // TestChangesOfTooLongAgo: the server gives those of 14 days, so all is read, and
-// the log tells it once.
+// it is logged once.
 func TestChangesOfTooLongAgo(t *testing.T) {
 	d := newChanges(t, func(o *odata.Options) { o.FullInterval = 60 * 24 * time.Hour })
 	d.later(13 * 24 * time.Hour)
@@ -115,14 +115,14 @@ func TestChangesOfTooLongAgo(t *testing.T) {
 	d.restart()
 	d.did(t, false, "list, link 1")
 	if n := strings.Count(d.warnings.String(), "from so long ago"); n != 1 {
-		t.Errorf("told %d times: %s", n, d.warnings.String())
+		t.Errorf("logged %d times: %s", n, d.warnings.String())
 	}
 	d.later(4 * time.Hour)
 	d.did(t, false, "changes 29T06:00:01")
 }
 
 // TestChangesRefused: all is read in place of them, once. Where they are refused
-// again, the poll tells it, and all is read when that is due.
+// again, the poll reports it, and all is read when that is due.
 func TestChangesRefused(t *testing.T) {
 	d := newChanges(t, nil)
 	d.later(4 * time.Hour)
@@ -130,7 +130,7 @@ func TestChangesRefused(t *testing.T) {
 	d.did(t, false, "changes 02T06:00:01, changes 02T06:00:01, list, link 1")
 	d.expectRead(t, 2)
 	if n := strings.Count(d.warnings.String(), "asking another way"); n != 1 {
-		t.Errorf("told %d times: %s", n, d.warnings.String())
+		t.Errorf("logged %d times: %s", n, d.warnings.String())
 	}
 	d.later(4 * time.Hour)
 	d.restart()

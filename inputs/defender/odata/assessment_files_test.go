@@ -41,7 +41,7 @@ func TestFilesAreReadAgainOnAnotherDay(t *testing.T) {
 	d.did(t, false, "index, file 0")
 }
 
-// TestFilesWithoutATime are read each time: nothing tells that they are the same.
+// TestFilesWithoutATime are read each time: nothing shows that they are the same.
 func TestFilesWithoutATime(t *testing.T) {
 	d := newDesk(t, 5, onlyFiles)
 	d.made = ""
@@ -70,7 +70,7 @@ func TestFileFails(t *testing.T) {
 	}
 }
 
-// TestFileThatStaysBad stops none of the others, and the poll tells of it. The next
+// TestFileThatStaysBad stops none of the others, and the poll reports it. The next
 // one needs no other links.
 func TestFileThatStaysBad(t *testing.T) {
 	d := newDesk(t, 35, onlyFiles)

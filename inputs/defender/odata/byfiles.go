@@ -37,7 +37,7 @@ type fileSet struct {
 	Done []byte `json:"done,omitzero"` // a bit for each file, by their paths
 }
 
-// name tells a list of files from others: by when it was made, and by the paths.
+// name identifies a list of files by when it was made, and by the paths.
 func name(made string, links []inputs.Secret) string {
 	h := fnv.New64a()
 	for _, link := range links {
@@ -115,7 +115,7 @@ func (p *byFiles) read(of string) bool {
 }
 
 // reading is what is noted of a read of these files; empty where the server does
-// not tell when it made them.
+// not say when it made them.
 func (p *byFiles) reading(of string) string {
 	switch {
 	case strings.HasPrefix(of, "#"):

@@ -88,7 +88,7 @@ func (p *byID) onlyOne(page collect.PageStats) bool {
 }
 
 // ended reports whether a page that begins with the record known holds all
-// there is behind it.
+// that follow it.
 func (p *byID) ended(page collect.PageStats) bool {
 	return p.from != "" && page.FirstID == p.from && (page.Records == 1 && p.asked > 1 || p.caps.short(page.Records, p.asked))
 }

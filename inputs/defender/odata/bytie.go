@@ -9,7 +9,7 @@ import (
 )
 
 // byTie reads the records of one time by their ids, where there are more of them
-// than the server skips. Then byTime continues behind that time.
+// than the server skips. Then byTime continues after that time.
 type byTie struct {
 	*byTime
 	why  error  // what the server said to $skip

@@ -9,11 +9,11 @@ import (
 const (
 	// tick is the precision of the API's times.
 	tick = 100 * time.Nanosecond
-	// maxAhead is how far ahead of the server's clock a record may be to tell that
+	// maxAhead is how far ahead of the server's clock a record may be to show that
 	// a poll has caught up.
 	maxAhead = time.Minute
 	// filterTolerance is how far before the lower bound a record may be: a server
-	// may compare whole seconds. What is older tells that it does not filter.
+	// may compare whole seconds. An older one shows that it does not filter.
 	filterTolerance = time.Minute
 	// comparisonMargin is how far before the last record of a page the next one
 	// begins. A server may show times less exactly than it compares them, as a
@@ -131,8 +131,8 @@ func (p *byTime) proves(page collect.PageStats) bool {
 }
 
 // caughtUp reports whether a page goes beyond the sweep's begin: what else is
-// new is for the next poll. A full page may stand in front of a backlog all the
-// same, and times far ahead tell that the server's clock is not ours.
+// new is for the next poll. A full page may precede a backlog all the
+// same, and times far ahead show that the server's clock is not ours.
 func (p *byTime) caughtUp(page collect.PageStats) bool {
 	return p.last() && page.Err == nil && page.Records < p.asked &&
 		page.Newest.After(p.begun) && page.Newest.Before(page.Asked.Add(maxAhead))

@@ -107,7 +107,7 @@ func (c *capabilities) relax() {
 // widen lets a query span more time again after a window was read.
 func (c *capabilities) widen() { c.window = min(c.window*2, maxWindow) }
 
-// Ways tell how a server is asked, and since when not in the best way.
+// Ways say how a server is asked, and since when not in the best way.
 type Ways struct {
 	PageSize int
 	LeftOut  []string // options, in words

@@ -9,7 +9,7 @@ const clockTolerance = time.Minute
 // part of it was asked for.
 type stretch struct {
 	asked time.Time
-	// inOverlap tells that the stretch reaches into the overlap, where records could
+	// inOverlap says that the stretch reaches into the overlap, where records could
 	// still appear when it was asked for. What follows was asked for later, and
 	// does not make up for that.
 	inOverlap bool

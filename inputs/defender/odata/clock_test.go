@@ -37,7 +37,7 @@ func (r *rig) appearMany(n int) {
 	}
 }
 
-// TestOurClockIsNotBelieved: no matter what it shows, for one poll or at the start,
+// TestOurClockIsNotBelieved: regardless of what it shows, for one poll or at the start,
 // nothing is lost and nothing long past is read again.
 func TestOurClockIsNotBelieved(t *testing.T) {
 	for _, wrong := range []time.Duration{2 * time.Hour, 30 * 24 * time.Hour, -2 * time.Hour, -365 * 24 * time.Hour} {

@@ -20,42 +20,42 @@ var errUnserved = errors.New("the API cannot serve this record")
 type phase uint8
 
 const (
-	seeking       phase = iota // records in front of the one that cannot be served
+	seeking       phase = iota // records before the one that cannot be served
 	peek                       // whether that one comes without $expand
 	withExpand                 // it twice more with $expand, after it came without
 	withoutExpand              // it without $expand, to be published so
-	neighbour                  // the ones behind it, up to one that comes
-	confirm                    // those in front of that twice more
+	neighbour                  // the ones after it, up to one that comes
+	confirm                    // those before that one twice more
 	account                    // nothing: a document represents it
 )
 
 // closeIn finds the one record that keeps a page from coming. It begins where a
 // page failed twice: with one record, then with more of them, then with half as
-// many after each failure. A single one that fails is only left behind when one
-// behind it comes, or the list ends there, because else it is the server that
-// fails, and when it fails twice more then: the server may have recovered
-// meanwhile, or fail at every other call. Those between the two fail as well. For
-// the same reason one that comes without $expand is only published so when it
-// fails twice more with it.
+// many after each failure. A single record that fails is only left behind when a
+// later one comes, or the list ends there, because else the server itself fails; and
+// when it then fails twice more: the server may have recovered meanwhile, or fail at
+// every other call. Those between the two must fail as well. For the same reason a
+// record that comes without $expand is only published so when it fails twice more
+// with it.
 type closeIn struct {
 	*sweep
 	ask func(skip, top int, withoutExpand bool) collect.Request
-	// continueBehind continues behind the record, or behind the list where all came.
+	// continueBehind continues after the record, or after the list where all came.
 	continueBehind func(c *closeIn) (collect.Pager, error)
 	// failed decides where nothing comes.
 	failed func(error) (collect.Pager, error)
 
 	timed     bool // records come in the order of their times
-	accounted bool // a document tells of them already
+	accounted bool // a document reports them already
 
 	phase      phase
 	read, size int
 	largest    int  // page that came, of those asked for so
 	found      bool // something failed
 	isolated   bool // what failed is one record, or some in a row
-	ended      bool // an empty page came behind all others
-	// behind is how far behind it the one is that is asked for, failing the farthest
-	// that did not come, and came the nearest that did; 0 = none.
+	ended      bool // an empty page came after all others
+	// These are distances from that record: behind of the record that is asked for,
+	// failing of the farthest that did not come, came of the nearest that did; 0 = none.
 	behind, failing, came int
 	failures              int // of what is being confirmed
 	last, next            collect.PageStats

@@ -1,5 +1,5 @@
-// Package odata pages through the lists of an OData service: what to ask for
-// next, how far that is, and what the server turned out not to take.
+// Package odata pages through the lists of an OData service. It decides what to ask for
+// next, and keeps how far a list was read and which options the server refuses.
 //
 // A resource names a strategy: Timeline for records that have a time of their
 // last update, Snapshot for lists that are read as a whole, Assessment for those
@@ -11,19 +11,19 @@
 //	Snapshot    byID, else bySkip (sorted, else as it comes)
 //	Assessment  byNextLink or byFiles, as byDevices finds out; byNextLink for changes
 //
-// byCount, byIDCount, byTie and closeIn step in for a while: to prove the order of a page, to
-// read more records of one time than may be skipped, and to find the one record
-// that the server cannot serve.
+// byCount, byIDCount, byTie and closeIn replace these for a while: the first two prove
+// the order of a page, byTie reads more records of one time than may be skipped, and
+// closeIn finds the one record that the server cannot serve.
 //
-// Begin with byTime (bytime.go): Request asks, Next is told what came. Then read
+// Begin with byTime (bytime.go): Request asks, Next receives what came. Then read
 // Timeline.Begin for the choice, capabilities for what is remembered of a server
 // and for how long, and sweep (odata.go) for what all pagers share.
 //
 // # Invariants
 //
-//   - A cursor moves by the times of records alone: not back but by Rewind, not beyond the time
-//     that the server showed when it was asked, and never past a record that was
-//     not acknowledged. One that is in the future all the same is set back.
+//   - Only the times of records move a cursor. It moves back only by Rewind, not beyond
+//     the time that the server showed when it was asked, and never past a record that
+//     was not acknowledged. A cursor that is in the future all the same is set back.
 //   - The lower bound is inclusive, always.
 //   - A list ends with an empty page, with one that proves the end, or with one
 //     that goes beyond the sweep's begin. A snapshot that is asked for by id alone
@@ -32,8 +32,8 @@
 //   - No pager does I/O or reads a clock but Options.Now.
 //   - A link is used within one run over a list. None is saved.
 //   - No file of a list is passed over: the run ends complete with all of them.
-//   - No matter what a server answers, a sweep ends: after maxPages, or maxSame pages
-//     that are the same.
+//   - A sweep ends, regardless of what a server answers: after maxPages, or maxSame
+//     pages that are the same.
 //
 // The package must not know what a record means, or how a request is sent.
 //
@@ -46,48 +46,47 @@
 // query spans a week at most, the last one has no upper bound: a record that is
 // updated while being paged moves to the end and is met there.
 //
-// A refusal is known by its status: any 400, twice in a row, since one is remembered
-// for an hour. The same is asked for in the smallest page then. If that comes, it was the size, and pages grow again up to where
-// they are refused. Else the query is asked without one part after the other, in
-// the variants of the strategy (see Timeline, Snapshot): without $orderby each
-// window is read to its end by $skip, and the cursor moves only then; windows are
-// halved until the server skips far enough; without a filter by update time
-// records are read by creation time, four days back at every poll, and without
-// any filter the whole list by $skip, of which the loop publishes what is not
-// from before the place. All of it is remembered for an hour. An option that is
-// ignored is noticed from the records, and counts as refused. When nothing is
-// left to leave out, the error's remedy names the query.
+// A refusal is known by its status: any 400. It must come twice in a row, since a
+// refusal is remembered for an hour. Then the same query is sent with the smallest page.
+// If that page comes, the size was the cause, and pages grow again up to where they are
+// refused. Else the query is sent without one part after the other, in the variants of
+// the strategy (see Timeline, Snapshot). Without $orderby each window is read to its end
+// by $skip, and the cursor moves only then; windows are halved until the server skips
+// far enough. Without a filter by update time records are read by creation time, four
+// days back at every poll. Without any filter the whole list is read by $skip, and the
+// loop publishes what is not from before the place. All of it is remembered for an hour.
+// An option that is ignored is noticed from the records, and counts as refused. When
+// nothing is left to leave out, the error's remedy names the query.
 //
 // # Why pages grow and shrink
 //
-// Calls are what a tenant has few of, so a page is as large as it may be. One that
-// does not come makes the next a quarter as large, and what came of one that
-// broke off counts. A size is taken for too large only when a smaller full page
-// came right after: for an hour where it was refused, for ten minutes else. Where a page
-// failed in two polls and its records came when they were asked for in small pages, the
-// largest of those is asked for.
+// A tenant has few calls, so a page is as large as allowed. After a page that did not
+// come the next one is a quarter as large; what came of a page that broke off counts.
+// A size counts as too large only when a smaller full page came right after: for an
+// hour where the size was refused, else for ten minutes. Where a page failed in two
+// polls and its records came in small pages, the largest of those sizes is asked for.
 //
 // # Why the order of a page is asked about
 //
-// A server that sorts after $top gives pages that look sorted, and a record may
-// show a later time than it is sorted by: either would carry the cursor over
-// neighbours. So before it moves over a page that another may follow, the number
-// of records from the lower bound to before the newest of the page is asked
-// about: $skip as many as the page has less one, $top=1, without $orderby. There is
-// none where the page was what it should be. One that nobody has seen, twice in a
-// row, counts as $orderby ignored. Where the server refuses the question, the order
-// is believed for an hour. The ids of a snapshot are asked about in the same way,
-// at its first page that another follows, in the first snapshot and in every
-// tenth: a machine that was missed is met by the next one, an alert never.
+// A server that sorts after $top gives pages that look sorted, and a record may show a
+// later time than it is sorted by: either would move the cursor past records that were
+// not read. So before the cursor moves past a page that another may follow, the pager
+// asks for a record beyond those of the page: from the lower bound to before the newest
+// record of the page, $skip as many as the page has less one, $top=1, without $orderby.
+// Where the page was right there is none. A record that was not seen before, twice in a
+// row, counts as $orderby ignored. Where the server refuses the question, the order is
+// believed for an hour. The ids of a snapshot are asked about in the same way, at its
+// first page that another follows, in the first snapshot and in every tenth: a machine
+// that was missed is met by the next one, an alert never.
 //
 // # Why one record is left behind, and when
 //
-// A record that cannot be served would keep all that follow it from being read.
+// A record that the server cannot serve would keep all later records from being read.
 // Where a page fails in two polls it is read record by record, in steps that
-// double and then halve. A single one that fails is left behind only when one of
-// the next sixteen comes, or the list ends before that: else it is the server that
-// fails. Those up to that one are left behind with it when they fail twice more,
-// too. It is first tried without $expand. The stretch between its neighbours
+// double and then halve. A single record that fails is left behind only when one of
+// the next sixteen comes, or the list ends before that: else the server itself
+// fails. The failing records between the two are left behind with it when they fail
+// twice more. A record is first tried without $expand. The stretch between its neighbours
 // becomes a gap of the place, up to the present behind the newest record: polls
 // read around it, and it is asked for once an hour for seven days, and as often as
 // the overlap lasts while records can still appear in it. A timeline that is not
@@ -97,16 +96,16 @@
 //
 // # Why evidence that was refused is part of the place
 //
-// Where $expand is refused alerts come without it, for as long as that lasts. From
-// which time on is saved: the server that takes it again, after an hour or a
-// restart, is asked for all of them once more, although none of them changed.
+// While $expand is refused alerts come without evidence. The time from which on they
+// did is saved: when the server accepts $expand again, after an hour or a restart, all
+// of these alerts are read once more, although none of them changed.
 //
-// # Why bounds are passed again after $skip
+// # Why a window is read again after $skip
 //
 // An update moves a record out of its window, or out of the time it shared with
 // others. All records behind it move up by one, and $skip passes over one that
-// nobody has seen. Bounds that took more than one page by $skip are therefore
-// passed again until nothing new is met in them; the seen set makes that free. A
+// nobody has seen. A window that took more than one page by $skip is therefore
+// read again until it shows nothing new; the seen set makes that free. A
 // server may give a record twice in a page: $skip counts those that differ.
 //
 // # Why a backlog is read in windows
@@ -150,7 +149,7 @@
 // of the smallest page that the server ever cut, 1,000 where none is known, and
 // holds the newest record that was known before. The first sweep and every tenth
 // believe it of no more than a hundredth of a page. A nextLink is not followed
-// and tells nothing: with $top the service gives none, and there are reports of
+// and means nothing: with $top the service gives none, and there are reports of
 // links without end.
 //
 // Where records never stop there is no empty page, and a poll that waits for one
@@ -174,8 +173,8 @@
 // # Why the rows of an assessment are not kept as seen
 //
 // 20,000 devices have 4 million findings: a seen set of them would take 48 MB, and
-// as much at every save. Their ids tell a row that is stored already instead. How
-// long an unchanged row is the same document is the resource's choice (Epoch).
+// as much at every save. Instead, their ids show that a row is stored already. The
+// resource chooses how long an unchanged row is the same document (Epoch).
 // What is read twice, because a read broke off and began again, costs a document
 // sent and refused as known for each row; state is some 2 KB. The time at which a
 // read began makes its ids: it is saved before the first document is published, and
@@ -199,9 +198,9 @@
 //
 // # Why files are read in any order
 //
-// One that is empty, damaged or not accessible would stop all that follow it. It
-// is put behind the others, and when three in a row did not come the poll ends with
-// an error; the next one continues with another file. Which files were read is saved
+// A file that is empty, damaged or not accessible would stop all that follow it. It
+// is moved behind the others, and when three in a row did not come the poll ends with
+// an error; the next poll continues with another file. Which files were read is saved
 // after each, as a bit, under a name of the list that holds when it was made and
 // the files' paths: anyone who comes back, with new links because the old ones have
 // expired, reads what is left. A list that was read to its end is not read again
@@ -214,7 +213,7 @@
 // The server rounds the time down to slots of six hours and computes changes after
 // a list is finished. The next read therefore begins one slot before the last
 // complete one did, by the server's clock, or before the whole list did. Where the
-// server refuses, or it was too long ago, everything is read. That a server which
-// refuses changes always makes us read everything at every poll is avoided: the
-// second time in a row the poll tells of it.
+// server refuses, or that was too long ago, everything is read. A server that always
+// refuses changes does not make us read everything at every poll: the second time in a
+// row the poll reports the refusal instead.
 package odata

@@ -44,7 +44,7 @@ type list struct {
 	empty   bool                           // 404, as the API says that there are no machines
 	down    int                            // so many calls fail from now on
 
-	clock time.Time // of the server; zero = it tells no time
+	clock time.Time // of the server; zero = it gives no time
 
 	asked []url.Values
 }

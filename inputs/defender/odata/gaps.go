@@ -25,7 +25,7 @@ type gap struct {
 	To    time.Time `json:"to"`
 	Since time.Time `json:"since"`
 	Asked time.Time `json:"asked,omitzero"`
-	// Unexpanded tells that its records came without what $expand brings.
+	// Unexpanded says that its records came without what $expand brings.
 	Unexpanded bool `json:"unexpanded,omitzero"`
 }
 
@@ -155,7 +155,7 @@ func (t *timeline) retryGap(then *byTime) collect.Pager {
 		c.failed = func(error) (collect.Pager, error) { return then, nil }
 		c.continueBehind = func(c *closeIn) (collect.Pager, error) {
 			switch {
-			case c.isolated: // it still cannot be served: read what is behind it
+			case c.isolated: // it still cannot be served: read what follows it
 				healed = false
 				c.seek(c.came)
 				return c, nil

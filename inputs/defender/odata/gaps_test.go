@@ -55,7 +55,7 @@ func (u *unserved) Read(record jsontext.Value, unreadable error) (string, time.T
 }
 
 // TestGapIsAskedForHourly, for seven days, by a process that was started again, too;
-// and a document tells where the record is that could not be served.
+// and a document says where the record is that could not be served.
 func TestGapIsAskedForHourly(t *testing.T) {
 	r := poisonedRig(25, false) // beyond the overlap before the newest
 	u := &unserved{}
@@ -93,7 +93,7 @@ func TestGapIsAskedForHourly(t *testing.T) {
 		t.Errorf("asked for %d times, want once an hour for seven days", hours)
 	}
 	if strings.Contains(string(r.saved), `"gaps"`) || len(u.known) != 1 {
-		t.Errorf("%d documents tell of it, saved %s", len(u.known), r.saved)
+		t.Errorf("%d documents report it, saved %s", len(u.known), r.saved)
 	}
 }
 

@@ -68,7 +68,7 @@ type Options struct {
 	Interval, FullInterval time.Duration
 	Now                    func() time.Time // the clock
 	Log                    *slog.Logger
-	// Show, if set, is told how the server is asked, whenever that may have changed.
+	// Show, if set, is called with how the server is asked, whenever that may have changed.
 	Show func(Ways)
 }
 
@@ -82,7 +82,7 @@ type place struct {
 	// Read is when a Timeline's newest stretch was asked for, where that is before
 	// the cursor.
 	Read time.Time `json:"read,omitzero"`
-	// Initial tells that nothing was read yet.
+	// Initial says that nothing was read yet.
 	Initial bool `json:"initial,omitzero"`
 	// Ahead is the server's time at the last poll, where the cursor was in the
 	// future by it.
@@ -279,7 +279,7 @@ func maybeTooLarge(err error) bool {
 	return ok && !broke.IsToken() && (broke.Kind == api.Transient || broke.Kind == api.Malformed)
 }
 
-// nothingCame tells of a page that failed before its first record.
+// nothingCame is the error of a page that failed before its first record.
 func nothingCame(page collect.PageStats) bool { return page.Err != nil && page.Records == 0 }
 
 func (s *sweep) malformed(message string) error {

@@ -99,7 +99,7 @@ var waysToAsk = map[string]struct {
 	},
 }
 
-// TestWaysToAsk: no matter what a server refuses of a query, or ignores, there is
+// TestWaysToAsk: regardless of what a server refuses of a query, or ignores, there is
 // another way to ask, all is read by it, and nothing is published twice.
 func TestWaysToAsk(t *testing.T) {
 	for name, c := range waysToAsk {

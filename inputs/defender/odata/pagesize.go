@@ -24,14 +24,14 @@ type pageSize struct {
 	limit int       // the largest that came, while until has not come
 	until time.Time // of limit
 	// failed is the size of the page that did not come, 0 after one that came, and
-	// probing tells that it was refused.
+	// probing says that it was refused.
 	failed  int
 	probing bool
 	cut     int // the smallest page that was not full and that another followed; 0 = none
 	sweeps  int
 }
 
-// probe asks for the smallest page after one was refused, to tell whether it is
+// probe asks for the smallest page after one was refused, to find out whether it is
 // the size that the server refuses.
 func (s *pageSize) probe() bool {
 	if s.probing || s.top <= minTop {
@@ -55,7 +55,7 @@ func (s *pageSize) shrink() {
 }
 
 // noteWhole takes note of a whole page. One that is full and smaller than the one
-// that failed tells where the limit is.
+// that failed shows where the limit is.
 func (s *pageSize) noteWhole(records int) {
 	if s.failed > s.top && (s.probing || records >= s.top) {
 		s.limit, s.until = max(s.top, s.failed/2), s.now().Add(sizeTTL)
@@ -70,7 +70,7 @@ func (s *pageSize) noteWhole(records int) {
 }
 
 // noteCame takes note of the largest page that came of a list of which a larger one
-// failed before. With failed one failed behind it, too: it is the limit.
+// failed before. With failed, one after it failed, too: then largest is the limit.
 func (s *pageSize) noteCame(largest int, failed bool) {
 	s.top, s.failed, s.probing = min(max(largest, minTop), s.most), 0, false
 	if s.limit = 0; failed {
@@ -89,7 +89,7 @@ func (s *pageSize) grow() {
 
 func (s *pageSize) limited() bool { return s.now().Before(s.until) }
 
-// enlarge asks for the largest page there is, no matter what was configured, and
+// enlarge asks for the largest page there is, regardless of the configuration, and
 // reports whether that is more than before: more records share one time than may
 // be skipped.
 func (s *pageSize) enlarge() bool {

@@ -7,7 +7,7 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs/defender/odata"
 )
 
-// TestCollectFrom: no matter what way a list is asked in, what was updated since is
+// TestCollectFrom: in every way that a list is asked, what was updated since is
 // published once more, once, and a later poll publishes nothing. A snapshot is
 // published once more as a whole.
 func TestCollectFrom(t *testing.T) {

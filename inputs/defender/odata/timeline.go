@@ -86,7 +86,7 @@ func (t *timeline) Begin() collect.Pager {
 	return t.begin(false)
 }
 
-// begin begins a sweep; checked tells that the cursor was looked at by the
+// begin begins a sweep; checked says that the cursor was looked at by the
 // server's clock.
 func (t *timeline) begin(checked bool) collect.Pager {
 	s := sweep{Options: t.Options, caps: t.caps}

@@ -3,7 +3,7 @@ package elasticsearchtest
 import "net/http"
 
 // Conditions are states of a cluster in which it takes no document, by name, as
-// items of a bulk answer tell of them. A test holds them against a real engine.
+// items of a bulk answer report them. A test holds them against a real engine.
 // Where the answer names the data stream and no backing index, no mapping has
 // seen the document.
 func Conditions() map[string]ItemFault {

@@ -15,7 +15,7 @@ type Owned struct {
 	Package, Pipeline string
 }
 
-// owner answers requests for data streams, their settings and templates, and tells
+// owner answers requests for data streams, their settings and templates, and reports
 // whether the request was one.
 func (e *Server) owner(w http.ResponseWriter, r *http.Request) bool {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")

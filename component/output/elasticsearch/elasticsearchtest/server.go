@@ -22,7 +22,7 @@ type Options struct {
 	// with 413. Default: 100 MiB.
 	MaxBody int64
 	// Denied are data streams that the credentials may not write to, as the
-	// look-up of privileges tells; NoPrivileges refuses the look-up itself.
+	// look-up of privileges reports; NoPrivileges refuses the look-up itself.
 	Denied       []string
 	NoPrivileges bool
 	// Owned are data streams that Fleet knows, for those who ask by name; NoOwners

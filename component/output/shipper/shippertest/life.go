@@ -31,7 +31,7 @@ func (s *Server) Start() error {
 	defer s.mu.Unlock()
 	s.server, s.uuid = server, uuid.Must(uuid.NewV4()).String()
 	s.empty()
-	s.serving.Go(func() { _ = server.Serve(listener) }) // ends with Stop, and then without an error worth telling
+	s.serving.Go(func() { _ = server.Serve(listener) }) // ends with Stop, and then without an error worth reporting
 	return nil
 }
 
@@ -70,13 +70,13 @@ func (s *Server) Stop() {
 	s.serving.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue = nil // not before: an empty queue would tell that all is persisted
+	s.queue = nil // not before: an empty queue would say that all is persisted
 	s.uuid = ""
 }
 
 // Terminate stops it as SIGTERM does (controller/run.go): the streams end, then
 // its output stores what it has read of the queue, here the n oldest events, and
-// the rest of the queue is lost. No index tells either.
+// the rest of the queue is lost. No index reports either.
 func (s *Server) Terminate(n int) {
 	s.mu.Lock()
 	server := s.server

@@ -87,7 +87,7 @@ func (s *Server) meet(ctx context.Context, at **Fault) (Fault, error) {
 	return fault, nil
 }
 
-// PersistedIndex looks at the index every polling interval and tells when it
+// PersistedIndex looks at the index every polling interval and sends it when it
 // changed.
 func (p *producer) PersistedIndex(request *messages.PersistedIndexRequest, server shipperproto.Producer_PersistedIndexServer) error {
 	s := p.shipper
@@ -99,8 +99,8 @@ func (p *producer) PersistedIndex(request *messages.PersistedIndexRequest, serve
 		return err
 	}
 	defer leave()
-	told := s.persisted()
-	if err := server.Send(told); err != nil {
+	sent := s.persisted()
+	if err := server.Send(sent); err != nil {
 		return err
 	}
 	interval := request.PollingInterval.AsDuration()
@@ -120,13 +120,13 @@ func (p *producer) PersistedIndex(request *messages.PersistedIndexRequest, serve
 				continue // a call that waits for room holds publisherserver's lock
 			}
 			now := s.persisted()
-			if now.PersistedIndex == told.PersistedIndex {
+			if now.PersistedIndex == sent.PersistedIndex {
 				continue
 			}
 			if err := server.Send(now); err != nil {
 				return err
 			}
-			told = now
+			sent = now
 		}
 	}
 }

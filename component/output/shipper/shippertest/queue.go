@@ -15,7 +15,7 @@ import (
 
 // accept puts events into the queue. The wait for room knows no end of the
 // caller's: a call that was abandoned is taken all the same (queue/queue.go
-// leaves the context out), and no index is told meanwhile.
+// leaves the context out), and no index is sent meanwhile.
 func (s *Server) accept(uuid string, events []*messages.Event, reply *messages.PublishReply) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Server) Persist(n int) int {
 
 // GiveUp makes the next n events that would be persisted stay where they are
 // until a restart, as a bulk request does that failed as often as max_retries
-// allows: nobody is told, so the index never passes them, and what comes after
+// allows: nothing reports it, so the index never passes them, and what comes after
 // them is stored without being acknowledged (output/elasticsearch/output.go,
 // which sets no OnError of the bulk indexer).
 func (s *Server) GiveUp(n int) {
@@ -153,7 +153,7 @@ func (s *Server) keep(e *messages.Event) {
 	}
 }
 
-// persisted tells the index of the oldest event in the queue, or the one that
+// persisted returns the index of the oldest event in the queue, or the one that
 // comes next where there is none (queue/queue.go).
 func (s *Server) persisted() *messages.PersistedIndexReply {
 	s.mu.Lock()

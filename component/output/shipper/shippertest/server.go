@@ -40,7 +40,7 @@ type Options struct {
 	Hold  bool
 	Delay time.Duration
 	// Inclusive makes the persisted index that of the newest persisted event,
-	// as the protocol says. The elastic-agent-shipper tells that of the oldest
+	// as the protocol says. The elastic-agent-shipper sends that of the oldest
 	// event not persisted, which is one more (queue/queue.go).
 	Inclusive bool
 	// WithoutIDs loses the _id of events, as the elastic-agent-shipper does: its

@@ -8,7 +8,7 @@ import (
 )
 
 // testBlame: where a document is the cause, the answer names a backing index, by
-// which the output tells it from a state of the cluster, no matter what the error type.
+// which the output distinguishes it from a state of the cluster, for any error type.
 func testBlame(t *testing.T, e *engine.Engine, p *engine.Package) {
 	t.Helper()
 	const namespace = "blame"

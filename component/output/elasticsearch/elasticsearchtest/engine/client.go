@@ -105,7 +105,7 @@ func (e *Engine) Count(ctx context.Context, dataStream string) int {
 	return answer.Count
 }
 
-// exists tells whether there is a data stream or index.
+// exists reports whether there is a data stream or index.
 func (e *Engine) exists(ctx context.Context, name string) bool {
 	status, _ := e.Do(ctx, http.MethodHead, "/"+name, nil)
 	return status == http.StatusOK

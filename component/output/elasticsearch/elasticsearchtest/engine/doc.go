@@ -1,7 +1,7 @@
 // Package engine starts a real search engine for tests: an OpenSearch or an
-// Elasticsearch node made of the jars on Maven Central, with what Fleet would
-// install from the built package, and a net in which every document is caught that
-// one of them would not take whole.
+// Elasticsearch node made of the jars on Maven Central, with what Fleet would install
+// from the built package, and a check that finds every document which one of them would
+// not store whole.
 //
 // engine.go starts a node of the jars that jars.go fetches, fleet.go installs the
 // package in it, client.go makes requests, and strict.go with judge.go sends
@@ -28,7 +28,7 @@
 //     lists the field in _ignored.
 //   - An object in a keyword or text field under ignore_malformed is stored and
 //     not indexed, without a word; Elasticsearch refuses it.
-//   - constant_keyword: the value must stand in the mapping, and a document with
+//   - constant_keyword: the value must be in the mapping, and a document with
 //     another one is stored; Elasticsearch takes the first value that comes, and
 //     refuses others.
 //   - flattened is flat_object, which has no ignore_above and refuses a value
@@ -44,12 +44,12 @@
 // for match_only_text, float for scaled_float; pass-through filters for what the
 // security index analyses with; an answer to GET /. There is no processor of
 // ingest-common and no painless, so that pipelines are left with what the node has.
-// The feature that switches the failure store on is told by Features.java, and
+// The feature that switches the failure store on is declared by Features.java, and
 // security goes without SAML. ES|QL and KQL are Elastic's own; CATEGORIZE,
 // CHANGE_POINT and grids of maps need modules that are not on Central.
 //
-// For the first four the net has an eye of its own, which holds each document
-// against the declared fields (judge.go).
+// For the first four differences judge.go compares each document with the declared
+// fields.
 //
 // # Licences
 //
@@ -60,10 +60,10 @@
 //
 // # Seen
 //
-// OpenSearch 2.19.6 on Java 17 (Debian 12), two cores: 54 MB of jars resolved in
-// 16 s, first answer after 6 s (20 s with both cores busy), 365 MB resident with
-// a heap of 512 MB (768 MB since seven data streams are fed). A node that was killed answers 404 for its indices until it
-// has read its data: Restart waits for that.
+// OpenSearch 2.19.6 on Java 17 (Debian 12), two cores: 54 MB of jars resolved in 16 s,
+// first answer after 6 s (20 s with both cores busy), 365 MB resident with a heap of 512
+// MB (768 MB since seven data streams are fed). A node that was killed answers 404 for
+// its indices until it has read its data: Restart waits for that.
 //
 // Elasticsearch 8.19.21 there: 90 MB of jars resolved in 18 s, first answer after 6 s,
 // as with security, whose users are known a second later.

@@ -110,7 +110,7 @@ func need(t testing.TB, k Kind) string {
 
 // Jars returns a folder with the jars that the pom in node/name of files names, and
 // the classes of the sources there. It ends the test where that cannot be had, saying
-// what is not there. Variable decides, no matter what it is.
+// what is not there. Variable decides, with any value.
 func Jars(t testing.TB, files fs.FS, name, what string) string {
 	t.Helper()
 	required := os.Getenv(Variable) == "required"
@@ -185,7 +185,7 @@ func (e *Engine) arguments() ([]string, error) {
 	for name, value := range settings {
 		arguments = append(arguments, name+"="+value)
 	}
-	if e.URL != "" { // as before, for who was told of it
+	if e.URL != "" { // as before, for those who have its URL
 		u, err := url.Parse(e.URL)
 		if err != nil {
 			return nil, err

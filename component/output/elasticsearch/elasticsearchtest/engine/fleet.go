@@ -253,7 +253,7 @@ func (s Stream) mappings(t testing.TB, k Kind) map[string]any {
 	return map[string]any{"date_detection": false, "dynamic": true, "dynamic_templates": dynamicTemplates(k), "properties": root}
 }
 
-// mapping is a field as an engine is told of it. On OpenSearch a flattened field
+// mapping is the mapping of a field as an engine is sent it. On OpenSearch a flattened field
 // is a flat_object, which knows no ignore_above.
 func (f Field) mapping(k Kind) map[string]any {
 	m := map[string]any{"type": f.Type}

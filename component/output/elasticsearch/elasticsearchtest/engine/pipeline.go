@@ -56,7 +56,7 @@ func (e *Engine) known(t testing.TB, pipeline map[string]any) map[string]any {
 	return left
 }
 
-// runs tells whether the engine has a processor, and the one inside of it.
+// runs reports whether the engine has a processor, and the one inside of it.
 func runs(processor any, has map[string]bool) bool {
 	node, _ := processor.(map[string]any)
 	for kind, v := range node {

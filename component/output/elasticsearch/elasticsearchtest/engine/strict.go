@@ -44,7 +44,7 @@ func (f Fault) String() string {
 	return fmt.Sprintf("%s: %s, field %q (%s), %s: %.600s", f.Source, f.Kind, f.Field, f.Type, f.Target, f.Detail)
 }
 
-// Distinct tells equal faults of many documents once, the first of each, with how
+// Distinct lists equal faults of many documents once, the first of each, with how
 // often it came.
 func Distinct(faults []Fault) []string {
 	count, first := map[string]int{}, map[string]Fault{}

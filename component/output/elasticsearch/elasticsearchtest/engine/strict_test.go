@@ -32,7 +32,7 @@ func testNet(t *testing.T, e *engine.Engine, p *engine.Package) {
 		{"name with an empty part", `"a..b":1`, []string{"refused ", "undeclared a..b"}},
 		{"list of other types", `"newest":[1,1.5,"x"]`, []string{"refused newest", "undeclared newest", "undeclared newest", "undeclared newest"}},
 	}
-	elasticsearch := map[string]string{ // what it tells beyond that
+	elasticsearch := map[string]string{ // what it reports beyond that
 		"object in a keyword": "refused observer.name", "object in a text": "refused message", "long keyword": "ignored observer.name",
 	}
 	in := e.Install(t, p, engine.Installation{Namespace: "net"})
