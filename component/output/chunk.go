@@ -58,6 +58,8 @@ type item struct {
 	// unproven: the form was chosen while nothing else got through. Where it is
 	// stored, the full one is tried once more.
 	unproven bool
+	// brokeAt is Loop.passed when the connection broke for this document alone.
+	brokeAt uint64
 }
 
 // deliver sends until no document is left or ctx ends.

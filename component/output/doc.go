@@ -59,8 +59,9 @@
 // in one document. Halves are tried until one document is alone. That document is the
 // cause when it was refused three times. The three tries follow at once where other
 // documents got through meanwhile and an answer came: in turn with all others of its
-// kind they would take hours, while a connection that breaks may be a peer that
-// restarts. A document that is left alone, with no other one to compare it with, is
+// kind they would take hours. A connection that breaks may be a peer that restarts, so
+// that the document is asked for in turn, and is the cause when that happened eight
+// times and others got through in between. A document that is left alone, with no other one to compare it with, is
 // tried in its lesser forms, at once and one after the other, and when one of them got
 // through, in full once more: an outage that ends in between costs a pipeline_error
 // beside the full document. After a server's error there are three waits before that,

@@ -22,6 +22,9 @@ const (
 	// maxSingleRefusals is how often a request with a single document must be
 	// refused before the document is the cause.
 	maxSingleRefusals = 3
+	// maxSingleBreaks is the same for a connection that broke, which says less: a peer
+	// that restarts breaks those of several documents, and of some of them often.
+	maxSingleBreaks = 8
 	// lesserEvery is which try of a full form its lesser forms follow while nothing
 	// gets through. They follow at once: what heals during a wait then meets a full
 	// form, and stores no lesser one beside it.
@@ -205,8 +208,11 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 // it is the cause. That others got through (proven) shows it of one document only: for
 // the next one they must do so again.
 func (c *chunk) countSingleRefusal(it *item) (isCause, proven bool) {
-	passed := c.loop.passed.Load()
-	proven = passed > c.passedBefore
+	passed, before := c.loop.passed.Load(), c.passedBefore
+	if it.refusal.Status == 0 { // the peer may restart: what passed before shows nothing
+		before, it.brokeAt = max(before, it.brokeAt), passed
+	}
+	proven = passed > before
 	if it.form != full {
 		proven = !it.unproven
 	}
@@ -214,8 +220,11 @@ func (c *chunk) countSingleRefusal(it *item) (isCause, proven bool) {
 		c.failures = 0 // trouble of one document, which ends soon
 	}
 	most := int8(maxSingleRefusals)
-	if !proven && it.unproven {
+	switch {
+	case !proven && it.unproven:
 		most = lesserEvery // its lesser forms were refused before
+	case it.refusal.Status == 0:
+		most = maxSingleBreaks
 	}
 	if it.singleRefusals++; it.form == full && it.singleRefusals < most {
 		return false, proven

@@ -3,6 +3,7 @@ package output_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,28 @@ func TestOutageAfterASplitDegradesNothing(t *testing.T) {
 			if lesser := b.Result.Minimal + b.Result.Bare; lesser > 1 || b.Result.Stored+lesser != 64 {
 				t.Errorf("%+v, want all in full but the first one", b.Result)
 			}
+		})
+	}
+}
+
+// TestRestartsDegradeNothing: a peer that starts again and again breaks the connections
+// of many documents, and of some of them often.
+func TestRestartsDegradeNothing(t *testing.T) {
+	for seed := range uint64(200) {
+		synctest.Test(t, func(t *testing.T) {
+			e, restarts, chance := &engine{}, 20, rand.New(rand.NewPCG(seed, 0))
+			e.request = func([]string) *output.Error {
+				if restarts == 0 || chance.IntN(2) == 0 {
+					return nil
+				}
+				restarts--
+				return &output.Error{Op: "bulk", Reason: output.Unreachable, Foreign: true}
+			}
+			b := batch("s", 200)
+			if err := output.NewLoop(e, output.Options{BulkMax: 10}, &recorder{}).Publish(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, fmt.Sprintf("result %d", seed), inputs.Result{Stored: 200}, b.Result)
 		})
 	}
 }
