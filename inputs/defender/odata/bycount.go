@@ -18,8 +18,23 @@ type byCount struct {
 // orderUnproven reports whether the cursor would move over a page's neighbours that
 // another page has to show.
 func (p *byTime) orderUnproven(page collect.PageStats) bool {
-	return !p.caps.countRefused && page.Newest.After(p.from) && p.skip+page.Records > 1 &&
+	return !p.caps.noAnswer && page.Newest.After(p.from) && p.skip+page.Records > 1 &&
 		(page.Err != nil || !p.caps.short(page.Records, p.asked))
+}
+
+// believes takes note of what became of the question about the order, and reports
+// whether the order is believed without an answer: the server refused, or failed twice
+// in a row although the page came before each time. It is not asked for an hour then:
+// else nobody would ever read what follows the page.
+func (s *sweep) believes(answer collect.PageStats) bool {
+	again := s.unanswered
+	s.unanswered = answer.Err != nil
+	if answer.Err == nil || !again && !refused(answer) {
+		return false
+	}
+	s.caps.noteNoAnswer()
+	s.Log.Warn("the order of pages is believed for an hour: the API does not answer the question that proves it", "list", s.List, "error", answer.Err.Error())
+	return true
 }
 
 // Request implements collect.Pager.
@@ -35,11 +50,9 @@ func (p *byCount) Request() collect.Request {
 // to another question, and proves nothing.
 func (p *byCount) Next(answer collect.PageStats) (collect.Pager, error) {
 	switch {
-	case refused(answer):
-		p.caps.countRefused = true // until the next refusals are forgotten
-		p.caps.since = p.caps.now()
-	case answer.Err != nil:
-		return nil, answer.Err
+	case p.believes(answer):
+	case answer.Err != nil: // the page shows whether the server itself fails
+		return p.byTime, nil
 	case answer.Records == 0 || !answer.Oldest.Before(p.page.Newest):
 	case answer.Digest == p.doubt || answer.Fresh > 0 && p.doubt != 0:
 		return p.timeline.ignores(orderBy, errUnordered)

@@ -14,7 +14,7 @@ type byIDCount struct {
 // orderUnproven reports whether a page is to be asked about: one that another
 // follows, in the sweeps that doubt.
 func (p *byID) orderUnproven(page collect.PageStats) bool {
-	return p.caps.doubts() && !p.proven && !p.caps.countRefused && page.Records > 1 &&
+	return p.caps.doubts() && !p.proven && !p.caps.noAnswer && page.Records > 1 &&
 		(page.Err != nil || !p.caps.short(page.Records, p.asked))
 }
 
@@ -32,11 +32,9 @@ func (p *byIDCount) Request() collect.Request {
 func (p *byIDCount) Next(answer collect.PageStats) (collect.Pager, error) {
 	switch {
 	case noRecords(answer):
-	case refused(answer):
-		p.caps.countRefused = true // until the next refusals are forgotten
-		p.caps.since = p.caps.now()
-	case answer.Err != nil:
-		return nil, answer.Err
+	case p.believes(answer):
+	case answer.Err != nil: // as in byCount
+		return p.byID, nil
 	case answer.Records == 0 || answer.FirstID >= p.page.LastID || answer.FirstID < p.from:
 	case answer.Digest == p.doubt || answer.Fresh > 0 && p.doubt != 0:
 		return p.snapshot.ignores(orderBy, errUnordered)

@@ -34,13 +34,13 @@ type capabilities struct {
 
 	// variants are the forms of the query, each by the options that it leaves out,
 	// the best one first; inUse is the index of the present one.
-	variants     []option
-	inUse        int
-	ignored      option    // what the server showed to ignore
-	since        time.Time // of the last refusal
-	countRefused bool      // the question by which byCount proves an order is refused
-	window       time.Duration
-	failedAt     map[string]bool // where pages failed
+	variants []option
+	inUse    int
+	ignored  option    // what the server showed to ignore
+	since    time.Time // of the last refusal
+	noAnswer bool      // to the question about the order: refused, or failed
+	window   time.Duration
+	failedAt map[string]bool // where pages failed
 }
 
 func newCapabilities(o Options, variants ...option) *capabilities {
@@ -59,7 +59,7 @@ func newCapabilities(o Options, variants ...option) *capabilities {
 
 // reset forgets what was refused. Which pages a server cut is no refusal.
 func (c *capabilities) reset() {
-	c.inUse, c.ignored, c.since, c.countRefused, c.window = 0, 0, time.Time{}, false, maxWindow
+	c.inUse, c.ignored, c.since, c.noAnswer, c.window = 0, 0, time.Time{}, false, maxWindow
 }
 
 // begin starts a sweep.
@@ -92,6 +92,10 @@ func (c *capabilities) leave(fits func(option) bool) bool {
 	}
 	return false
 }
+
+// noteNoAnswer remembers that the server does not answer the question about the order,
+// until refusals are forgotten.
+func (c *capabilities) noteNoAnswer() { c.noAnswer, c.since = true, c.now() }
 
 // relax goes back towards the usual page after a complete sweep, and forgets
 // refusals after some time.

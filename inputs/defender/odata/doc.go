@@ -74,10 +74,11 @@
 // asks for a record beyond those of the page: from the lower bound to before the newest
 // record of the page, $skip as many as the page has less one, $top=1, without $orderby.
 // Where the page was right there is none. A record that was not seen before, twice in a
-// row, counts as $orderby ignored. Where the server refuses the question, the order is
-// believed for an hour. The ids of a snapshot are asked about in the same way, at its
-// first page that another follows, in the first snapshot and in every tenth: a machine
-// that was missed is met by the next one, an alert never.
+// row, counts as $orderby ignored. Where the server refuses the question, or fails at it
+// twice in a row although the page itself comes, the order is believed for an hour. The
+// ids of a snapshot are asked about in the same way, at its first page that another
+// follows, in the first snapshot and in every tenth: a machine that was missed is met by
+// the next one, an alert never.
 //
 // # Why one record is left behind, and when
 //

@@ -140,7 +140,8 @@ type sweep struct {
 	pages  int
 	alive  bool // a page came since one failed
 
-	refusals int // in a row
+	refusals   int  // in a row
+	unanswered bool // the last question about the order was
 
 	failedSpot spot // where a page failed last
 	cameSpot   spot // where all came in smaller pages, after one failed
