@@ -100,6 +100,17 @@ type Trailer struct {
 type Unserved struct {
 	Record jsontext.Value // what is known of it
 	Cause  error
+	// Between are the ids between which it is, where a snapshot is read in their
+	// order; else nil.
+	Between *Between
+}
+
+// Between are the ids between two others, of records that came. Before is empty at
+// the end of a list.
+type Between struct{ After, Before string }
+
+func (b Between) holds(id string) bool {
+	return id > b.After && (b.Before == "" || id < b.Before)
 }
 
 // PageStats are what the loop saw of a page. Records that the source sent

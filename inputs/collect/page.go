@@ -70,6 +70,7 @@ func (l *Loop) read(ctx context.Context, r Request) (PageStats, error) {
 // ask asks for a page.
 func (l *Loop) ask(ctx context.Context, r Request) (Page, error) {
 	if r.Unserved != nil {
+		l.seen.leave(r.Unserved.Between)
 		return &substitute{Unserved: r.Unserved}, nil
 	}
 	return l.open(ctx, r)
@@ -127,7 +128,7 @@ func (l *Loop) record(record jsontext.Value, unreadable error, page *reading) er
 		l.original = record
 		return l.documents()
 	}
-	content, entry, met := l.seen.meet(sum, l.Mapper.Content)
+	content, entry, met := l.seen.meet(sum, id, l.Mapper.Content)
 	switch {
 	case met:
 		l.counts.Duplicates++

@@ -20,7 +20,8 @@ type Retention struct {
 	For time.Duration
 	// Limit is the number of records above which those with the oldest times are
 	// forgotten. Each takes 12 bytes in the saved set, as much in memory while a
-	// snapshot is under way, and 44 in the cache of contents. 0 means 1<<20, a
+	// snapshot is under way, and again behind one that left a record behind, and 44 in
+	// the cache of contents. 0 means 1<<20, a
 	// tenant of a million machines.
 	Limit int
 }
@@ -49,6 +50,8 @@ type seenSet struct {
 	met       fingerprints      // by the snapshot under way, as published
 	changed   bool              // a record was published since the set was saved
 	former    bool              // published may have fingerprints of bytes; see meet
+
+	left leftBehind
 }
 
 func newSeenSet(r Retention, now func() time.Time) *seenSet {
@@ -70,7 +73,7 @@ func (s *seenSet) fingerprint(of []byte) uint64 {
 // record is the fingerprint of its bytes; the content is asked for only where those
 // are not known. Earlier versions saved the fingerprints of bytes: they count until
 // all that can be met again was met once, and is kept by its content.
-func (s *seenSet) meet(record uint64, content func() []byte) (sum uint64, entry uint32, met bool) {
+func (s *seenSet) meet(record uint64, id string, content func() []byte) (sum uint64, entry uint32, met bool) {
 	sum, known := s.contents.find(record)
 	if !known {
 		sum = s.fingerprint(content())
@@ -78,6 +81,11 @@ func (s *seenSet) meet(record uint64, content func() []byte) (sum uint64, entry 
 	s.contents.add(record, sum, s.cacheLimit())
 	if entry, met = s.find(sum); !met && !known && s.former {
 		entry, met = s.find(record)
+	}
+	if !met {
+		if entry, met = s.left.find(sum, id); met {
+			met = s.young(entry)
+		}
 	}
 	return sum, entry, met
 }
@@ -94,9 +102,15 @@ func (s *seenSet) find(fingerprint uint64) (entry uint32, met bool) {
 	}
 	entry, met = s.published.find(fingerprint)
 	if met && s.retention.Snapshot {
-		met = s.now().Sub(time.Unix(int64(entry), 0)) < s.retention.Refresh
+		met = s.young(entry)
 	}
 	return entry, met
+}
+
+// young reports whether a record of a snapshot that was published at this time need
+// not be published again.
+func (s *seenSet) young(entry uint32) bool {
+	return s.now().Sub(time.Unix(int64(entry), 0)) < s.retention.Refresh
 }
 
 // remember adds a record after find gave entry and met. Its time is zero where
@@ -147,17 +161,28 @@ func (s *seenSet) discard() { clear(s.pending) }
 // begin starts a sweep.
 func (s *seenSet) begin() {
 	s.met.reset()
+	s.left.begin()
 	s.contents.begin()
 }
 
-// complete ends a snapshot: what it did not meet is forgotten. One that was
-// empty says nothing about the records that were there before.
+// leave notes that the snapshot under way could not have the records of some ids; nil
+// where those are not known.
+func (s *seenSet) leave(ids *Between) {
+	if ids != nil {
+		s.left.leaving = append(s.left.leaving, *ids)
+	}
+}
+
+// complete ends a snapshot: what it did not meet is forgotten, unless it is of records
+// that were left behind. One that was empty says nothing about the records that were
+// there before.
 func (s *seenSet) complete() {
 	s.merge()
 	s.contents.complete()
 	s.former = false
 	if s.retention.Snapshot && len(s.met.sums) > 0 {
-		s.published, s.met = s.met, s.published
+		s.published, s.met = s.met, s.left.complete(s.published, s.young)
+		s.left.former.prune(0, s.retention.Limit)
 	}
 }
 
@@ -178,6 +203,7 @@ func (s *seenSet) rewind(from time.Time) {
 	s.merge()
 	if s.retention.Snapshot {
 		from = time.Time{}
+		s.left = leftBehind{}
 	}
 	s.published.truncate(unix32(from))
 }

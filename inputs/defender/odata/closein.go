@@ -48,6 +48,9 @@ type closeIn struct {
 	timed     bool // records come in the order of their times
 	accounted bool // a document reports them already
 
+	byIDs bool   // records come in the order of their ids
+	after string // id of the last record before all of them, with byIDs
+
 	phase      phase
 	read, size int
 	largest    int  // page that came, of those asked for so
@@ -106,7 +109,7 @@ func (c *closeIn) Request() collect.Request {
 	case neighbour, confirm:
 		return c.ask(c.read+c.behind, 1, false)
 	case account:
-		return collect.Request{Unserved: &collect.Unserved{Record: c.known(), Cause: errUnserved}}
+		return collect.Request{Unserved: &collect.Unserved{Record: c.known(), Cause: errUnserved, Between: c.between()}}
 	}
 	return c.ask(c.read, c.size, false)
 }
@@ -348,50 +351,10 @@ func (p *byWindow) closeIn() collect.Pager {
 	return c
 }
 
-// closeIn begins to look for the record that stops a snapshot. It is not
-// remembered: every snapshot asks for it again.
-func (p *bySkip) closeIn() collect.Pager {
-	c := p.sweep.closeIn()
-	skip := p.skip
-	c.ask = func(more, top int, withoutExpand bool) collect.Request {
-		return collect.Request{Query: p.part("", p.order, skip+more, top, withoutExpand)}
-	}
-	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
-		c.resume()
-		p.skip += c.passed()
-		return p, nil
-	}
-	return c
-}
-
 // passed is how many records were read or are left behind.
 func (c *closeIn) passed() int {
 	if c.isolated {
 		return c.read + c.came
 	}
 	return c.read
-}
-
-// closeIn begins to look for the record that stops a snapshot by id.
-func (p *byID) closeIn() collect.Pager {
-	c := p.sweep.closeIn()
-	filter := p.filter()
-	c.ask = func(skip, top int, withoutExpand bool) collect.Request {
-		return collect.Request{Query: p.part(filter, "id", skip, top, withoutExpand)}
-	}
-	c.continueBehind = func(c *closeIn) (collect.Pager, error) {
-		c.resume()
-		switch {
-		case c.isolated && c.next.Records == 0:
-			return p.snapshot.complete()
-		case c.isolated:
-			p.from = c.next.LastID
-		case c.ended && c.read > 0: // all came: a server that fails now and then may fail at the same page again
-			return p.snapshot.complete()
-		case c.last.LastID != "":
-			p.from = c.last.LastID
-		}
-		return p, nil
-	}
-	return c
 }

@@ -93,7 +93,8 @@
 // the overlap lasts while records can still appear in it. A timeline that is not
 // sorted has no neighbours in time: its gaps are whole windows, which polls read
 // all the same, and look back to once an hour. Snapshots need no gap, they ask for
-// all at every sweep.
+// all at every sweep. The loop hears between which ids the record is: one that comes
+// as it was is then not published again.
 //
 // # Why evidence that was refused is part of the place
 //
