@@ -70,20 +70,11 @@ func (e *Elasticsearch) Use(client Client) {
 
 // Load implements inputs.Cursors. It waits for an output.
 func (e *Elasticsearch) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
-	value, err := e.load(ctx, key)
-	former := key.Former()
-	if key == former || former == (inputs.Key{}) || err != inputs.ErrNoCursor { //nolint:errorlint // an unusable one is not missing
-		return value, err
-	}
-	value, err = e.load(ctx, former)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.Save(ctx, key, value); err != nil {
-		return value, nil // the next save reports it
-	}
-	_, _ = e.call(ctx, http.MethodDelete, document(former), nil) // it is not looked for again
-	return value, nil
+	return loadOrMove(ctx, e, key)
+}
+
+func (e *Elasticsearch) remove(ctx context.Context, key inputs.Key) {
+	_, _ = e.call(ctx, http.MethodDelete, document(key), nil)
 }
 
 func (e *Elasticsearch) load(ctx context.Context, key inputs.Key) ([]byte, error) {
