@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -110,13 +111,8 @@ func (e *Elasticsearch) Save(ctx context.Context, key inputs.Key, value []byte) 
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(struct {
-		V       json.RawMessage `json:"v"`
-		Updated string          `json:"updated_at"`
-	}{v, time.Now().UTC().Format("2006-01-02T15:04:05.000Z")})
-	if err != nil {
-		return fmt.Errorf("encode checkpoint: %w", err)
-	}
+	// Not encoded again: that would write the value in another way than its sum is of.
+	body := slices.Concat(fmt.Appendf(nil, `{"updated_at":%q,"v":`, time.Now().UTC().Format("2006-01-02T15:04:05.000Z")), v, []byte("}"))
 	a, err := e.call(ctx, http.MethodPut, document(key), body)
 	if err == nil && a.status != http.StatusOK && a.status != http.StatusCreated {
 		err = a.refusal()
