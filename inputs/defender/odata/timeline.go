@@ -38,11 +38,14 @@ func Timeline(o Options) collect.Strategy {
 
 // Restore implements collect.Strategy.
 func (t *timeline) Restore(saved jsontext.Value) error {
-	if saved == nil {
-		t.cursor, t.initial = t.Now().UTC().Add(-t.InitialInterval), true
-		return nil
+	p := place{Cursor: t.Now().UTC().Add(-t.InitialInterval), Initial: true}
+	if saved != nil {
+		var err error
+		if p, err = readPlace(saved); err != nil {
+			return err // the place in hand stays as it is
+		}
 	}
-	p, err := readPlace(saved)
+	*t = timeline{Options: t.Options, caps: t.caps}
 	t.cursor, t.read, t.initial, t.ahead = p.Cursor, p.Read, p.Initial, p.Ahead
 	t.gaps, t.withoutExpandFrom = p.Gaps, p.WithoutExpandFrom
 	t.noteUnexpanded() // the server is asked in the best way again, and at once
@@ -51,7 +54,7 @@ func (t *timeline) Restore(saved jsontext.Value) error {
 			t.gaps[i].Asked = time.Time{}
 		}
 	}
-	return err
+	return nil
 }
 
 // Rewind implements collect.Strategy. A sweep looks back an overlap before the
