@@ -21,7 +21,7 @@ type timeline struct {
 	asked             time.Time // the server's time at the last page; zero before
 	gaps              []gap     // in the order of time in which they were found
 	withoutExpandFrom time.Time // from where on records lack what $expand brings
-	withoutExpand     int       // records that came without $expand only
+	withoutExpand     int       // records that came without $expand only; see complete
 	ended             time.Time // of the last complete sweep, by our clock; zero before
 }
 
@@ -170,7 +170,9 @@ func (t *timeline) complete() (collect.Pager, error) {
 	before := t.caps.takes(expand)
 	t.caps.relax()
 	t.noteExpand(before)
-	t.ended = t.Now()
+	if t.ended = t.Now(); t.caps.expanded {
+		t.withoutExpand, t.caps.expanded = 0, false // it takes $expand for others
+	}
 	return nil, nil
 }
 
