@@ -210,11 +210,11 @@ func (x *exchange) asked(h http.Header) time.Time {
 	return date.Add(-x.call.Duration)
 }
 
-// dateOf is an answer's Date. One of a year that no clock can mean is none: cursors
-// are reckoned from it, and JSON writes years of four digits alone.
+// dateOf is an answer's Date. One of a year before HTTP, or of the last with four
+// digits, is none: cursors are reckoned from it, and JSON writes no other years.
 func dateOf(h http.Header) (date time.Time, ok bool) {
 	date, err := http.ParseTime(h.Get("Date"))
-	return date, err == nil && date.Year() >= 2000 && date.Year() < 9999
+	return date, err == nil && date.Year() >= 1990 && date.Year() < 9999
 }
 
 func (x *exchange) malformed(message string) *Error {

@@ -18,9 +18,9 @@ import (
 // them are few (API.md 3.1).
 const freshLinks = 5 * time.Minute
 
-// firstYear is the first one in which files can have been made: an earlier time is one
-// that is not set.
-const firstYear = 2000
+// firstYear is the first one in which files can have been made, by a clock that may be
+// wrong: an earlier time is one that is not set.
+const firstYear = 1990
 
 // byFiles asks for the links to a list's files and reads one after the other. A
 // file that does not come is tried again after the others; where its link is not
