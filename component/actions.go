@@ -140,10 +140,14 @@ func Since(text string, now time.Time) (time.Time, error) {
 		}
 		from = now.Add(-ago)
 	}
-	if from.After(now) {
+	from = from.UTC()
+	switch {
+	case from.After(now):
 		return time.Time{}, fmt.Errorf("%s lies in the future", text)
+	case from.Year() < 1: // by a zone before the year 0, which no checkpoint can hold
+		return time.Time{}, fmt.Errorf("%s lies before the year 1", text)
 	}
-	return from.UTC(), nil
+	return from, nil
 }
 
 // StreamTrial is a stream and what a try of it showed.

@@ -193,6 +193,7 @@ func (s *sweep) check(page collect.PageStats) error {
 	} else {
 		s.same++
 	}
+	s.caps.expanded = s.caps.expanded || page.Records > 0 && s.caps.takes(expand)
 	s.former = page
 	s.pages++
 	switch {
