@@ -84,7 +84,7 @@ func newSelfReport(key inputs.Key, c Config, env inputs.Env, now func() time.Tim
 	b := inputs.NewBatch(inputs.Target{
 		InputID: key.Input, StreamID: key.Stream, DataStream: inputs.DataStream(c.DataStream), Index: c.Index, Options: outputOptions(c),
 	}, inputs.BatchDocuments, collectorBytes)
-	b.Fallback = mapping.Fallback{}
+	b.Fallback = mapping.Fallback{Tags: c.Tags}
 	return &selfReport{env: env, now: now, envelope: e, batch: b, process: c.processors().Run, former: map[inputs.Key]inputs.Counts{}}
 }
 
