@@ -16,8 +16,9 @@ import (
 const (
 	collectorDataset  = module + ".collector"
 	collectorInterval = time.Minute
-	// collectorBytes bounds its batch: a document is below 2 KiB, and a unit has
-	// some tens of streams.
+	// collectorBytes is about what its batch has, for the memory that it begins with:
+	// a document has 1 to 2 KiB, and a unit some tens of streams. It bounds nothing,
+	// since a report goes out as one batch.
 	collectorBytes = 64 << 10
 	// reasonLimit bounds the words of a state, bytes: what is longer than the field's
 	// ignore_above could not be searched for.
