@@ -69,6 +69,19 @@ func TestCheckSendsAnEmptyWindow(t *testing.T) {
 	}
 }
 
+// TestCheckNamesEveryQuietHost, and not those that answer.
+func TestCheckNamesEveryQuietHost(t *testing.T) {
+	var hosts []any
+	for _, o := range []logstashtest.Options{{Before670: true}, {}, {Before670: true}} {
+		hosts = append(hosts, hostOf(settingsOf(t, start(t, o))))
+	}
+	found, err := Check(deadline(t), map[string]any{"hosts": hosts}, nil)
+	want := fmt.Sprintf("%s, %s take connections and do not answer a window of no events", hosts[0], hosts[2])
+	if err != nil || !strings.HasPrefix(found.Warning, want) || strings.Contains(found.Warning, fmt.Sprint(hosts[1])) {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
 func hostOf(settings map[string]any) any {
 	if list, ok := settings["hosts"].([]any); ok {
 		return list[0]
