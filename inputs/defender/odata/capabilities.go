@@ -41,6 +41,7 @@ type capabilities struct {
 	noAnswer bool      // to the question about the order: refused, or failed
 	window   time.Duration
 	failedAt map[string]bool // where pages failed
+	expanded bool            // records came with $expand since a sweep was complete
 }
 
 func newCapabilities(o Options, variants ...option) *capabilities {
