@@ -60,6 +60,9 @@ type item struct {
 	unproven bool
 	// doubted: one of the singleRefusals came while nothing else got through.
 	doubted bool
+	// failures are answers that it is Failing, since Loop.passed was failedAt.
+	failures int8
+	failedAt uint64
 	// brokeAt is Loop.passed when the connection broke for this document alone.
 	brokeAt uint64
 }
@@ -144,6 +147,10 @@ func (c *chunk) applyVerdicts(from *[]item, n int, verdicts []Verdict, err error
 	var refused []item
 	for i, v := range verdicts {
 		it := (*from)[i]
+		if v.Outcome == Failing {
+			v.Outcome = c.countFailure(&it)
+			verdicts[i] = v
+		}
 		switch v.Outcome {
 		case Stored, Existing:
 			taken++

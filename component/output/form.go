@@ -25,6 +25,9 @@ const (
 	// maxSingleBreaks is the same for a connection that broke, which says less: a peer
 	// that restarts breaks those of several documents, and of some of them often.
 	maxSingleBreaks = 8
+	// maxFailures is how often a server's error must be the answer for a document that
+	// fails while others get through. With the waits that takes some minutes.
+	maxFailures = 8
 	// lesserEvery is which try of a full form its lesser forms follow while nothing
 	// gets through. They follow at once: what heals during a wait then meets a full
 	// form, and stores no lesser one beside it.
@@ -58,6 +61,24 @@ func (it *item) refuse(v Verdict) {
 		r.KeptAside = r.KeptAside || kept
 		it.refusal = &r
 	}
+}
+
+// countFailure counts that a document is Failing: it is Doubtful once that is so often
+// enough and others got through, until then it is sent again.
+func (c *chunk) countFailure(it *item) Outcome {
+	passed := c.loop.passed.Load()
+	if it.storedForm != full { // its full form was tried once more
+		return Doubtful
+	}
+	if it.failures == 0 {
+		it.failedAt = passed
+	}
+	if it.failures++; it.failures < maxFailures || passed == it.failedAt {
+		it.failures = min(it.failures, maxFailures)
+		return Retry
+	}
+	it.failures = 0
+	return Doubtful
 }
 
 // queueLesser gives refused documents their next form and queues them. Where nothing

@@ -64,7 +64,7 @@ func (s *script) Send(ctx context.Context, _ inputs.Target, docs []inputs.Docume
 }
 
 func verdict(o output.Outcome) output.Verdict {
-	if o == output.Refused || o == output.Doubtful {
+	if o == output.Refused || o == output.Doubtful || o == output.Failing {
 		return output.Verdict{Outcome: o, Refusal: &inputs.Refusal{Status: 400, Type: "document_parsing_exception", Field: "message"}}
 	}
 	return output.Verdict{Outcome: o}

@@ -39,7 +39,7 @@ type Refusal struct {
 // Verdict is what became of one document in one try.
 type Verdict struct {
 	Outcome Outcome
-	Refusal *inputs.Refusal // of Refused and Doubtful
+	Refusal *inputs.Refusal // of Refused, Doubtful and Failing
 }
 
 // Outcome is the word for a Verdict. None of them drops a document.
@@ -53,6 +53,9 @@ const (
 	// Doubtful is Refused with a reason that may as well be the index's: where it
 	// meets every document, one lesser form shows which it is.
 	Doubtful
+	// Failing is Retry with a server's error about this document: where that stays so
+	// while others get through, it becomes Doubtful.
+	Failing
 )
 
 // Sender tries once. It is what an output implements; Loop does the rest.

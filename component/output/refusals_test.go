@@ -308,3 +308,32 @@ func TestRefusalsWhileNothingPassed(t *testing.T) {
 		})
 	}
 }
+
+// TestDocumentThatOnlyFails: a document for which a server answers with an error of its
+// own, again and again, while it stores others, is the cause.
+func TestDocumentThatOnlyFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		e, b := &engine{document: exactly(output.Failing, "s-1")}, batch("s", 3)
+		if err := output.NewLoop(e, output.Options{}, &recorder{}).Publish(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 2, Minimal: 1}, b.Result)
+	})
+}
+
+// TestServerThatOnlyFails: where it does so for every document, none is the cause.
+func TestServerThatOnlyFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		everything := func(string) output.Outcome { return output.Failing }
+		e, b, done := &engine{document: everything}, batch("s", 20), make(chan error, 1)
+		go func() { done <- output.NewLoop(e, output.Options{}, &recorder{}).Publish(t.Context(), b) }()
+		time.Sleep(5 * time.Hour)
+		e.change(nil, nil)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 20}, b.Result)
+	})
+}

@@ -18,10 +18,10 @@ func judge(target string, verdicts []output.Verdict, items []item) (err error) {
 	for i := range items {
 		outcome, reason := items[i].verdict()
 		verdicts[i].Outcome = outcome
-		switch {
-		case outcome == output.Refused || outcome == output.Doubtful:
+		if outcome == output.Refused || outcome == output.Doubtful || outcome == output.Failing {
 			verdicts[i].Refusal = items[i].refusal()
-		case outcome == output.Retry && err == nil:
+		}
+		if (outcome == output.Retry || outcome == output.Failing) && err == nil {
 			err = &output.Error{
 				Op: op, Reason: reason, Status: items[i].Status, Type: cleanType(items[i].Type), Target: target, Err: remedy(reason, target),
 			}
@@ -40,8 +40,8 @@ func (i *item) refusal() *inputs.Refusal {
 
 func (i *item) used() bool { return i.FailureStore == "used" }
 
-// verdict is what an item means. The reason is that of a Retry. An item without
-// a status says nothing, so its document is sent again.
+// verdict is what an item means. The reason is that of a Retry or Failing. An item
+// without a status says nothing, so its document is sent again.
 func (i *item) verdict() (output.Outcome, output.Reason) {
 	switch status := i.Status; {
 	case status >= 200 && status < 300 && i.used():
@@ -51,7 +51,7 @@ func (i *item) verdict() (output.Outcome, output.Reason) {
 	case status == http.StatusConflict && (i.Type == "version_conflict_engine_exception" || i.Type == ""):
 		return output.Existing, output.Other
 	case status == http.StatusConflict: // of a pipeline, such as a model that is not started
-		return output.Retry, output.Server
+		return output.Failing, output.Server
 	case status == http.StatusUnauthorized:
 		return output.Retry, output.Unauthorized
 	case i.Type == "cluster_block_exception" && status == http.StatusTooManyRequests:
@@ -64,6 +64,8 @@ func (i *item) verdict() (output.Outcome, output.Reason) {
 		return output.Retry, output.Forbidden
 	case status >= 400 && status < 500:
 		return i.refused()
+	case status >= 500:
+		return output.Failing, output.Server
 	default:
 		return output.Retry, output.Server
 	}
