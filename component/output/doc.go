@@ -53,6 +53,10 @@
 // through: the index may have healed between two forms, in the time of one request.
 // The cost is a pipeline_error beside the full document.
 //
+// A server's error about one document (Failing) is waited for. It becomes a doubt after
+// eight times, some minutes, if others got through meanwhile: a pipeline that fails with
+// an error of its own answers so for ever, and one document must not stop its stream.
+//
 // # Why a request that is refused as a whole is split
 //
 // A firewall in front of Elasticsearch refuses a request because of an attack's words
