@@ -21,7 +21,10 @@
 //   - A document whose record the client has, or a broker acknowledged meanwhile, is
 //     not produced again.
 //   - Memory: the events of two batches, and what the client compresses of them; of
-//     six while no broker answers and streams begin and end.
+//     ten while no broker answers, or topics cannot be written to, and streams begin
+//     and end.
+//   - A topic that cannot be written to does not stop the others, unless the flights
+//     that wait are so many that memory is the limit.
 //   - No error holds a document's text or a password.
 //
 // # What it promises

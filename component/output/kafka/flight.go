@@ -202,15 +202,19 @@ func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdi
 // topicsOf are the topics of records with such a result.
 func (f *flight) topicsOf(such func(result) bool) []string {
 	topics := map[string]struct{}{}
+	f.addTopics(topics, such)
+	return slices.Sorted(maps.Keys(topics))
+}
+
+func (f *flight) addTopics(topics map[string]struct{}, such func(result) bool) {
 	for i := range f.records {
 		if at := f.of(i); at.topic() != "" && such(at.result()) {
 			topics[at.topic()] = struct{}{}
 		}
 	}
-	return slices.Sorted(maps.Keys(topics))
 }
 
-func isWaiting(r result) bool { return !r.settled }
+func isWaiting(r result) bool { return !r.settled || errors.Is(r.err, errLasts) }
 
 // isMadeAgain reports whether a record failed since its topic was deleted and made
 // again.

@@ -8,9 +8,16 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// maxHeld bounds the flights that are held. Streams that end while no broker answers
-// leave theirs behind, each with the events of a batch.
-const maxHeld = 2 * workers
+// Streams that end while no broker answers leave their flights behind, each with the
+// events of a batch.
+const (
+	// maxHeld is how many flights are held before a topic that one of them waits for gets
+	// no more.
+	maxHeld = 2 * workers
+	// maxHeldInAll bounds them. What is above maxHeld is for other topics, so that one
+	// that cannot be written to does not stop them.
+	maxHeldInAll = 2 * maxHeld
+)
 
 // held are flights whose Send ended before their last record was settled: its time was
 // over, or its caller gone. The client cannot take back a record that it has sent: a
@@ -69,17 +76,31 @@ func (h *held) find(places []place, target *inputs.Target, docs []inputs.Documen
 	return places
 }
 
-// isFull reports whether no more records may be given to the client.
-func (h *held) isFull() bool {
+// admit settles those records of a flight that the client may not get now, with the
+// error for which they are sent again.
+func (h *held) admit(f *flight) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
-	for _, f := range h.flights {
-		if f.left.Load() > 0 {
+	for _, former := range h.flights {
+		if former.left.Load() > 0 {
 			n++
 		}
 	}
-	return n >= maxHeld
+	if n < maxHeld {
+		return
+	}
+	waiting := map[string]struct{}{}
+	for _, former := range h.flights {
+		former.addTopics(waiting, isWaiting)
+	}
+	for i := range f.records {
+		topic := f.records[i].Topic
+		if _, waits := waiting[topic]; topic != "" && (waits || n >= maxHeldInAll) {
+			f.results[i] = result{true, errLasts}
+			f.finish()
+		}
+	}
 }
 
 // update notes what a Send of documents has the results of, and holds its flight where
@@ -106,7 +127,7 @@ func (h *held) update(f *flight, docs []inputs.Document, verdicts []output.Verdi
 	if rest == nil {
 		return false
 	}
-	if len(h.flights) >= maxHeld { // what nobody asked for
+	if len(h.flights) >= maxHeldInAll { // what nobody asked for
 		if i := slices.IndexFunc(h.flights, func(former heldFlight) bool { return former.left.Load() == 0 }); i >= 0 {
 			h.flights = slices.Delete(h.flights, i, i+1)
 		}

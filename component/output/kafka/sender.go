@@ -39,7 +39,7 @@ const (
 	longestAnswer = 20 * time.Second
 )
 
-// errLasts is the trouble of records that are on their way.
+// errLasts is the trouble of records that are on their way, or may not be yet.
 var errLasts = &output.Error{Op: opPublish, Reason: output.Silent, Err: output.ErrSilent}
 
 func newSender(c *config, client *kgo.Client) *sender { return &sender{config: c, client: client} }
@@ -62,9 +62,7 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 		f.Encoder = event.NewEncoder(target, "defender-endpoint", docs[0])
 	}
 	f.begin(s.config, &s.held, &target, docs, verdicts)
-	if f.left.Load() > 1 && s.held.isFull() {
-		return s.explained(ctx, f.topicsOf(isWaiting), &target, errLasts)
-	}
+	s.held.admit(f)
 	s.produce(context.WithoutCancel(ctx), f)
 	s.await(ctx, f)
 	trouble := f.judge(s.config.dialer, &target, verdicts)
@@ -92,10 +90,11 @@ func (s *sender) giveBack(f *flight) {
 
 // produce gives the client the records of a flight. It has them for as long as it
 // takes, even where the caller is cancelled: a record that is cancelled takes those of
-// others with it that are on their way to the same partition.
+// others with it that are on their way to the same partition. One that is settled it
+// does not get.
 func (s *sender) produce(ctx context.Context, f *flight) {
 	for i := range f.records {
-		if f.records[i].Topic != "" {
+		if f.records[i].Topic != "" && !f.results[i].settled {
 			s.client.Produce(ctx, &f.records[i], f.promises[i])
 		}
 	}
