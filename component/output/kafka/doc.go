@@ -69,6 +69,13 @@
 // wait leaves its flight behind, and the next Send of a document waits for the record
 // that the client already has.
 //
+// # Why a refused record is sent again with no other
+//
+// MESSAGE_TOO_LARGE is said of a batch, which the client makes of the records of all
+// Sends: an alert would be made minimal for the machines beside it. So a record that is
+// the only one of its Send is sent once more while no other of its topic is under way,
+// and what the broker says then is said of that record.
+//
 // # Why a topic is purged
 //
 // The client knows a topic by its id, and refuses all documents of one that was deleted

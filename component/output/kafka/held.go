@@ -26,6 +26,8 @@ const (
 type held struct {
 	mu      sync.Mutex
 	flights []heldFlight // the oldest first
+	sending []*flight    // whose Send lasts
+	claimed []string     // topics of which one record is sent with no other
 }
 
 // heldFlight is a flight with the documents for which nobody has its result.
@@ -81,26 +83,62 @@ func (h *held) find(places []place, target *inputs.Target, docs []inputs.Documen
 func (h *held) admit(f *flight) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sending = append(h.sending, f)
 	n := 0
 	for _, former := range h.flights {
 		if former.left.Load() > 0 {
 			n++
 		}
 	}
-	if n < maxHeld {
+	if n < maxHeld && len(h.claimed) == 0 {
 		return
 	}
 	waiting := map[string]struct{}{}
-	for _, former := range h.flights {
-		former.addTopics(waiting, isWaiting)
+	if n >= maxHeld {
+		for _, former := range h.flights {
+			former.addTopics(waiting, isWaiting)
+		}
 	}
 	for i := range f.records {
 		topic := f.records[i].Topic
-		if _, waits := waiting[topic]; topic != "" && (waits || n >= maxHeldInAll) {
-			f.results[i] = result{true, errLasts}
-			f.finish()
+		_, waits := waiting[topic]
+		switch {
+		case topic == "":
+		case waits || n >= maxHeldInAll:
+			f.settle(i, errLasts)
+		case slices.Contains(h.claimed, topic):
+			f.settle(i, errNotAlone)
 		}
 	}
+}
+
+// claim keeps other records of a topic from the client until release, and returns what
+// to wait for until none is under way. It returns false where another has claimed it.
+func (h *held) claim(topic string) (underWay []<-chan struct{}, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if slices.Contains(h.claimed, topic) {
+		return nil, false
+	}
+	h.claimed = append(h.claimed, topic)
+	flights := slices.Clone(h.sending)
+	for _, f := range h.flights {
+		flights = append(flights, f.flight)
+	}
+	for _, f := range flights {
+		topics := map[string]struct{}{}
+		f.addTopics(topics, func(r result) bool { return !r.settled })
+		if _, waits := topics[topic]; waits {
+			underWay = append(underWay, f.done)
+		}
+	}
+	return underWay, true
+}
+
+func (h *held) release(topic string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.claimed = slices.DeleteFunc(h.claimed, func(claimed string) bool { return claimed == topic })
 }
 
 // update notes what a Send of documents has the results of, and holds its flight where
@@ -108,6 +146,7 @@ func (h *held) admit(f *flight) {
 func (h *held) update(f *flight, docs []inputs.Document, verdicts []output.Verdict) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sending = slices.DeleteFunc(h.sending, func(other *flight) bool { return other == f })
 	var rest map[string]int
 	for i := range docs {
 		at := f.of(i)

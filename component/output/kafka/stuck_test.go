@@ -81,6 +81,20 @@ func TestOneTopicCannotBeWrittenTo(t *testing.T) {
 	}
 }
 
+// admitted is a flight of a topicBatch, as far as its records are given to the client.
+func admitted(c *config, h *held, first int, topics ...string) (*flight, []inputs.Document) {
+	b := topicBatch(first, topics...)
+	docs := make([]inputs.Document, b.Len())
+	for i := range docs {
+		docs[i] = b.At(i)
+	}
+	f := &flight{Encoder: event.NewEncoder(target, "beat", docs[0])}
+	f.begin(c, h, &target, docs, make([]output.Verdict, len(docs)))
+	h.admit(f)
+	f.finish()
+	return f, docs
+}
+
 // TestHeldFlightsAreBounded: one topic gets its part, and all topics together no more
 // than all.
 func TestHeldFlightsAreBounded(t *testing.T) {
@@ -90,15 +104,8 @@ func TestHeldFlightsAreBounded(t *testing.T) {
 	}
 	var h held
 	send := func(first int, topics ...string) *flight {
-		b := topicBatch(first, topics...)
-		docs, verdicts := make([]inputs.Document, b.Len()), make([]output.Verdict, b.Len())
-		for i := range docs {
-			docs[i] = b.At(i)
-		}
-		f := &flight{Encoder: event.NewEncoder(target, "beat", docs[0])}
-		f.begin(c, &h, &target, docs, verdicts)
-		h.admit(f)
-		f.finish()
+		f, docs := admitted(c, &h, first, topics...)
+		verdicts := make([]output.Verdict, len(docs))
 		if err := f.judge(c.dialer, &target, verdicts); err != errLasts {
 			t.Fatalf("trouble is %v", err)
 		}
@@ -117,4 +124,48 @@ func TestHeldFlightsAreBounded(t *testing.T) {
 	compare(t, "flights with many topics", maxHeldInAll, len(h.flights))
 	send(0, "one") // what is held already needs no room
 	compare(t, "flights at the end", maxHeldInAll, len(h.flights))
+}
+
+// TestRefusedForItsNeighbours: an alert that shared a batch of the client with documents
+// of another Send is not the cause of what the broker says of that batch.
+func TestRefusedForItsNeighbours(t *testing.T) {
+	s, r := start(t, kafkatest.Options{Partitions: 1}), newReporter()
+	out := connect(t, s.Settings(), r, m{"bulk_flush_frequency": "200ms"}) // both are in one batch
+	mustPublish(t, out, batch(0, 1))
+	s.Fault(kafkatest.Fault{Code: kafkatest.Code("MESSAGE_TOO_LARGE"), Times: 1})
+	alert, machines := batch(1, 1), batch(2, 100)
+	for _, done := range []<-chan error{publish(deadline(t), out, alert), publish(deadline(t), out, machines)} {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	compare(t, "alert", inputs.Result{Stored: 1}, alert.Result)
+	compare(t, "machines", inputs.Result{Stored: 100}, machines.Result)
+	wantOnce(t, s, 102)
+}
+
+// TestClaimedTopic: while a record is sent with no other of its topic, other topics pass,
+// and it waits for what is under way.
+func TestClaimedTopic(t *testing.T) {
+	c, err := readConfig(m{"hosts": "h", "topic": "%{[message]}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h held
+	left := func(first int, topics ...string) int64 {
+		f, _ := admitted(c, &h, first, topics...)
+		return f.left.Load()
+	}
+	before, _ := admitted(c, &h, 0, "one")
+	left(100, "two")
+	underWay, ok := h.claim("one")
+	if !ok || len(underWay) != 1 || underWay[0] != before.done {
+		t.Fatalf("waits for %v, %t", underWay, ok)
+	}
+	if _, ok := h.claim("one"); ok {
+		t.Error("two have claimed one topic")
+	}
+	compare(t, "records that pass", int64(10), left(200, "one", "two"))
+	h.release("one")
+	compare(t, "records that pass afterwards", int64(20), left(300, "one", "two"))
 }
