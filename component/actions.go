@@ -26,6 +26,10 @@ const (
 // actionLimit is how long an action may take: Fleet gives a minute.
 const actionLimit = 50 * time.Second
 
+// trialLimit is how long a trial of a connection may take. It ends before its action
+// does, since it says what to check and the end of the action says nothing.
+const trialLimit = actionLimit - 5*time.Second
+
 // action is a client.Action.
 type action struct {
 	name string
@@ -136,10 +140,14 @@ func Since(text string, now time.Time) (time.Time, error) {
 		}
 		from = now.Add(-ago)
 	}
-	if from.After(now) {
+	from = from.UTC()
+	switch {
+	case from.After(now):
 		return time.Time{}, fmt.Errorf("%s lies in the future", text)
+	case from.Year() < 1: // by a zone before the year 0, which no checkpoint can hold
+		return time.Time{}, fmt.Errorf("%s lies before the year 1", text)
 	}
-	return from.UTC(), nil
+	return from, nil
 }
 
 // StreamTrial is a stream and what a try of it showed.
@@ -187,7 +195,7 @@ func (c *Component) testConnection(ctx context.Context, k key) (map[string]any, 
 	if in == nil {
 		return nil, errors.New("the unit does not run")
 	}
-	trials, err := TryStreams(ctx, c.o.Input, u, actionLimit)
+	trials, err := TryStreams(ctx, c.o.Input, u, trialLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -90,12 +91,7 @@ func (c *Component) Apply(ctx context.Context, wanted []Unit) {
 			out = &wanted[i]
 		}
 	}
-	for k, in := range c.inputs {
-		if !running[k] {
-			c.stopInput(in)
-			c.locked(func() { delete(c.inputs, k) })
-		}
-	}
+	c.stopInputs(func(k key) bool { return !running[k] })
 	c.applyOutput(out)
 	for _, u := range wanted {
 		if !u.Output {
@@ -217,6 +213,18 @@ func (c *Component) applyInput(ctx context.Context, u Unit) {
 	in.health.Refuse(nil)
 }
 
+// stopInputs ends the inputs that which chooses, all at once: each may take a Grace.
+func (c *Component) stopInputs(which func(key) bool) {
+	var stopping sync.WaitGroup
+	for k, in := range c.inputs {
+		if which(k) {
+			stopping.Go(func() { c.stopInput(in) })
+		}
+	}
+	stopping.Wait()
+	c.locked(func() { maps.DeleteFunc(c.inputs, func(k key, _ *runningInput) bool { return which(k) }) })
+}
+
 func (c *Component) stopInput(in *runningInput) {
 	in.health.Redirect(silent)
 	in.unit.Report(client.UnitStateStopping, stoppingText, nil)
@@ -235,14 +243,9 @@ func (c *Component) stopOutput() {
 	c.setOutput(nil)
 }
 
-// Stop ends everything: inputs first, all at once, then the output.
+// Stop ends everything: inputs first, then the output.
 func (c *Component) Stop() {
-	var stopping sync.WaitGroup
-	for _, in := range c.inputs {
-		stopping.Go(func() { c.stopInput(in) })
-	}
-	stopping.Wait()
-	c.locked(func() { c.inputs = map[key]*runningInput{} })
+	c.stopInputs(func(key) bool { return true })
 	c.stopOutput()
 }
 

@@ -31,6 +31,9 @@ type scripted struct {
 // late is what a stream says that counts only while it is being stopped.
 type late struct{ name string }
 
+// slow is what a stream says that takes its time to stop.
+type slow struct{ time.Duration }
+
 func (s *scripted) Type() string { return "scripted" }
 
 func (s *scripted) Streams(u inputs.Unit) ([]inputs.Stream, error) {
@@ -93,6 +96,9 @@ func (s *scripted) run(ctx context.Context, env inputs.Env, id string, say any) 
 	case late:
 		<-ctx.Done()
 		env.Reporter.Count(inputs.Counts{Documents: 1})
+	case slow:
+		<-ctx.Done()
+		time.Sleep(say.Duration)
 	default:
 		env.Reporter.Report(nil)
 	}

@@ -2,6 +2,7 @@ package component
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/defender-endpoint/defender-endpoint/component/health"
 	"github.com/defender-endpoint/defender-endpoint/component/output"
+	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
 func TestEveryReasonHasARowInEveryOutput(t *testing.T) {
@@ -35,6 +37,29 @@ func TestEveryReasonHasARowInEveryOutput(t *testing.T) {
 		for _, c := range k.Conditions {
 			if !used[c.Name] && c != k.KeptAside && c != k.Refused {
 				t.Errorf("%s: row %q is never chosen", k.Type, c.Name)
+			}
+		}
+	}
+}
+
+// TestRefusalsShowOnEveryOutput: the loop refuses a document that is too large in front
+// of any of them.
+func TestRefusalsShowOnEveryOutput(t *testing.T) {
+	for _, k := range outputs {
+		for _, keptAside := range []bool{false, true} {
+			row := k.Refused
+			if keptAside && k.KeptAside != nil {
+				row = k.KeptAside
+			}
+			h := health.NewOutput(&k, slog.New(slog.DiscardHandler), silent)
+			h.Refused(output.Refusal{Refusal: inputs.Refusal{Status: 413, Type: "request_too_large", KeptAside: keptAside}})
+			h.Report(nil)
+			if row == nil || !slices.Contains(k.Conditions, row) {
+				t.Errorf("%s: the row of refusals is not in the table", k.Type)
+				continue
+			}
+			if state, text := h.Now(); state != health.Degraded || text != row.Message {
+				t.Errorf("%s, kept aside %v: %s %q", k.Type, keptAside, state, text)
 			}
 		}
 	}

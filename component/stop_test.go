@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/elastic/elastic-agent-client/v7/pkg/client"
@@ -45,6 +46,31 @@ func TestOutputGoesThroughItsStop(t *testing.T) {
 	if !slices.Equal(r.states, want) {
 		t.Errorf("went %v, want %v", r.states, want)
 	}
+}
+
+// TestRemovedInputsStopAtOnce: however many there are, they take one Grace.
+func TestRemovedInputsStopAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newComponent(t)
+		units, records := []component.Unit{outputUnit()}, []*record{}
+		for i := range 5 {
+			r := newRecord()
+			u := inputUnit(r, streams(slow{component.Grace}))
+			u.ID, u.InputID = fmt.Sprint(i), fmt.Sprint(i)
+			units, records = append(units, u), append(records, r)
+		}
+		c.Apply(t.Context(), units)
+		began := time.Now()
+		c.Apply(t.Context(), units[:1])
+		if took := time.Since(began); took > component.Grace {
+			t.Errorf("it took %s, want %s at most", took, component.Grace)
+		}
+		for i, r := range records {
+			if last := r.states[len(r.states)-1]; last != client.UnitStateStopped {
+				t.Errorf("input %d is %v", i, last)
+			}
+		}
+	})
 }
 
 // TestWaitAndStopTogether is what an interrupt of run --once does; the race

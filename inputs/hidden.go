@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -37,34 +38,46 @@ func CheckSSL(t *tlscommon.Config) error {
 	return nil
 }
 
-// missingFiles names the files that are not there, or may not be read.
+// missingFiles names the files that are not there, may not be read, or are none.
 func missingFiles(t *tlscommon.Config) error {
 	if t == nil || !t.IsEnabled() {
 		return nil
 	}
 	type value struct{ setting, path string }
-	files := []value{{"certificate", t.Certificate.Certificate}}
+	files := []value{{"certificate", t.Certificate.Certificate}, {"key_passphrase_path", t.Certificate.PassphrasePath}}
 	for i, ca := range t.CAs {
 		files = append(files, value{fmt.Sprintf("certificate_authorities[%d]", i), ca})
 	}
 	var faults []string
 	for _, f := range files {
-		if !isPath(f.path) {
-			continue
-		}
-		if _, err := os.ReadFile(f.path); err != nil {
+		if err := unreadable(f.path); err != nil {
 			faults = append(faults, fmt.Sprintf("%s: %v", f.setting, err))
 		}
 	}
-	if key := t.Certificate.Key; isPath(key) { // or a key with a typing error: not reported
-		if _, err := os.ReadFile(key); err != nil {
-			faults = append(faults, fmt.Sprintf("key: %v", errors.Unwrap(err)))
-		}
+	if err := unreadable(t.Certificate.Key); err != nil { // or a key with a typing error: not reported
+		faults = append(faults, fmt.Sprintf("key: %v", errors.Unwrap(err)))
 	}
 	if len(faults) == 0 {
 		return nil
 	}
 	return fmt.Errorf("ssl: %s; name a PEM file that this user can read, or give its text", strings.Join(faults, "; "))
+}
+
+// unreadable is why the library could not read a file. Only a regular file is opened: a
+// pipe may wait for a writer, and a device need not end. A text that is no path is left
+// to the library.
+func unreadable(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "open", Path: path, Err: errors.New("is no regular file")}
+	}
+	if !isPath(path) {
+		return nil
+	}
+	f, err := os.Open(path) //nolint:gosec // the operator's own file
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // SSLFault is an error about ssl settings on one line, with the names of the

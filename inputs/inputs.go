@@ -52,13 +52,14 @@ func (u *UnusableCursor) Error() string { return "saved checkpoint: " + u.Cause.
 // Unwrap makes it an ErrNoCursor.
 func (u *UnusableCursor) Unwrap() []error { return []error{ErrNoCursor, u.Cause} }
 
-// Cursors keeps the checkpoints of streams. A value is small JSON (at most a few
-// MiB) that only its stream understands.
+// Cursors keeps the checkpoints of streams. A value is JSON that only its stream
+// understands: some KiB of most streams, 16 MB with a million records.
 type Cursors interface {
 	// Load returns what was last saved under the key's Checkpoint. Where there is
-	// nothing, what is found under its Former is moved there, once. The error is ErrNoCursor where there
-	// is nothing, an *UnusableCursor where what there is cannot be used: the
-	// stream then starts from the beginning. After any other error it tries again.
+	// nothing, what is found under its Former is moved there, once. The error is
+	// ErrNoCursor where there is nothing, an *UnusableCursor where what there is
+	// cannot be used: the stream then starts from the beginning. After any other
+	// error it tries again.
 	Load(ctx context.Context, key Key) ([]byte, error)
 	// Save replaces the saved value, durably: after it returned nil a crash of
 	// the machine does not bring back the former value.

@@ -5,7 +5,7 @@ import "time"
 // StreamStatus is what a stream shows of itself, for people and programs.
 type StreamStatus struct {
 	Key     Key
-	State   string // HEALTHY, DEGRADED, FAILED or STARTING
+	State   string // HEALTHY, CONFIGURING, DEGRADED or FAILED
 	Healthy bool
 	Reason  string // the words of the state
 	Counts         // since the process started

@@ -360,6 +360,7 @@ func (r *rig) newShipper(o shippertest.Options) (*shippertest.Server, agenttest.
 }
 
 func TestKillAndRestart(t *testing.T) {
+	leaveOut(t, "TestCrashTable of inputs/defender")
 	t.Parallel()
 	r := newRig(t, defendertest.Options{Seed: 6, Alerts: 400})
 	r.es.Fault(elasticsearchtest.Fault{Delay: 30 * time.Millisecond})

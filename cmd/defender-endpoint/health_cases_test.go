@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/elastic/elastic-agent-client/v7/pkg/client"
 	"google.golang.org/grpc/codes"
 
 	"github.com/defender-endpoint/defender-endpoint/component/agenttest"
@@ -245,6 +247,23 @@ func viaShipper(f *faultRig) agenttest.Unit {
 	return unit
 }
 
+// healShipperRefusals looks for the lesser form, and makes as many deliveries as it
+// takes until a refusal is forgotten.
+func healShipperRefusals(f *faultRig) {
+	lesser := slices.ContainsFunc(f.shipper.Documents(dataStream), func(d shippertest.Document) bool {
+		return strings.Contains(string(d.JSON), `"kind":"pipeline_error"`) && strings.Contains(string(d.JSON), "request_too_large")
+	})
+	if !lesser {
+		f.Error("the document that is too large is not there in minimal form")
+	}
+	// A delivery that was under way counts with its refusal.
+	for n := 0; n < 20 && f.agent.States()[outputKey].State != client.UnitStateHealthy; n++ {
+		before, _ := f.shipper.Stats()
+		f.touch(1)
+		f.eventually("a delivery", func() bool { now, _ := f.shipper.Stats(); return now.Stored > before.Stored })
+	}
+}
+
 // withSSL is the way through a shipper whose unit says ssl.enabled.
 func withSSL(enabled bool, o shippertest.Options) func(*faultRig) agenttest.Unit {
 	return func(f *faultRig) agenttest.Unit {
@@ -330,5 +349,17 @@ var outputCases = []faultCase{
 			f.shipper.FailPublish(&shippertest.Fault{Code: codes.PermissionDenied})
 		},
 		heal: func(f *faultRig) { f.shipper.FailPublish(nil) },
+	},
+	{
+		row: "shipper refuses documents", settings: setting("preserve_original_event", true), heal: healShipperRefusals,
+		output: func(f *faultRig) agenttest.Unit {
+			shipper, unit := f.newShipper(shippertest.Options{TLS: true, Name: outputID, Limit: 4 << 20})
+			f.shipper = shipper
+			return unit
+		},
+		spoil: func(f *faultRig) {
+			f.tenant.Add(defendertest.Alerts, `{"id":"huge","alertCreationTime":"`+time.Now().UTC().Format(time.RFC3339)+`","lastUpdateTime":"`+
+				time.Now().UTC().Format(time.RFC3339)+`","title":"`+strings.Repeat("x", 5<<20)+`"}`)
+		},
 	},
 }

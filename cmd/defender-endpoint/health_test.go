@@ -161,15 +161,18 @@ func TestHealthTruthTable(t *testing.T) {
 	}
 	// Those that take longest begin first.
 	cases := slices.Concat(identityCases, outputCases, networkCases, logstashCases, kafkaCases, collectingCases, consentCases, credentialCases)
-	driven := map[string]bool{}
+	driven, quick := map[string]bool{}, map[string]bool{}
 	sideBySide(t, func(yield func(string, faultCase) bool) {
 		for _, c := range cases {
 			driven[c.row] = true
-			if _, known := rows[c.row]; !known {
+			_, known := rows[c.row]
+			if !known {
 				t.Errorf("the table has no row %q", c.row)
-			} else if c.slow && testing.Short() {
+			}
+			if !known || testing.Short() && (c.slow || quick[c.row]) { // the short form has one case of a row
 				continue
-			} else if !yield(strings.TrimSpace(c.row+" "+c.name), c) {
+			}
+			if quick[c.row] = true; !yield(strings.TrimSpace(c.row+" "+c.name), c) {
 				return
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/defender-endpoint/defender-endpoint/component/home"
 )
 
 // exitCodes is the one table of them.
@@ -18,13 +20,26 @@ var exitCodes = []struct {
 	{exitInterrupted, "interrupted by Ctrl-C before it was done"},
 }
 
-// environment is what the program reads of it, beside variables in a policy.
+// environment is what the program and its libraries read of it, beside variables in a
+// policy.
 var environment = []struct{ name, meaning string }{
 	{"AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET", "check without a policy: as whom to ask"},
+	{"AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_AUTHORITY_HOST", "credentials: workload_identity: what the settings leave out, as AKS sets it"},
+	{"CLOUD_CONNECTORS_ID_TOKEN_FILE", "credentials: federated: file with the assertion, as Elastic sets it"},
+	{"WORKLOAD_IDENTITY_ISSUER_URL", "credentials: federated: who issues the assertion, in place of that file"},
+	{"WORKLOAD_IDENTITY_SSL_CERT_FILE, WORKLOAD_IDENTITY_SSL_KEY_FILE, WORKLOAD_IDENTITY_SSL_CA_FILE", "credentials: federated: files for the TLS connection to the issuer"},
+	{"IDENTITY_ENDPOINT, IDENTITY_HEADER, IDENTITY_SERVER_THUMBPRINT, IMDS_ENDPOINT", "credentials: managed_identity: who gives the tokens, as Azure sets them"},
+	{"MSI_ENDPOINT, MSI_SECRET", "the same in Azure Machine Learning and Cloud Shell"},
+	{"AZURE_REGIONAL_AUTHORITY_NAME", "credentials: certificate, workload_identity and federated: region of the token service"},
 	{"HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxy of connections whose settings name none"},
 	{metricsVariable, "run, and under the agent: where to serve metrics, as --metrics"},
 	{"NO_COLOR", "run: no colours on a terminal"},
 	{"TERM=dumb", "run: no progress line"},
+	{"SSL_CERT_FILE, SSL_CERT_DIR", "authorities in place of the system's, on Linux"},
+	{home.Switch, "under the agent: false carries the component into no new version of the agent"},
+	{"ELASTIC_CONTAINER", "true in the agent's image, where upgrades are not followed: the image is what is upgraded"},
+	{"AGENTLESS_ELASTICSEARCH_STATE_STORE_INPUT_TYPES", "input types whose checkpoints are kept in Elasticsearch, as in an agentless pod"},
+	{"AGENTLESS_ELASTICSEARCH_STATE_STORE_ENABLED", "true keeps all checkpoints there, as older agents ask for it"},
 	{"GOGC, GOMEMLIMIT", "Go's collector, in place of what the program chooses by the memory it is allowed"},
 }
 

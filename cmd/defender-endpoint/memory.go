@@ -18,12 +18,13 @@ const gcPercent = 50
 
 // limitMemory makes Go's collector run more often, unless GOGC says how often,
 // and keep within the memory that the process is allowed, such as the 512 MiB of
-// an agentless pod, unless GOMEMLIMIT says what to keep within. A tenth and more
-// is left for what is not Go's heap.
+// an agentless pod, unless GOMEMLIMIT says what to keep within. A fifth of that is
+// left for what is not Go's heap.
 //
 // Where nothing limits the process there is no limit here either. What streams
-// hold is bounded by their batches, some 8 MiB each, and a fixed sum would make
-// the collector run all the time where an agent has many of them.
+// hold is bounded, most of it by the batches that they share (inputs.DefaultBatches),
+// and a fixed sum would make the collector run all the time where an agent has many
+// of them.
 func limitMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,20 +71,11 @@ func (e *Elasticsearch) Use(client Client) {
 
 // Load implements inputs.Cursors. It waits for an output.
 func (e *Elasticsearch) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
-	value, err := e.load(ctx, key)
-	former := key.Former()
-	if key == former || former == (inputs.Key{}) || err != inputs.ErrNoCursor { //nolint:errorlint // an unusable one is not missing
-		return value, err
-	}
-	value, err = e.load(ctx, former)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.Save(ctx, key, value); err != nil {
-		return value, nil // the next save reports it
-	}
-	_, _ = e.call(ctx, http.MethodDelete, document(former), nil) // it is not looked for again
-	return value, nil
+	return loadOrMove(ctx, e, key)
+}
+
+func (e *Elasticsearch) remove(ctx context.Context, key inputs.Key) {
+	_, _ = e.call(ctx, http.MethodDelete, document(key), nil)
 }
 
 func (e *Elasticsearch) load(ctx context.Context, key inputs.Key) ([]byte, error) {
@@ -119,13 +111,8 @@ func (e *Elasticsearch) Save(ctx context.Context, key inputs.Key, value []byte) 
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(struct {
-		V       json.RawMessage `json:"v"`
-		Updated string          `json:"updated_at"`
-	}{v, time.Now().UTC().Format("2006-01-02T15:04:05.000Z")})
-	if err != nil {
-		return fmt.Errorf("encode checkpoint: %w", err)
-	}
+	// Not encoded again: that would write the value in another way than its sum is of.
+	body := slices.Concat(fmt.Appendf(nil, `{"updated_at":%q,"v":`, time.Now().UTC().Format("2006-01-02T15:04:05.000Z")), v, []byte("}"))
 	a, err := e.call(ctx, http.MethodPut, document(key), body)
 	if err == nil && a.status != http.StatusOK && a.status != http.StatusCreated {
 		err = a.refusal()

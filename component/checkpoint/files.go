@@ -111,22 +111,12 @@ func (f *Files) Close() error {
 
 // Load implements inputs.Cursors. A file that cannot be used is put aside.
 func (f *Files) Load(ctx context.Context, key inputs.Key) ([]byte, error) {
-	value, err := f.load(key)
-	former := key.Former()
-	if key == former || former == (inputs.Key{}) || !errors.Is(err, inputs.ErrNoCursor) {
-		return value, err
-	}
-	if value, formerErr := f.load(former); formerErr == nil {
-		if err := f.Save(ctx, key, value); err != nil {
-			return value, nil // the next save reports it
-		}
-		_ = os.Remove(f.path(former))
-		return value, nil
-	}
-	return nil, err
+	return loadOrMove(ctx, f, key)
 }
 
-func (f *Files) load(key inputs.Key) ([]byte, error) {
+func (f *Files) remove(_ context.Context, key inputs.Key) { _ = os.Remove(f.path(key)) }
+
+func (f *Files) load(_ context.Context, key inputs.Key) ([]byte, error) {
 	path := f.path(key)
 	f.use(path)
 	b, err := read(path)

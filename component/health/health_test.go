@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -22,6 +23,26 @@ func TestTextsHoldNoControlCharacters(t *testing.T) {
 	c := toy.show(errors.New("x509: valid for \x1b[31mred\u202e, not es.example"))
 	if c.text != "x509: valid for  [31mred , not es.example" {
 		t.Errorf("%q", c.text)
+	}
+}
+
+// TestTextsReachTheAgent: it takes no report with half a character in it, nor with
+// bytes that are none, wherever a text is cut.
+func TestTextsReachTheAgent(t *testing.T) {
+	for pad := range utf8.UTFMax {
+		for _, long := range []string{strings.Repeat("\U0001f600", 120), strings.Repeat("\U0001f600", 400), strings.Repeat("\xf0\x9f", 200)} {
+			err := errors.New(strings.Repeat("x", pad) + long)
+			var stream, unit, out reported
+			newStream(&stream, "").Report(err)
+			in := NewInput(slog.New(slog.DiscardHandler), toy, unit.report)
+			in.Refuse(err)
+			NewOutput(&toyOutput, slog.New(slog.DiscardHandler), out.report).Refuse(err)
+			for name, r := range map[string]reported{"stream": stream, "unit": unit, "output": out} {
+				if _, err := structpb.NewStruct(r.payload); err != nil || !utf8.ValidString(r.message) || r.message == "" {
+					t.Errorf("%s, %d bytes before it: payload %v, message %q", name, pad, err, r.message)
+				}
+			}
+		}
 	}
 }
 

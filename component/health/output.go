@@ -32,7 +32,7 @@ type Output struct {
 	reportedAt   time.Time                 // of the last report
 	recent       []output.Refusal          // the newest, oldest first
 	lines        map[refusalKind]*unlogged // log lines that are due
-	loss         *inputs.Condition         // what the newest refusal is shown as
+	loss         *inputs.Condition         // what the newest refusal is shown as; nil where there is no row for it
 	fresh        bool                      // there was a refusal since the last delivery
 	tainted      int                       // deliveries until a refusal is forgotten
 }
@@ -83,7 +83,7 @@ func (h *Output) afterDelivery() shown {
 		h.tainted--
 	}
 	h.fresh = false
-	if h.tainted > 0 {
+	if h.tainted > 0 && h.loss != nil {
 		return show(inputs.Diagnosis{Condition: h.loss})
 	}
 	return publishing
@@ -102,9 +102,9 @@ func (h *Output) Refused(r output.Refusal) {
 	h.note(r)
 	h.loss = h.kind.Refused
 	if r.KeptAside {
-		h.loss = h.kind.KeptAside
+		h.loss = cmp.Or(h.kind.KeptAside, h.loss)
 	}
-	if h.now == publishing {
+	if h.loss != nil && h.now == publishing {
 		h.now = show(inputs.Diagnosis{Condition: h.loss})
 		h.reportLocked()
 	}

@@ -70,6 +70,21 @@ func TestKeptAsideHasARowOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestRefusalWithoutARowIsCounted, and ends nothing.
+func TestRefusalWithoutARowIsCounted(t *testing.T) {
+	var r reported
+	h := NewOutput(&output.Kind{Type: "bare", Diagnose: toyOutput.Diagnose}, slog.New(slog.DiscardHandler), r.report)
+	refusal := parsing("1", "")
+	for _, refusal.KeptAside = range []bool{false, true} {
+		h.Refused(refusal)
+		h.Report(nil)
+		h.Delivered(inputs.Result{Minimal: 1})
+	}
+	if total, _, _ := h.Refusals(); total != 2 || r.state != Healthy || r.message != "publishing" || r.payload["minimal"] != 2 {
+		t.Errorf("%d refusals, %s %q %v", total, r.state, r.message, r.payload)
+	}
+}
+
 // TestOutputTroubleShowsAndClears, and trouble of no kind is shown too.
 func TestOutputTroubleShowsAndClears(t *testing.T) {
 	var r reported

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -56,7 +57,7 @@ func (s *Stream) status() map[string]any {
 		text = s.now.text
 	}
 	if len(text) > errorLimit {
-		text = text[:errorLimit] + "..."
+		text = strings.ToValidUTF8(text[:errorLimit], "") + "..." // half a character would lose the whole report
 	}
 	return map[string]any{"status": s.now.state.String(), "error": text}
 }

@@ -135,7 +135,7 @@ func (o Overview) Worst() string {
 	return worst
 }
 
-var weights = map[string]int{"HEALTHY": 1, "STARTING": 2, "CONFIGURING": 2, "STOPPING": 2, "DEGRADED": 3, "FAILED": 4}
+var weights = map[string]int{"HEALTHY": 1, "CONFIGURING": 2, "DEGRADED": 3, "FAILED": 4}
 
 func (o Overview) encode() ([]byte, error) { return json.MarshalIndent(o, "", "  ") }
 

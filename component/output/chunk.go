@@ -33,7 +33,7 @@ type chunk struct {
 	// (moved) set proven and clear probing, broken and the time stalled.
 	//
 	//	flag     set by                             cleared by              while it is set
-	//	proven   moved                              breakOff                a Doubtful document gets its next form at once
+	//	proven   moved                              breakOff, each wait     a Doubtful document gets its next form at once
 	//	probing  refusals, and nothing got through, moved, and where its    each Send has one document of lesser
 	//	         or its next try or form follows    full form is next
 	//	broken   a document refused in every form   moved                   each refusal is trouble, and waits
@@ -58,6 +58,8 @@ type item struct {
 	// unproven: the form was chosen while nothing else got through. Where it is
 	// stored, the full one is tried once more.
 	unproven bool
+	// doubted: one of the singleRefusals came while nothing else got through.
+	doubted bool
 	// brokeAt is Loop.passed when the connection broke for this document alone.
 	brokeAt uint64
 }

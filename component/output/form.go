@@ -34,6 +34,9 @@ const (
 	serverPatience = 3
 )
 
+// requestRefused is the type of a refusal by something in front of the other side.
+const requestRefused = "request_refused"
+
 func (c *chunk) document(it *item) inputs.Document {
 	d := c.batch.At(it.position)
 	switch it.form {
@@ -48,7 +51,7 @@ func (c *chunk) document(it *item) inputs.Document {
 
 // refuse notes a refusal. What was said of the full document counts.
 func (it *item) refuse(v Verdict) {
-	it.singleRefusals = 0
+	it.singleRefusals, it.doubted = 0, false
 	if it.form == full || it.refusal == nil {
 		kept := it.refusal != nil && it.refusal.KeptAside
 		r := *v.Refusal
@@ -132,7 +135,7 @@ func (c *chunk) undecided(from *[]item, n int, err error) error {
 		return nil
 	case e.Foreign:
 		return c.singleRefused(from, e)
-	case e.Reason == Busy && c.failures > 0:
+	case (e.Reason == Busy || e.Reason == Silent) && c.failures > 0:
 		c.bound = max(n/2, 1)
 	}
 	return cmp.Or(err, error(e))
@@ -184,11 +187,11 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 		c.stalled = time.Now()
 	}
 	if it.form == full && (it.singleRefusals == 0 || it.refusal.Status != e.Status) {
-		it.singleRefusals = 0
-		it.refusal = &inputs.Refusal{Status: e.Status, Type: "request_refused"}
+		it.singleRefusals, it.doubted = 0, false
+		it.refusal = &inputs.Refusal{Status: e.Status, Type: requestRefused}
 	}
 	it.mustGoAlone = true
-	isCause, proven := c.countSingleRefusal(&it)
+	isCause, proven := c.countSingleRefusal(&it, e.Status)
 	// A document that is alone the cause is asked about until it is known: in turn with
 	// all others each of them would cost the longest wait. Not where the connection
 	// broke, since that may be the peer that starts again.
@@ -207,9 +210,9 @@ func (c *chunk) singleRefused(from *[]item, e *Error) error {
 // countSingleRefusal counts a refusal of a single document, and gives it its next form once
 // it is the cause. That others got through (proven) shows it of one document only: for
 // the next one they must do so again.
-func (c *chunk) countSingleRefusal(it *item) (isCause, proven bool) {
+func (c *chunk) countSingleRefusal(it *item, status int) (isCause, proven bool) {
 	passed, before := c.loop.passed.Load(), c.passedBefore
-	if it.refusal.Status == 0 { // the peer may restart: what passed before shows nothing
+	if status == 0 { // the peer may restart: what passed before shows nothing
 		before, it.brokeAt = max(before, it.brokeAt), passed
 	}
 	proven = passed > before
@@ -223,13 +226,16 @@ func (c *chunk) countSingleRefusal(it *item) (isCause, proven bool) {
 	switch {
 	case !proven && it.unproven:
 		most = lesserEvery // its lesser forms were refused before
-	case it.refusal.Status == 0:
+	case status == 0:
 		most = maxSingleBreaks
 	}
-	if it.singleRefusals++; it.form == full && it.singleRefusals < most {
+	it.doubted = it.doubted || !proven
+	// A lesser form is known to be refused where the full one was refused likewise.
+	likewise := it.form != full && it.refusal.Type == requestRefused && it.refusal.Status == status
+	if it.singleRefusals++; it.singleRefusals < most && !likewise {
 		return false, proven
 	}
-	it.singleRefusals, it.unproven, c.passedBefore = 0, !proven, passed
+	it.singleRefusals, it.unproven, it.doubted, c.passedBefore = 0, it.doubted, false, passed
 	if it.form++; it.form > bare || c.batch.Fallback == nil {
 		it.form = full
 	}

@@ -31,8 +31,9 @@ type Kind struct {
 	// Diagnose chooses one of them for trouble.
 	Diagnose func(e *Error) inputs.Diagnosis
 	// Refused is the row for refused documents, and KeptAside the one for those
-	// that the other side keeps (see inputs.Refusal). They are nil where nobody
-	// reports refusals.
+	// that the other side keeps (see inputs.Refusal). Every output has refusals,
+	// since the Loop makes one of a single document that is too large; KeptAside is
+	// nil where the other side keeps none.
 	Refused, KeptAside *inputs.Condition
 	// KnowsIDs says that the other side keeps documents apart by their ids: one
 	// that is sent twice is stored once.

@@ -233,3 +233,78 @@ func TestAllFormsBeginAgain(t *testing.T) {
 		compare(t, "result", inputs.Result{Stored: 1, Minimal: 2, Bare: 1}, b.Result)
 	})
 }
+
+// TestDoubtBehindASuccess: that others got through before a wait shows nothing of an
+// index that accepts nothing behind it.
+func TestDoubtBehindASuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{}
+		e.document = func(id string) output.Outcome {
+			switch {
+			case len(e.sends) == 1 && id != "s-0":
+				return output.Retry
+			case len(e.sends) == 2:
+				return output.Doubtful
+			default:
+				return output.Stored
+			}
+		}
+		b := batch("s", 4)
+		if err := output.NewLoop(e, output.Options{}, &recorder{}).Publish(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 4}, b.Result)
+	})
+}
+
+// TestLesserFormMeetsARestart: connections that break are no reason to store less of a
+// document than its index accepts.
+func TestLesserFormMeetsARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{document: exactly(output.Refused, "s-0")}
+		e.request = func([]string) *output.Error {
+			if n := len(e.sends); n >= 2 && n <= 5 {
+				return &output.Error{Op: "bulk", Reason: output.Unreachable, Foreign: true}
+			}
+			return nil
+		}
+		b := batch("s", 2)
+		if err := output.NewLoop(e, output.Options{}, &recorder{}).Publish(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "result", inputs.Result{Stored: 1, Minimal: 1}, b.Result)
+	})
+}
+
+// TestRefusalsWhileNothingPassed do not count with the one that came when others got
+// through again.
+func TestRefusalsWhileNothingPassed(t *testing.T) {
+	for status, before := range map[int]int{0: 10, 403: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			tried := make(chan int, 100)
+			e, n := &engine{}, 0
+			e.request = func(ids []string) *output.Error {
+				if ids[0] == "good-0" {
+					return nil
+				}
+				n++
+				tried <- n
+				if n > before+1 {
+					return nil
+				}
+				return &output.Error{Op: "bulk", Reason: output.RequestRefused, Status: status, Foreign: true}
+			}
+			l, b, done := output.NewLoop(e, output.Options{}, &recorder{}), batch("s", 1), make(chan error, 1)
+			go func() { done <- l.Publish(t.Context(), b) }()
+			for <-tried < before {
+			}
+			if err := l.Publish(t.Context(), batch("good", 1)); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			compare(t, fmt.Sprintf("result after %d", status), inputs.Result{Stored: 1}, b.Result)
+		})
+	}
+}

@@ -26,6 +26,7 @@ func needsPerson(r Reason) bool {
 func (c *chunk) pause(ctx context.Context, err error) error {
 	o := c.loop.options
 	c.wait = min(max(2*c.wait, o.BackoffInit), o.BackoffMax)
+	c.proven = false // of what comes after the wait
 	if c.failures++; c.failures > 1 || isLong(c.since) || isLong(c.stalled) {
 		c.loop.failed(c, err)
 		if needsPerson(ReasonOf(err)) {

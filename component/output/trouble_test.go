@@ -298,31 +298,35 @@ func TestSlowIsNotSilent(t *testing.T) {
 	})
 }
 
-// TestPressureShrinksRequestsAndTheyGrowAgain: an engine that takes no request of
-// more than 100 documents at a time gets smaller ones.
+// TestPressureShrinksRequestsAndTheyGrowAgain: a peer that takes no request of more
+// than 100 documents at a time, or has no time for it, gets smaller ones.
 func TestPressureShrinksRequestsAndTheyGrowAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := &engine{request: func(ids []string) *output.Error {
-			if len(ids) > 100 {
-				return &output.Error{Op: "bulk", Reason: output.Busy, Status: 429}
+	for _, reason := range []output.Reason{output.Busy, output.Silent} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			e := &engine{request: func(ids []string) *output.Error {
+				if len(ids) > 100 {
+					return &output.Error{Op: "bulk", Reason: reason}
+				}
+				return nil
+			}}
+			b := batch("s", 1600)
+			if err := output.NewLoop(e, output.Options{}, &recorder{}).Publish(ctx, b); err != nil {
+				t.Fatal(err)
 			}
-			return nil
-		}}
-		b := batch("s", 1600)
-		if err := output.NewLoop(e, output.Options{}, &recorder{}).Publish(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-		compare(t, "result", inputs.Result{Stored: 1600}, b.Result)
-		grown := 0
-		for i, s := range e.sends[1:] {
-			if len(strings.Fields(s)) > len(strings.Fields(e.sends[i])) {
-				grown++
+			compare(t, "result", inputs.Result{Stored: 1600}, b.Result)
+			grown := 0
+			for i, s := range e.sends[1:] {
+				if len(strings.Fields(s)) > len(strings.Fields(e.sends[i])) {
+					grown++
+				}
 			}
-		}
-		if grown == 0 {
-			t.Error("requests never grow again")
-		}
-	})
+			if grown == 0 {
+				t.Error("requests never grow again")
+			}
+		})
+	}
 }
 
 // TestLesserFormsAreSentInBoundedRequests: each of them has the whole record.

@@ -18,9 +18,9 @@ import (
 // checkpointVersion is the format of a checkpoint. Version 1 is upgraded.
 const checkpointVersion = 2
 
-// checkpoint is what is saved of a stream between polls and runs, as JSON: its
-// place and its seen set. What is short
-// is before the seen set: diagnostics show the beginning.
+// checkpoint is what is saved of a stream between polls and runs, as JSON: its place
+// and its seen set. What is short is before the seen set: diagnostics show the
+// beginning.
 type checkpoint struct {
 	Version  int            `json:"version"`
 	Resource string         `json:"resource"`

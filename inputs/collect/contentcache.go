@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// contentCache finds a record's content by its bytes, so that the
-// canonical content (Mapper.Content) need not be made again for a record that comes
-// with the same bytes as before. It holds fingerprints of the sweep before and of
-// the one under way, 16 bytes a record, and is not saved; 12 more where the order changed.
+// contentCache finds a record's content by its bytes, so that the canonical content
+// (Mapper.Content) need not be made again for a record that comes with the same bytes
+// as before. It holds fingerprints of the sweep before and of the one under way, 16
+// bytes a record, 12 more where the order changed. It is not saved.
 type contentCache struct {
 	known  []cachedContent // of the sweep before, in the order in which they were met
 	next   int             // where in known the next record is, if it comes in that order

@@ -16,8 +16,9 @@ import (
 const (
 	collectorDataset  = module + ".collector"
 	collectorInterval = time.Minute
-	// collectorBytes bounds its batch: a document is below 2 KiB, and a unit has
-	// some tens of streams.
+	// collectorBytes is about what its batch has, for the memory that it begins with:
+	// a document has 1 to 2 KiB, and a unit some tens of streams. It bounds nothing,
+	// since a report goes out as one batch.
 	collectorBytes = 64 << 10
 	// reasonLimit bounds the words of a state, bytes: what is longer than the field's
 	// ignore_above could not be searched for.
@@ -84,7 +85,7 @@ func newSelfReport(key inputs.Key, c Config, env inputs.Env, now func() time.Tim
 	b := inputs.NewBatch(inputs.Target{
 		InputID: key.Input, StreamID: key.Stream, DataStream: inputs.DataStream(c.DataStream), Index: c.Index, Options: outputOptions(c),
 	}, inputs.BatchDocuments, collectorBytes)
-	b.Fallback = mapping.Fallback{}
+	b.Fallback = mapping.Fallback{Tags: c.Tags}
 	return &selfReport{env: env, now: now, envelope: e, batch: b, process: c.processors().Run, former: map[inputs.Key]inputs.Counts{}}
 }
 

@@ -106,6 +106,8 @@ type formerKeys struct {
 	_ any `config:"scopes"`
 	_ any `config:"azure_resource"`
 	_ any `config:"token_url"`
+	_ any `config:"sas_valid_hours"`
+	_ any `config:"max_retries"`
 	_ any `config:"supports_cloud_connectors"`
 	_ any `config:"azure.credentials.tenant_id"`
 	_ any `config:"azure.credentials.client_id"`

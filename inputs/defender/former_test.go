@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/defender-endpoint/defender-endpoint/inputs"
+	"github.com/defender-endpoint/defender-endpoint/inputs/policy"
 )
 
 // TestFormerSettings: what a policy of Elastic's package for alerts names, under
@@ -66,5 +67,20 @@ func TestFormerSettingsThatAreGone(t *testing.T) {
 				t.Errorf("%s: notice %q does not say %s", name, notice, has)
 			}
 		}
+	}
+}
+
+// TestFormerSettingsAreNoStrays: what is read, or named with what to do, is not called
+// unknown.
+func TestFormerSettingsAreNoStrays(t *testing.T) {
+	source := map[string]any{}
+	for _, f := range formerNames {
+		source[f.former] = "x"
+	}
+	for _, g := range goneSettings {
+		source[g.name] = "x"
+	}
+	if strays := policy.Strays(source, New("test").Settings()...); len(strays) > 0 || len(source) < 6 {
+		t.Errorf("of %d names these are unknown: %v", len(source), strays)
 	}
 }

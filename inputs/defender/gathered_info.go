@@ -7,9 +7,10 @@ import (
 
 // gatheredInfo is what deviceGatheredInfo holds, of the fields that Elastic's package
 // declares (MAPPING.md 5.5), and what the list of antivirus health has besides
-// [device-health-export-antivirus-health-report-api.md]. The service writes one name in several ways (AvIsSignatureUptoDate and
-// AvIsSignatureUpToDate, EBPFStatus, Log4j_CVE_2021_44228); which of them a tenant has
-// is not known, and the rest stays under unknown. Times have a blank.
+// [device-health-export-antivirus-health-report-api.md]. The service writes one name
+// in several ways (AvIsSignatureUptoDate and AvIsSignatureUpToDate, EBPFStatus,
+// Log4j_CVE_2021_44228); which of them a tenant has is not known, and the rest stays
+// under unknown. Times have a blank.
 type gatheredInfo struct {
 	Mode                    mapping.Field `json:"avMode"`                             // 0 to 5, as text: see avModes
 	ModeRefreshed           mapping.Field `json:"avModeDataRefreshTime"`              // timestamp

@@ -122,7 +122,7 @@ var inShort = map[string]bool{
 	"a byte order mark": true, "gzip that breaks off, now and then": true, "labelled gzip, and is none": true,
 	"value is not the first member, counts are texts": true, "an error behind the records of a 200, now and then": true,
 	"each record twice in a page": true, "each record is followed by itself": true, "400 now and then": true, "304 now and then": true,
-	"429 once, Retry-After soon": true, "Date a year ahead now and then": true,
+	"429 once, Retry-After soon": true, "Date a year ahead now and then": true, "Date of the year 0": true,
 	"the connection breaks, each time at another byte": true, "a cache that does not look at the query": true,
 }
 
@@ -348,6 +348,9 @@ func dates() []front {
 		})},
 		{"Date that is none", healthy, date(func(int, time.Time) string { return "yesterday" })},
 		{"Date that stands, of a cache", told, date(func(int, time.Time) string { return "Sat, 01 Jan 2000 00:00:00 GMT" })},
+		{"Date of the year 0", healthy, date(func(int, time.Time) string { return "Sat, 01 Jan 0000 00:00:00 GMT" })},
+		{"Date of the year 1", healthy, date(func(int, time.Time) string { return "Mon, 01 Jan 0001 00:00:00 GMT" })},
+		{"Date of the year 9999", healthy, date(func(int, time.Time) string { return "Fri, 31 Dec 9999 23:59:59 GMT" })},
 		{"Date in another form", healthy, date(func(_ int, now time.Time) string { return now.Format(time.ANSIC) })},
 	}
 }

@@ -24,7 +24,7 @@ func oddLists() []hostile {
 		{name: "ge is taken for gt, many actions of one time", resource: tenant.MachineActions, options: ties, settings: few, front: asking(" ge ", " gt "), twin: true},
 		{name: "ge is taken for gt, machines", resource: tenant.Machines, options: usual, settings: few, front: asking(" ge ", " gt ")},
 		{name: "lt is taken for le, alerts", options: ties, settings: few, front: asking(" lt ", " le "), healthy: true},
-		{name: "times are shown in milliseconds, rounded", options: tenant.Options{Alerts: 400, EvidencePerAlert: 1, Span: 2 * time.Second}, settings: few, front: rounded(time.Millisecond), ids: true},
+		{name: "times are shown in milliseconds, rounded", options: tenant.Options{Alerts: 400, EvidencePerAlert: 1, Span: 2 * time.Second}, settings: few, front: rounded(time.Millisecond), ids: true, twin: true},
 		{name: "times are shown in seconds, rounded", options: tenant.Options{Alerts: 400, EvidencePerAlert: 1, Span: time.Minute}, settings: few, front: rounded(time.Second), ids: true},
 		{name: "ids are sorted without regard to case", resource: tenant.Machines, options: usual, settings: few, front: mixedCase},
 		{name: "two records in a page, whatever is asked", options: usual, settings: few, rules: []tenant.Rule{{Path: "/api/", ClampTop: 2}}, healthy: true},

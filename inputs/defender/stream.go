@@ -44,7 +44,7 @@ func newLoop(c Config, id *identity, now func() time.Time, w *watched, env input
 		Strategy:  r.strategy(paging),
 		Mapper:    loopMapper{mapper, source.lookups.begin},
 		Retention: retention,
-		Fallback:  mapping.Fallback{},
+		Fallback:  mapping.Fallback{Tags: c.Tags},
 		Now:       now,
 		Env:       env,
 	})

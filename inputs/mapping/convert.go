@@ -214,8 +214,8 @@ func (e *Envelope) FirstTime(fields ...*Field) time.Time {
 }
 
 // parseTime reads a timestamp: RFC 3339, with any digits of a second. One without
-// a zone is taken as UTC; Microsoft's assessment lists have such with a blank. The zero time is one of the year 1, which represents a
-// time that is not set.
+// a zone is taken as UTC; Microsoft's assessment lists have such with a blank. The
+// zero time is one of the year 1, which represents a time that is not set.
 func parseTime(v Raw) (time.Time, bool) {
 	if v.Kind() != '"' {
 		return time.Time{}, false

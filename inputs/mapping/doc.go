@@ -72,9 +72,9 @@
 // A template of somebody's own, a pipeline or a limit can refuse a document that
 // is right. The minimal form has what finds the record again (constants, ids,
 // time, title, severity) and the record as it came, 256 KiB of it; the member
-// that the refusal names is left out. Where the record's text itself is what is refused,
-// the bare form says that there was one, its length and hash, and its ids where
-// they look like ids. Both are pipeline_error, with an id made from the
+// that the refusal names is left out. Where the record's text itself is what is
+// refused, the bare form says that there was one, its length and hash, its ids where
+// they look like ids, and of its tags those of the policy. Both are pipeline_error, with an id made from the
 // document's: the full document can be stored beside them once the template is
 // repaired, and a repetition is a 409. They are made from the encoded document,
 // so that no record is mapped twice and every processor's word counts.

@@ -249,9 +249,9 @@ func (e *Envelope) KeepsOriginal() bool {
 }
 
 // Finish closes a document: its id from the record's content and the parts that
-// make it unique besides, its time, and what could not be mapped. A document with error.message is a
-// pipeline_error and keeps the original. So does one that
-// lacks some of the record, without being an error.
+// make it unique besides, its time, and what could not be mapped. A document with
+// error.message is a pipeline_error and keeps the original. So does one that lacks
+// some of the record, without being an error.
 func (e *Envelope) Finish(timestamp time.Time, parts ...[]byte) {
 	d := &e.Doc
 	d.ID = e.ids.of(parts, e.contentOf().sum[:])

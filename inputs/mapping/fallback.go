@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,9 +19,10 @@ const (
 	// minimalOriginal is how much of a record a minimal form has, bytes.
 	minimalOriginal = 256 << 10
 	// minimalText and bareText are the longest texts of a document that the forms
-	// take over, bytes.
+	// take over, and tagText the longest tag, bytes.
 	minimalText = 8 << 10
 	bareText    = 256
+	tagText     = 256
 )
 
 // constants are in both forms, in this order: they are the collector's, not
@@ -29,7 +31,7 @@ var constants = []string{
 	"agent.id", "agent.name", "agent.type", "agent.version", "agent.ephemeral_id",
 	"elastic_agent.id", "elastic_agent.version", "elastic_agent.snapshot",
 	"data_stream.type", "data_stream.dataset", "data_stream.namespace",
-	"ecs.version", "input.type", "tags", "event.dataset", "event.module", "event.provider",
+	"ecs.version", "input.type", "event.dataset", "event.module", "event.provider",
 	"cloud.provider", "observer.product", "observer.vendor",
 }
 
@@ -40,10 +42,16 @@ var identifiers = []string{"event.id", "event.created", "event.severity", "cloud
 // headlines are what a person looks for first.
 var headlines = []string{"message", "rule.name"}
 
-// Fallback makes the lesser forms of refused documents. It works from the encoded document, and
-// knows ECS only. See "Why a refused document has two more forms" in the package's
-// doc.
-type Fallback struct{}
+const tagsField = "tags"
+
+// Fallback makes the lesser forms of refused documents. It works from the encoded
+// document, and knows ECS only. See "Why a refused document has two more forms" in the
+// package's doc.
+type Fallback struct {
+	// Tags are those of the policy, the only ones that the bare form takes over:
+	// processors may have put any text into the others.
+	Tags []string
+}
 
 var _ inputs.Fallback = Fallback{}
 
@@ -51,13 +59,17 @@ var _ inputs.Fallback = Fallback{}
 func (Fallback) Minimal(d inputs.Document, original []byte, r inputs.Refusal) inputs.Document {
 	form, kept := newForm("minimal", d)
 	kept.copy(form, r.Field, minimalText, constants, identifiers, headlines)
-	fail(form, kept, r, fmt.Sprintf("%d bytes", len(original)))
+	tags := Union{TagOriginal} // without it event.original is removed
+	if r.Field != tagsField {
+		tags.Add(kept.tags()...)
+	}
+	fail(form, tags, r, fmt.Sprintf("%d bytes", len(original)))
 	form.Set("event.original", ecs.Text(beginning(original, minimalOriginal)))
 	return document(form)
 }
 
 // Bare implements inputs.Fallback.
-func (Fallback) Bare(d inputs.Document, original []byte, r inputs.Refusal) inputs.Document {
+func (f Fallback) Bare(d inputs.Document, original []byte, r inputs.Refusal) inputs.Document {
 	form, kept := newForm("bare", d)
 	for _, path := range identifiers {
 		if !isPlainIdentifier(kept[path]) {
@@ -65,8 +77,17 @@ func (Fallback) Bare(d inputs.Document, original []byte, r inputs.Refusal) input
 		}
 	}
 	kept.copy(form, r.Field, bareText, constants, identifiers)
+	var tags Union
+	if r.Field != tagsField { // else there is none that would surely be taken
+		tags.Add(TagOriginal)
+		for _, tag := range kept.tags() {
+			if slices.Contains(f.Tags, tag) {
+				tags.Add(tag)
+			}
+		}
+	}
 	sum := sha256.Sum256(original)
-	fail(form, kept, inputs.Refusal{Status: r.Status, Type: r.Type, KeptAside: r.KeptAside},
+	fail(form, tags, inputs.Refusal{Status: r.Status, Type: r.Type, KeptAside: r.KeptAside},
 		fmt.Sprintf("%d bytes, SHA-256 %s", len(original), hex.EncodeToString(sum[:])))
 	return document(form)
 }
@@ -91,7 +112,7 @@ func newForm(name string, d inputs.Document) (*ecs.Document, members) {
 
 // fail makes a form a pipeline_error that says what was refused. What represents
 // the original is named in both forms.
-func fail(form *ecs.Document, kept members, r inputs.Refusal, original string) {
+func fail(form *ecs.Document, tags Union, r inputs.Refusal, original string) {
 	reason := "the full document was refused: " + r.Type
 	if r.Status != 0 {
 		reason += fmt.Sprintf(" (HTTP %d)", r.Status)
@@ -104,22 +125,7 @@ func fail(form *ecs.Document, kept members, r inputs.Refusal, original string) {
 	}
 	form.Set("error.message", ecs.Text(reason+"; the record has "+original))
 	form.Set("event.kind", ecs.Text("pipeline_error"))
-	form.Set("tags", withOriginalTag(form, kept["tags"]))
-}
-
-func withOriginalTag(form *ecs.Document, tags jsontext.Value) ecs.Value {
-	all := Union{TagOriginal}
-	if tags.Kind() == '[' {
-		var elements []jsontext.Value
-		s := ecs.NewScanner(tags)
-		_, _ = s.List(&elements, MaxElements)
-		for _, e := range elements {
-			if e.Kind() == '"' {
-				all.Add(ecs.Scalar(e).String())
-			}
-		}
-	}
-	return form.Texts(all...)
+	form.Set(tagsField, form.Texts(tags...))
 }
 
 func document(form *ecs.Document) inputs.Document {
@@ -140,7 +146,7 @@ func beginning(text []byte, most int) string {
 // members are values of a document by their dotted path.
 type members map[string]jsontext.Value
 
-// copy puts members of these paths into a form: scalars, and tags. A member that
+// copy puts members of these paths into a form, where they are scalars. A member that
 // is longer than the limit, or that is the cause, is left out.
 func (m members) copy(form *ecs.Document, cause string, most int, lists ...[]string) {
 	for _, paths := range lists {
@@ -156,10 +162,27 @@ func (m members) copy(form *ecs.Document, cause string, most int, lists ...[]str
 	}
 }
 
+// tags are the document's, without those that are too long for one.
+func (m members) tags() (tags []string) {
+	v := m[tagsField]
+	if v.Kind() != '[' {
+		return nil
+	}
+	var elements []jsontext.Value
+	s := ecs.NewScanner(v)
+	_, _ = s.List(&elements, MaxElements)
+	for _, e := range elements {
+		if e.Kind() == '"' && len(e) <= tagText {
+			tags = append(tags, ecs.Scalar(e).String())
+		}
+	}
+	return tags
+}
+
 // wanted are the paths that forms take, and the objects on the way to them.
 var wanted = func() map[string]bool {
 	leaf := map[string]bool{}
-	for _, paths := range [][]string{constants, identifiers, headlines} {
+	for _, paths := range [][]string{constants, identifiers, headlines, {tagsField}} {
 		for _, path := range paths {
 			leaf[path] = true
 			for i := range len(path) {

@@ -85,13 +85,34 @@ func TestMinimalForm(t *testing.T) {
 func TestBareFormHasNoTextOfTheRecord(t *testing.T) {
 	record := strings.Replace(attack, "da1_-2", "' or 1=1 --", 1)
 	d := refusedIncident(t, record)
-	form := Fallback{}.Bare(d, []byte(record), inputs.Refusal{Status: 403, Type: "request_refused", Field: "message"})
+	form := Fallback{Tags: []string{"forwarded"}}.Bare(d, []byte(record), inputs.Refusal{Status: 403, Type: "request_refused", Field: "message"})
 	want := constantsOf(d, t)
 	delete(want, "event.id")
 	sum := sha256.Sum256([]byte(record))
 	want["error.message"] = "the full document was refused: request_refused (HTTP 403); the record has 125 bytes, SHA-256 " + hex.EncodeToString(sum[:])
 	if diff := cmp.Diff(want, fieldsOf(t, form)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestTagsOfForms: a processor may have put anything into them.
+func TestTagsOfForms(t *testing.T) {
+	d := inputs.Document{JSON: []byte(`{"tags":["own","a text of the record","` + strings.Repeat("x", bareText) + `",7]}`)}
+	f := Fallback{Tags: []string{"own", "absent"}}
+	for name, c := range map[string]struct {
+		field         string
+		minimal, bare any
+	}{
+		"another field": {"message", []any{TagOriginal, "own", "a text of the record"}, []any{TagOriginal, "own"}},
+		"tags":          {"tags", []any{TagOriginal}, nil},
+	} {
+		r := inputs.Refusal{Field: c.field}
+		if diff := cmp.Diff(c.minimal, fieldsOf(t, f.Minimal(d, nil, r))["tags"]); diff != "" {
+			t.Errorf("%s refused, minimal form: %s", name, diff)
+		}
+		if diff := cmp.Diff(c.bare, fieldsOf(t, f.Bare(d, nil, r))["tags"]); diff != "" {
+			t.Errorf("%s refused, bare form: %s", name, diff)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ const reports = "metrics-" + defender.Type + ".collector-*"
 const selfPrefix = defender.Type + ".collector."
 
 // selfColours are those of the states of streams.
-var selfColours = []paint{{"HEALTHY", green}, {"STARTING", blue}, {"DEGRADED", orange}, {"FAILED", red}}
+var selfColours = []paint{{"HEALTHY", green}, {"CONFIGURING", blue}, {"DEGRADED", orange}, {"FAILED", red}}
 
 // sampleStatuses are streams as a collector reports them: one of alerts that reads well, and
 // one of machines that lacks a permission for a while.

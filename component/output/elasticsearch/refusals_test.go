@@ -67,6 +67,7 @@ func TestClusterTroubleIsWaitedOut(t *testing.T) {
 		"request time-out":    {item{Status: 408, Type: "process_cluster_event_timeout_exception"}, "bulk: server error (HTTP 408): process_cluster_event_timeout_exception"},
 		"write block":         {item{Status: 403, Type: "cluster_block_exception"}, "bulk: index blocked (HTTP 403): cluster_block_exception"},
 		"disk full":           {item{Status: 429, Type: "cluster_block_exception"}, "bulk: disk full (HTTP 429): cluster_block_exception"},
+		"model not started":   {item{Status: 409, Type: "status_exception", Unrouted: true}, "bulk: server error (HTTP 409): status_exception"},
 		"pipeline not there":  {item{Status: 400, Type: "illegal_argument_exception", Unrouted: true, Reason: "pipeline with id [p] does not exist"}, "publish: refused in every form (HTTP 400): illegal_argument_exception"},
 		"in words not known":  {item{Status: 400, Type: "illegal_argument_exception", Unrouted: true, Reason: "no such thing"}, "publish: refused in every form (HTTP 400): illegal_argument_exception"},
 		"in a type not known": {item{Status: 400, Type: "new_exception", Unrouted: true}, "publish: refused in every form (HTTP 400): new_exception"},

@@ -48,8 +48,10 @@ func (i *item) verdict() (output.Outcome, output.Reason) {
 		return output.Refused, output.Other
 	case status >= 200 && status < 300:
 		return output.Stored, output.Other
-	case status == http.StatusConflict:
+	case status == http.StatusConflict && (i.Type == "version_conflict_engine_exception" || i.Type == ""):
 		return output.Existing, output.Other
+	case status == http.StatusConflict: // of a pipeline, such as a model that is not started
+		return output.Retry, output.Server
 	case status == http.StatusUnauthorized:
 		return output.Retry, output.Unauthorized
 	case i.Type == "cluster_block_exception" && status == http.StatusTooManyRequests:

@@ -229,6 +229,9 @@ func TestTroubleIsReportedAndWaitedOut(t *testing.T) {
 
 // TestFrozenBroker: the system takes connections for a process that does nothing.
 func TestFrozenBroker(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out of the short form, where TestTroubleIsReportedAndWaitedOut holds the promise")
+	}
 	for name, o := range map[string]kafkatest.Options{"plain": {}, "TLS": {TLS: true}, "TLS and login": {TLS: true, SASL: "SCRAM-SHA-512"}} {
 		t.Run(name, func(t *testing.T) {
 			s, r := start(t, o), newReporter()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
@@ -25,8 +26,8 @@ var emptyWindow, signOfLife = []byte{'2', 'W', 0, 0, 0, 0}, []byte{'2', 'A', 0, 
 var errWantsTLS = errors.New("it answers with an alert of TLS; set ssl")
 
 // Check finds out whether each host takes connections and a window of no events with
-// an output unit's settings. Logstash cannot be asked for data streams or rights. A
-// host that does not answer is reported in the finding. The error is an *output.Error, or
+// an output unit's settings. Logstash cannot be asked for data streams or rights. Hosts
+// that do not answer are reported in the finding. The error is an *output.Error, or
 // joins the faults of the settings.
 func Check(ctx context.Context, source map[string]any, _ []string) (output.Finding, error) {
 	c, err := readConfig(source)
@@ -34,15 +35,23 @@ func Check(ctx context.Context, source map[string]any, _ []string) (output.Findi
 		return output.Finding{}, err
 	}
 	f := output.Finding{Unasked: true}
+	var quiet []string
 	for _, host := range c.hosts {
 		answers, err := c.try(ctx, host)
 		if err != nil {
 			return output.Finding{}, err
 		}
 		if !answers {
-			f.Warning = fmt.Sprintf("%s takes connections and does not answer a window of no events, as Logstash's beats input does since 6.7.0; "+
-				"check that hosts lead to a beats or elastic_agent input, and that its pipeline moves", host)
+			quiet = append(quiet, host)
 		}
+	}
+	who := "takes connections and does not answer"
+	if len(quiet) > 1 {
+		who = "take connections and do not answer"
+	}
+	if len(quiet) > 0 {
+		f.Warning = fmt.Sprintf("%s %s a window of no events, as Logstash's beats input does since 6.7.0; "+
+			"check that hosts lead to a beats or elastic_agent input, and that its pipeline moves", strings.Join(quiet, ", "), who)
 	}
 	return f, nil
 }

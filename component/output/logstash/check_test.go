@@ -55,6 +55,9 @@ func TestCheckSendsAnEmptyWindow(t *testing.T) {
 	compare(t, "a beats input", output.Finding{Unasked: true}, found)
 	compare(t, "seen", logstashtest.Stats{Connections: 1}, stats(s))
 	for name, peer := range quietPeers {
+		if testing.Short() && name != "a web server with TLS" {
+			continue // each is waited for, for two seconds
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			settings := peer(t)
@@ -63,6 +66,19 @@ func TestCheckSendsAnEmptyWindow(t *testing.T) {
 				t.Errorf("found %+v, %v", found, err)
 			}
 		})
+	}
+}
+
+// TestCheckNamesEveryQuietHost, and not those that answer.
+func TestCheckNamesEveryQuietHost(t *testing.T) {
+	var hosts []any
+	for _, o := range []logstashtest.Options{{Before670: true}, {}, {Before670: true}} {
+		hosts = append(hosts, hostOf(settingsOf(t, start(t, o))))
+	}
+	found, err := Check(deadline(t), map[string]any{"hosts": hosts}, nil)
+	want := fmt.Sprintf("%s, %s take connections and do not answer a window of no events", hosts[0], hosts[2])
+	if err != nil || !strings.HasPrefix(found.Warning, want) || strings.Contains(found.Warning, fmt.Sprint(hosts[1])) {
+		t.Errorf("found %+v, %v", found, err)
 	}
 }
 

@@ -44,5 +44,6 @@ var (
 	errClosed      = errors.New("the output is closed")
 	errGivenUp     = errors.New("the connection was given up with another window")
 	errClosedEarly = errors.New("it closes connections without an acknowledgement")
+	errLost        = errors.New("the connection was lost before anything was sent")
 	errProtocol    = errors.New("what answers does not speak the Beats protocol")
 )

@@ -11,6 +11,7 @@ import (
 
 	lumber "github.com/elastic/go-lumber/client/v2"
 
+	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/event"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
@@ -80,6 +81,7 @@ func (l *link) send(ctx context.Context, target inputs.Target, docs []inputs.Doc
 	}
 	w, err := l.begin(len(docs))
 	if err != nil {
+		l.end(err)
 		<-l.writing
 		return 0, err
 	}
@@ -99,7 +101,8 @@ func (l *link) send(ctx context.Context, target inputs.Target, docs []inputs.Doc
 	}
 }
 
-// begin queues a window. Its sign of life is awaited from now on.
+// begin queues a window. Its sign of life is awaited from now on. The error is an
+// *output.Error.
 func (l *link) begin(n int) (*window, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,9 +112,13 @@ func (l *link) begin(n int) (*window, error) {
 	if l.slow > 0 {
 		n = min(n, l.slow)
 	}
-	w := &window{size: n, since: time.Now(), done: make(chan struct{})}
+	now := time.Now()
+	if err := l.conn.SetReadDeadline(now.Add(l.timeout)); err != nil { // it names a local port
+		return nil, &output.Error{Op: opPublish, Reason: output.Unreachable, Err: errLost}
+	}
+	w := &window{size: n, since: now, done: make(chan struct{})}
 	l.pending = append(l.pending, w)
-	return w, l.conn.SetReadDeadline(time.Now().Add(l.timeout))
+	return w, nil
 }
 
 // write encodes and writes a window.

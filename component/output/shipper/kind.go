@@ -11,8 +11,9 @@ var Kind = output.Kind{
 	Type:       "shipper",
 	New:        New,
 	Settings:   &options{},
-	Conditions: []*inputs.Condition{gone, full, refusing},
+	Conditions: []*inputs.Condition{gone, full, refusing, documentsRefused},
 	Diagnose:   diagnose,
+	Refused:    documentsRefused,
 }
 
 // The rows of the health table.
@@ -31,6 +32,11 @@ var (
 		Name:    "shipper refuses",
 		Message: "the shipper refuses documents: {cause}; trying again; check ssl of shipper and component",
 		Clears:  output.ClearsWhenTaken,
+	}
+	documentsRefused = &inputs.Condition{
+		Name:    "shipper refuses documents",
+		Message: "some documents are sent in minimal form with event.kind pipeline_error, since they are too large for the shipper; the log and diagnostics say which; the elastic-agent-shipper reads calls of 64 MiB, others may read 4 MiB",
+		Clears:  output.ClearsAfterRefusals(),
 	}
 )
 

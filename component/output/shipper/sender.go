@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -353,7 +354,7 @@ func cause(err error) error {
 	s := status.Convert(err)
 	text := s.Message()
 	if len(text) > messageBytes {
-		text = text[:messageBytes]
+		text = strings.ToValidUTF8(text[:messageBytes], "")
 	}
 	return fmt.Errorf("%s: %s", s.Code(), text)
 }

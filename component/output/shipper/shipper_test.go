@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/defender-endpoint/defender-endpoint/component/output"
 	"github.com/defender-endpoint/defender-endpoint/component/output/outputtest"
@@ -150,6 +152,12 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCauseIsCutBetweenCharacters: it ends in a text for people.
+func TestCauseIsCutBetweenCharacters(t *testing.T) {
+	long := strings.Repeat("x", messageBytes-1) + "\u00e4"
+	compare(t, "cause", "Internal: "+long[:messageBytes-1], cause(status.Error(codes.Internal, long)).Error())
 }
 
 // What was accepted and not persisted is lost with the shipper, so it is sent

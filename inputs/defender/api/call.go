@@ -203,11 +203,18 @@ type exchange struct {
 // asked is when the call was made, by the server's clock: the answer's Date less
 // the time that it took to come. Zero without a Date.
 func (x *exchange) asked(h http.Header) time.Time {
-	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	date, ok := dateOf(h)
+	if !ok {
 		return time.Time{}
 	}
 	return date.Add(-x.call.Duration)
+}
+
+// dateOf is an answer's Date. One of a year before HTTP, or of the last with four
+// digits, is none: cursors are reckoned from it, and JSON writes no other years.
+func dateOf(h http.Header) (date time.Time, ok bool) {
+	date, err := http.ParseTime(h.Get("Date"))
+	return date, err == nil && date.Year() >= 1990 && date.Year() < 9999
 }
 
 func (x *exchange) malformed(message string) *Error {

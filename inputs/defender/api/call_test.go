@@ -336,3 +336,22 @@ func TestConfigFaultsAreJoined(t *testing.T) {
 		t.Errorf("shows a password: %v", err)
 	}
 }
+
+// TestDates: one of a year that no clock can mean is none, so that ours is used. Years
+// that JSON cannot write must not get near a checkpoint.
+func TestDates(t *testing.T) {
+	for date, taken := range map[string]bool{
+		"Sat, 01 Jan 0000 00:00:00 GMT": false, "Mon, 01 Jan 0001 00:00:00 GMT": false, "Sun, 31 Dec 1989 23:59:59 GMT": false,
+		"Fri, 31 Dec 9999 23:59:59 GMT": false, "Fri, 01 Jan 9999 00:00:00 GMT": false, "yesterday": false,
+		"Mon, 01 Jan 1990 00:00:01 GMT": true, "Mon, 02 Mar 2026 12:00:00 GMT": true, "Thu, 31 Dec 9998 00:00:00 GMT": true,
+	} {
+		page, err := newClient(t, config(&fake{list: always(200, `{"value":[]}`, "Date", date)})).Open(t.Context(), api.Request{Path: "/api/alerts"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked := page.Asked(); asked.IsZero() == taken {
+			t.Errorf("%s: asked at %s", date, asked)
+		}
+		page.Close()
+	}
+}

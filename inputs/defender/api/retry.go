@@ -141,7 +141,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if err != nil {
 		return 0
 	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+	if date, ok := dateOf(h); ok {
 		now = date
 	}
 	return min(max(at.Sub(now), time.Second), longestHold)

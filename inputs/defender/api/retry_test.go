@@ -81,6 +81,10 @@ func TestRetryAfter(t *testing.T) {
 		if got := retryAfter(http.Header{"Retry-After": {text}, "Date": {now.Format(http.TimeFormat)}}, ahead); got != want {
 			t.Errorf("%q, our clock ahead: %v, want %v", text, got, want)
 		}
+		// A Date of an impossible year is none.
+		if got := retryAfter(http.Header{"Retry-After": {text}, "Date": {"Sat, 01 Jan 0000 00:00:00 GMT"}}, now); got != want {
+			t.Errorf("%q with a Date of the year 0: %v, want %v", text, got, want)
+		}
 	}
 }
 

@@ -172,3 +172,15 @@ func TestKilledFilesContinue(t *testing.T) {
 	d.did(t, false, "index, file 2, file 3")
 	d.expectRead(t, 1)
 }
+
+// TestFilesOfAnImpossibleTime: what .NET writes for a time that is not set, or a year that
+// JSON cannot write once the slot is taken off, is no time to ask for changes from.
+func TestFilesOfAnImpossibleTime(t *testing.T) {
+	for _, made := range []string{"0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z"} {
+		d := newDesk(t, 5, func(o *odata.Options) { onlyFiles(o); withChanges(o) })
+		d.made = made
+		d.did(t, false, "index, file 0")
+		d.now = d.now.Add(12 * time.Hour)
+		d.did(t, false, "changes 02T06:00:01")
+	}
+}

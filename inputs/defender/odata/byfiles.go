@@ -18,6 +18,10 @@ import (
 // them are few (API.md 3.1).
 const freshLinks = 5 * time.Minute
 
+// firstYear is the first one in which files can have been made, by a clock that may be
+// wrong: an earlier time is one that is not set.
+const firstYear = 1990
+
 // byFiles asks for the links to a list's files and reads one after the other. A
 // file that does not come is tried again after the others; where its link is not
 // good any more, all links are asked for again.
@@ -83,7 +87,7 @@ func (p *byFiles) index(page collect.PageStats) (collect.Pager, error) {
 		return nil, page.Err
 	}
 	asked := page.Asked
-	if made, err := time.Parse(time.RFC3339, page.Made); err == nil {
+	if made, err := time.Parse(time.RFC3339, page.Made); err == nil && made.Year() >= firstYear {
 		asked = earlier(asked, made)
 	}
 	p.linked, p.worked = p.Now(), false

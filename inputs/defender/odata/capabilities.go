@@ -41,6 +41,7 @@ type capabilities struct {
 	countRefused bool      // the question by which byCount proves an order is refused
 	window       time.Duration
 	failedAt     map[string]bool // where pages failed
+	expanded     bool            // records came with $expand since a sweep was complete
 }
 
 func newCapabilities(o Options, variants ...option) *capabilities {

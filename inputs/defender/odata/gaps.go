@@ -13,8 +13,9 @@ const (
 	gapInterval = time.Hour
 	gapTTL      = 7 * 24 * time.Hour
 	maxGaps     = 100
-	// maxWithoutExpand is how many records in a row come without $expand only, before the
-	// server counts as one that refuses it.
+	// maxWithoutExpand is how many records come without $expand only, before a sweep
+	// with others that came with it is complete, until the server counts as one that
+	// refuses it.
 	maxWithoutExpand = 2
 )
 

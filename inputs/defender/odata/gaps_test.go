@@ -125,3 +125,52 @@ func TestEvidenceOfOneIsAskedForLater(t *testing.T) {
 		}
 	}
 }
+
+// TestFewRecordsWithoutEvidenceInMonths are exceptions, however many they become: the
+// server takes $expand for all others.
+func TestFewRecordsWithoutEvidenceInMonths(t *testing.T) {
+	r := newRig(odata.Timeline, 5)
+	r.options.Expand = "evidence"
+	r.options.Show = func(w odata.Ways) {
+		if len(w.LeftOut) > 0 {
+			t.Errorf("at %s the server is asked without %s", r.now, w.LeftOut)
+		}
+	}
+	r.fail = func(q url.Values, page []thing) bool {
+		return q.Has("$expand") && slices.ContainsFunc(page, func(t thing) bool { return strings.HasPrefix(t.ID, "bad") })
+	}
+	r.mustPoll(t)
+	for _, id := range []string{"bad 1", "bad 2", "bad 3", "bad 4"} {
+		r.now = r.now.Add(30 * 24 * time.Hour)
+		r.mustPoll(t)
+		r.things = append(r.things, thing{ID: id, Updated: r.now}, thing{ID: "good " + id, Updated: r.now.Add(time.Second)})
+		r.now = r.now.Add(time.Minute)
+		for began := r.now; r.poll(t) != nil; {
+			if r.now = r.now.Add(time.Minute); r.now.After(began.Add(time.Hour)) {
+				t.Fatalf("%s was not published in an hour", id)
+			}
+		}
+	}
+	r.expectOnce(t)
+}
+
+// TestServerThatFailsWithExpand is not asked with it again and again, although each sweep
+// meets one record alone.
+func TestServerThatFailsWithExpand(t *testing.T) {
+	r := newRig(odata.Timeline, 0)
+	r.options.Expand = "evidence"
+	left := false
+	r.options.Show = func(w odata.Ways) { left = left || len(w.LeftOut) > 0 }
+	r.fail = func(q url.Values, page []thing) bool { return q.Has("$expand") && len(page) > 0 }
+	for i := range 5 {
+		r.things = append(r.things, thing{ID: string(rune('a' + i)), Updated: r.now.Add(-time.Second)})
+		for range 5 {
+			_ = r.poll(t) // it closes in on the record
+			r.now = r.now.Add(time.Minute)
+		}
+		if left != (i >= 2) {
+			t.Errorf("asked without $expand: %t, after %d records", left, i+1)
+		}
+	}
+	r.expectOnce(t)
+}

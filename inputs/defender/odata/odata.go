@@ -193,6 +193,7 @@ func (s *sweep) check(page collect.PageStats) error {
 	} else {
 		s.same++
 	}
+	s.caps.expanded = s.caps.expanded || page.Records > 0 && s.caps.takes(expand)
 	s.former = page
 	s.pages++
 	switch {
@@ -213,8 +214,9 @@ func (s *sweep) skipOver(page collect.PageStats) {
 }
 
 // passAgain begins the same bounds again after a pass over them by $skip in which
-// something new was met, and reports whether it did. An update takes a record out of the bounds; all behind
-// it move up by one, and $skip passes over one that nobody has seen.
+// something new was met, and reports whether it did. An update takes a record out of
+// the bounds; all behind it move up by one, and $skip passes over one that nobody has
+// seen.
 func (s *sweep) passAgain(fresh int, passed bool) bool {
 	s.fresh += fresh
 	if !passed || s.skip == 0 || s.fresh == 0 || s.passes == maxPasses {

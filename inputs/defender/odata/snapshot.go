@@ -33,8 +33,11 @@ func (s *snapshot) Restore(saved jsontext.Value) error {
 		return nil
 	}
 	p, err := readPlace(saved)
+	if err != nil {
+		return err
+	}
 	s.completed = p.Cursor
-	return err
+	return nil
 }
 
 // Rewind implements collect.Strategy. Every sweep asks for everything, and the

@@ -21,7 +21,7 @@ type timeline struct {
 	asked             time.Time // the server's time at the last page; zero before
 	gaps              []gap     // in the order of time in which they were found
 	withoutExpandFrom time.Time // from where on records lack what $expand brings
-	withoutExpand     int       // records that came without $expand only
+	withoutExpand     int       // records that came without $expand only; see complete
 	ended             time.Time // of the last complete sweep, by our clock; zero before
 }
 
@@ -38,11 +38,14 @@ func Timeline(o Options) collect.Strategy {
 
 // Restore implements collect.Strategy.
 func (t *timeline) Restore(saved jsontext.Value) error {
-	if saved == nil {
-		t.cursor, t.initial = t.Now().UTC().Add(-t.InitialInterval), true
-		return nil
+	p := place{Cursor: t.Now().UTC().Add(-t.InitialInterval), Initial: true}
+	if saved != nil {
+		var err error
+		if p, err = readPlace(saved); err != nil {
+			return err // the place in hand stays as it is
+		}
 	}
-	p, err := readPlace(saved)
+	*t = timeline{Options: t.Options, caps: t.caps}
 	t.cursor, t.read, t.initial, t.ahead = p.Cursor, p.Read, p.Initial, p.Ahead
 	t.gaps, t.withoutExpandFrom = p.Gaps, p.WithoutExpandFrom
 	t.noteUnexpanded() // the server is asked in the best way again, and at once
@@ -51,7 +54,7 @@ func (t *timeline) Restore(saved jsontext.Value) error {
 			t.gaps[i].Asked = time.Time{}
 		}
 	}
-	return err
+	return nil
 }
 
 // Rewind implements collect.Strategy. A sweep looks back an overlap before the
@@ -167,7 +170,9 @@ func (t *timeline) complete() (collect.Pager, error) {
 	before := t.caps.takes(expand)
 	t.caps.relax()
 	t.noteExpand(before)
-	t.ended = t.Now()
+	if t.ended = t.Now(); t.caps.expanded {
+		t.withoutExpand, t.caps.expanded = 0, false // it takes $expand for others
+	}
 	return nil, nil
 }
 

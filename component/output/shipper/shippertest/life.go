@@ -25,7 +25,7 @@ func (s *Server) Start() error {
 	if err != nil {
 		return fmt.Errorf("start shipper: %w", err)
 	}
-	server := grpc.NewServer(append(options, grpc.MaxRecvMsgSize(maxCallBytes), grpc.StatsHandler(meter{s}), grpc.WaitForHandlers(true))...)
+	server := grpc.NewServer(append(options, grpc.MaxRecvMsgSize(s.options.Limit), grpc.StatsHandler(meter{s}), grpc.WaitForHandlers(true))...)
 	shipperproto.RegisterProducerServer(server, &producer{shipper: s})
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,6 +35,9 @@ type Options struct {
 	Certificates bool
 	// Queue is how many events it holds that are not persisted. Default: 4096.
 	Queue int
+	// Limit is how many bytes a call may have; a larger one is refused with
+	// ResourceExhausted. Default: that of the elastic-agent-shipper.
+	Limit int
 	// Hold persists with Persist only. Otherwise Delay after an event was
 	// accepted it is persisted.
 	Hold  bool
@@ -132,6 +135,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Queue == 0 {
 		o.Queue = queueEvents
+	}
+	if o.Limit == 0 {
+		o.Limit = maxCallBytes
 	}
 	return &Server{
 		options: o, authority: ca, address: "127.0.0.1:0", ids: map[string]bool{},
