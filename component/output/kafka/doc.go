@@ -21,7 +21,10 @@
 //   - A document whose record the client has, or a broker acknowledged meanwhile, is
 //     not produced again.
 //   - Memory: the events of two batches, and what the client compresses of them; of
-//     six while no broker answers and streams begin and end.
+//     ten while no broker answers, or topics cannot be written to, and streams begin
+//     and end.
+//   - A topic that cannot be written to does not stop the others, unless the flights
+//     that wait are so many that memory is the limit.
 //   - No error holds a document's text or a password.
 //
 // # What it promises
@@ -65,6 +68,13 @@
 // after an error that it takes for permanent it gives up all records. A Send that cannot
 // wait leaves its flight behind, and the next Send of a document waits for the record
 // that the client already has.
+//
+// # Why a refused record is sent again with no other
+//
+// MESSAGE_TOO_LARGE is said of a batch, which the client makes of the records of all
+// Sends: an alert would be made minimal for the machines beside it. So a record that is
+// the only one of its Send is sent once more while no other of its topic is under way,
+// and what the broker says then is said of that record.
 //
 // # Why a topic is purged
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -60,19 +61,22 @@ func reasonOf(e *kerr.Error) output.Reason {
 // batch of its partition, so that only one that was sent alone is known to be.
 var refused = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
 
+// isRefusal reports whether a record may be the cause of an error.
+func isRefusal(err error) bool {
+	return slices.ContainsFunc(refused, func(cause error) bool { return errors.Is(err, cause) })
+}
+
 // verdictOf is what a record's error means: the record is the cause, or the error
-// for which it must be sent again. alone says that nothing was sent beside it.
+// for which it must be sent again. alone says that nothing was sent beside it, by
+// another Send either.
 func (d *dialer) verdictOf(err error, target *inputs.Target, topic string, alone bool) (*inputs.Refusal, *output.Error) {
 	var known *kerr.Error
-	if errors.As(err, &known) {
-		for _, cause := range refused {
-			if errors.Is(known, cause) && !alone {
-				return nil, &output.Error{Op: opPublish, Reason: output.TooLarge, Type: known.Message, Target: target.Name()}
-			}
-			if errors.Is(known, cause) {
-				return &inputs.Refusal{Type: known.Message}, nil
-			}
-		}
+	switch {
+	case !isRefusal(err) || !errors.As(err, &known):
+	case alone:
+		return &inputs.Refusal{Type: known.Message}, nil
+	default:
+		return nil, &output.Error{Op: opPublish, Reason: output.TooLarge, Type: known.Message, Target: target.Name()}
 	}
 	e := d.failure(opPublish, err)
 	if e.Reason == output.Forbidden || e.Reason == output.IndexMissing || e.Reason == output.Server && e.Type != "" {

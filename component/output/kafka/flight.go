@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,6 +33,7 @@ type flight struct {
 	done     chan struct{}
 	scratch  []byte
 	topics   map[string]string // the topics there are, so that each is one string
+	alone    bool              // its only record was sent with no other one of its topic under way
 
 	mu      sync.Mutex // guards results
 	results []result
@@ -48,10 +50,7 @@ type result struct {
 func (f *flight) begin(c *config, h *held, target *inputs.Target, docs []inputs.Document, verdicts []output.Verdict) {
 	for i := len(f.promises); i < len(docs); i++ {
 		f.promises = append(f.promises, func(_ *kgo.Record, err error) {
-			f.mu.Lock()
-			f.results[i] = result{true, err}
-			f.mu.Unlock()
-			f.finish()
+			f.settle(i, err)
 		})
 	}
 	if cap(f.records) < len(docs) {
@@ -61,6 +60,7 @@ func (f *flight) begin(c *config, h *held, target *inputs.Target, docs []inputs.
 	clear(f.records)
 	clear(f.results)
 	f.memory, f.headers, f.done = f.memory[:0], f.headers[:0], make(chan struct{})
+	f.alone = false
 	f.places = h.find(f.places[:0], target, docs)
 	f.left.Store(1)
 	for i := range docs {
@@ -156,6 +156,24 @@ func (f *flight) name(topic []byte) string {
 	return name
 }
 
+// settle notes what became of a record.
+func (f *flight) settle(i int, err error) {
+	f.mu.Lock()
+	f.results[i] = result{true, err}
+	f.mu.Unlock()
+	f.finish()
+}
+
+// again makes a flight of one record, which was refused, one to be sent with no other.
+func (f *flight) again() {
+	f.mu.Lock()
+	f.results[0] = result{}
+	f.mu.Unlock()
+	f.records[0].Timestamp = time.Time{} // now
+	f.alone, f.done = true, make(chan struct{})
+	f.left.Store(2)
+}
+
 // finish notes that one of those awaited is done.
 func (f *flight) finish() {
 	if f.left.Add(-1) == 0 {
@@ -174,7 +192,6 @@ func (f *flight) of(i int) place {
 // judge turns the records' results into verdicts. The error is the first for which
 // documents must be sent again.
 func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdict) (first *output.Error) {
-	alone := len(f.records) == 1 && len(f.places) == 0
 	for i := range f.records {
 		at := f.of(i)
 		topic := at.topic()
@@ -188,7 +205,10 @@ func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdi
 		}
 		refusal, err := (*inputs.Refusal)(nil), errLasts
 		if r.settled {
-			refusal, err = d.verdictOf(r.err, target, topic, alone)
+			refusal, err = d.verdictOf(r.err, target, topic, f.alone)
+			if err != nil && err.Reason == output.TooLarge && len(f.records) == 1 {
+				err = errNotAlone // it may have been others of its batch
+			}
 		}
 		if refusal != nil {
 			verdicts[i] = output.Verdict{Outcome: output.Refused, Refusal: refusal}
@@ -202,15 +222,19 @@ func (f *flight) judge(d *dialer, target *inputs.Target, verdicts []output.Verdi
 // topicsOf are the topics of records with such a result.
 func (f *flight) topicsOf(such func(result) bool) []string {
 	topics := map[string]struct{}{}
+	f.addTopics(topics, such)
+	return slices.Sorted(maps.Keys(topics))
+}
+
+func (f *flight) addTopics(topics map[string]struct{}, such func(result) bool) {
 	for i := range f.records {
 		if at := f.of(i); at.topic() != "" && such(at.result()) {
 			topics[at.topic()] = struct{}{}
 		}
 	}
-	return slices.Sorted(maps.Keys(topics))
 }
 
-func isWaiting(r result) bool { return !r.settled }
+func isWaiting(r result) bool { return !r.settled || errors.Is(r.err, errLasts) }
 
 // isMadeAgain reports whether a record failed since its topic was deleted and made
 // again.

@@ -8,9 +8,16 @@ import (
 	"github.com/defender-endpoint/defender-endpoint/inputs"
 )
 
-// maxHeld bounds the flights that are held. Streams that end while no broker answers
-// leave theirs behind, each with the events of a batch.
-const maxHeld = 2 * workers
+// Streams that end while no broker answers leave their flights behind, each with the
+// events of a batch.
+const (
+	// maxHeld is how many flights are held before a topic that one of them waits for gets
+	// no more.
+	maxHeld = 2 * workers
+	// maxHeldInAll bounds them. What is above maxHeld is for other topics, so that one
+	// that cannot be written to does not stop them.
+	maxHeldInAll = 2 * maxHeld
+)
 
 // held are flights whose Send ended before their last record was settled: its time was
 // over, or its caller gone. The client cannot take back a record that it has sent: a
@@ -19,6 +26,8 @@ const maxHeld = 2 * workers
 type held struct {
 	mu      sync.Mutex
 	flights []heldFlight // the oldest first
+	sending []*flight    // whose Send lasts
+	claimed []string     // topics of which one record is sent with no other
 }
 
 // heldFlight is a flight with the documents for which nobody has its result.
@@ -69,17 +78,67 @@ func (h *held) find(places []place, target *inputs.Target, docs []inputs.Documen
 	return places
 }
 
-// isFull reports whether no more records may be given to the client.
-func (h *held) isFull() bool {
+// admit settles those records of a flight that the client may not get now, with the
+// error for which they are sent again.
+func (h *held) admit(f *flight) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sending = append(h.sending, f)
 	n := 0
-	for _, f := range h.flights {
-		if f.left.Load() > 0 {
+	for _, former := range h.flights {
+		if former.left.Load() > 0 {
 			n++
 		}
 	}
-	return n >= maxHeld
+	if n < maxHeld && len(h.claimed) == 0 {
+		return
+	}
+	waiting := map[string]struct{}{}
+	if n >= maxHeld {
+		for _, former := range h.flights {
+			former.addTopics(waiting, isWaiting)
+		}
+	}
+	for i := range f.records {
+		topic := f.records[i].Topic
+		_, waits := waiting[topic]
+		switch {
+		case topic == "":
+		case waits || n >= maxHeldInAll:
+			f.settle(i, errLasts)
+		case slices.Contains(h.claimed, topic):
+			f.settle(i, errNotAlone)
+		}
+	}
+}
+
+// claim keeps other records of a topic from the client until release, and returns what
+// to wait for until none is under way. It returns false where another has claimed it.
+func (h *held) claim(topic string) (underWay []<-chan struct{}, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if slices.Contains(h.claimed, topic) {
+		return nil, false
+	}
+	h.claimed = append(h.claimed, topic)
+	flights := slices.Clone(h.sending)
+	for _, f := range h.flights {
+		flights = append(flights, f.flight)
+	}
+	for _, f := range flights {
+		topics := map[string]struct{}{}
+		f.addTopics(topics, func(r result) bool { return !r.settled })
+		if _, waits := topics[topic]; waits {
+			underWay = append(underWay, f.done)
+		}
+	}
+	return underWay, true
+}
+
+func (h *held) release(topic string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.claimed = slices.DeleteFunc(h.claimed, func(claimed string) bool { return claimed == topic })
 }
 
 // update notes what a Send of documents has the results of, and holds its flight where
@@ -87,6 +146,7 @@ func (h *held) isFull() bool {
 func (h *held) update(f *flight, docs []inputs.Document, verdicts []output.Verdict) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sending = slices.DeleteFunc(h.sending, func(other *flight) bool { return other == f })
 	var rest map[string]int
 	for i := range docs {
 		at := f.of(i)
@@ -106,7 +166,7 @@ func (h *held) update(f *flight, docs []inputs.Document, verdicts []output.Verdi
 	if rest == nil {
 		return false
 	}
-	if len(h.flights) >= maxHeld { // what nobody asked for
+	if len(h.flights) >= maxHeldInAll { // what nobody asked for
 		if i := slices.IndexFunc(h.flights, func(former heldFlight) bool { return former.left.Load() == 0 }); i >= 0 {
 			h.flights = slices.Delete(h.flights, i, i+1)
 		}

@@ -39,8 +39,12 @@ const (
 	longestAnswer = 20 * time.Second
 )
 
-// errLasts is the trouble of records that are on their way.
+// errLasts is the trouble of records that are on their way, or may not be yet.
 var errLasts = &output.Error{Op: opPublish, Reason: output.Silent, Err: output.ErrSilent}
+
+// errNotAlone is the trouble of records that wait for one that is sent with no other, or
+// of that one while others are under way.
+var errNotAlone = &output.Error{Op: opPublish, Reason: output.Busy, Err: errors.New("a message that may be too large is sent with no other of its topic")}
 
 func newSender(c *config, client *kgo.Client) *sender { return &sender{config: c, client: client} }
 
@@ -62,11 +66,12 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 		f.Encoder = event.NewEncoder(target, "defender-endpoint", docs[0])
 	}
 	f.begin(s.config, &s.held, &target, docs, verdicts)
-	if f.left.Load() > 1 && s.held.isFull() {
-		return s.explained(ctx, f.topicsOf(isWaiting), &target, errLasts)
-	}
+	s.held.admit(f)
 	s.produce(context.WithoutCancel(ctx), f)
 	s.await(ctx, f)
+	if len(docs) == 1 && len(f.places) == 0 && isRefusal(f.of(0).result().err) {
+		s.sendAlone(ctx, f)
+	}
 	trouble := f.judge(s.config.dialer, &target, verdicts)
 	var topics []string
 	if trouble != nil {
@@ -92,10 +97,11 @@ func (s *sender) giveBack(f *flight) {
 
 // produce gives the client the records of a flight. It has them for as long as it
 // takes, even where the caller is cancelled: a record that is cancelled takes those of
-// others with it that are on their way to the same partition.
+// others with it that are on their way to the same partition. One that is settled it
+// does not get.
 func (s *sender) produce(ctx context.Context, f *flight) {
 	for i := range f.records {
-		if f.records[i].Topic != "" {
+		if f.records[i].Topic != "" && !f.results[i].settled {
 			s.client.Produce(ctx, &f.records[i], f.promises[i])
 		}
 	}
@@ -120,6 +126,31 @@ func (s *sender) await(ctx context.Context, f *flight) {
 			return
 		}
 	}
+}
+
+// sendAlone sends a refused record again with no other one of its topic under way: a
+// broker refuses a whole batch of the client, which has records of several Sends.
+func (s *sender) sendAlone(ctx context.Context, f *flight) {
+	topic := f.records[0].Topic
+	underWay, ok := s.held.claim(topic)
+	if !ok {
+		return
+	}
+	defer s.held.release(topic)
+	timer := time.NewTimer(min(s.config.Timeout, longestAnswer))
+	defer timer.Stop()
+	for _, done := range underWay {
+		select {
+		case <-done:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+	f.again()
+	s.produce(context.WithoutCancel(ctx), f)
+	s.await(ctx, f)
 }
 
 // Waiting implements output.Waiter.

@@ -1,6 +1,7 @@
 package shipper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,27 +73,16 @@ func newSender(connection grpc.ClientConnInterface, d *dialer, patience time.Dur
 
 // Send implements output.Sender. Documents are stored once the shipper reported
 // that it persisted them. Where the queue has room for a part only, the rest
-// follows when that part is persisted.
+// follows when that part is persisted. What was accepted before a call that fails
+// is awaited all the same: the shipper has it.
 func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.Document, verdicts []output.Verdict) error {
 	session, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	done := 0
-	for sent := 0; sent < len(docs); {
-		end := fit(docs, sent)
-		accepted, index, err := s.publish(ctx, session, target, docs[sent:end])
-		if bad := (*unreadable)(nil); errors.As(err, &bad) {
-			verdicts[sent+bad.at] = output.Verdict{Outcome: output.Refused, Refusal: &inputs.Refusal{Type: "document_parsing_exception"}}
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if sent += accepted; sent < end || sent == len(docs) {
-			if accepted == 0 {
-				return &output.Error{Op: opPublish, Reason: output.Busy, Err: errFull}
-			}
+	for done := 0; done < len(docs); {
+		accepted, index, trouble := s.publishAll(ctx, session, target, docs[done:])
+		if sent := done + accepted; accepted > 0 {
 			if err := s.await(ctx, session, index, target, docs[sent-1:sent]); err != nil {
 				return err
 			}
@@ -100,8 +90,36 @@ func (s *sender) Send(ctx context.Context, target inputs.Target, docs []inputs.D
 				verdicts[done].Outcome = output.Stored
 			}
 		}
+		if bad := (*unreadable)(nil); errors.As(trouble, &bad) {
+			verdicts[done+bad.at] = output.Verdict{Outcome: output.Refused, Refusal: &inputs.Refusal{Type: "document_parsing_exception"}}
+			return nil
+		}
+		if trouble != nil {
+			return trouble
+		}
 	}
 	return nil
+}
+
+// publishAll makes calls up to one that is not accepted whole. It returns how many
+// documents were accepted, and the index of the last of them, with an error as well.
+func (s *sender) publishAll(ctx context.Context, session *session, target inputs.Target, docs []inputs.Document) (sent int, index uint64, err error) {
+	for sent < len(docs) {
+		end := fit(docs, sent)
+		accepted, last, err := s.publish(ctx, session, target, docs[sent:end])
+		switch {
+		case err != nil:
+			return sent, index, err
+		case accepted > 0:
+			index = last
+		case sent == 0:
+			return 0, 0, &output.Error{Op: opPublish, Reason: output.Busy, Err: errFull}
+		}
+		if sent += accepted; sent < end {
+			break
+		}
+	}
+	return sent, index, nil
 }
 
 // fit is the end of the longest run from start that goes into one call.
@@ -235,6 +253,7 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, targ
 	equal := time.NewTimer(s.equalFor)
 	defer equal.Stop()
 	p, before := session.progress(), uint64(0)
+	var trouble error // with sending the last event once more
 	for {
 		switch {
 		case p.persisted > index:
@@ -254,14 +273,11 @@ func (s *sender) await(ctx context.Context, session *session, index uint64, targ
 				break
 			}
 			accepted, _, err := s.publish(ctx, session, target, last)
-			switch {
-			case err != nil && output.ReasonOf(err) != output.Busy:
-				return err
-			case accepted == 0: // no room, so there is no hurry either
+			if trouble = err; accepted == 0 { // what was accepted before is so all the same
 				equal.Reset(s.equalFor)
 			}
 		case <-stuck.C:
-			s.reporter.Report(&output.Error{Op: opIndex, Reason: output.Busy, Err: errUndelivered})
+			s.reporter.Report(cmp.Or(trouble, error(&output.Error{Op: opIndex, Reason: output.Busy, Err: errUndelivered})))
 			stuck.Reset(s.lag)
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w", opIndex, ctx.Err())

@@ -39,11 +39,12 @@ type Options struct {
 
 // Fault is what produce requests meet.
 type Fault struct {
-	Times int   // 0: all until Heal
-	Code  int16 // answer with that error
-	Hang  bool  // no answer until Heal
-	Drop  bool  // the connection breaks before anything is written
-	Lose  bool  // everything is written, and all connections break in place of the answer
+	Topic string // that alone gets Code until Heal, and the others of a request are written; empty: all
+	Times int    // 0: all until Heal
+	Code  int16  // answer with that error
+	Hang  bool   // no answer until Heal
+	Drop  bool   // the connection breaks before anything is written
+	Lose  bool   // everything is written, and all connections break in place of the answer
 	// Leaderless tells who asks for topics that their partitions have no leader.
 	Leaderless bool
 	Met        chan<- struct{}
@@ -58,6 +59,7 @@ type Cluster struct {
 	mu     sync.Mutex
 	fake   *kfake.Cluster
 	faults []*Fault
+	topics []*kfake.FaultHandle // faults of one topic
 	healed chan struct{}
 	conns  map[net.Conn]struct{}
 	losing bool // the next answer
@@ -212,6 +214,11 @@ func Code(name string) int16 {
 func (c *Cluster) Fault(f Fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if f.Topic != "" {
+		why, _ := kerr.ErrorForCode(f.Code).(*kerr.Error)
+		c.topics = append(c.topics, c.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: f.Topic, Err: why, Count: -1}))
+		return
+	}
 	c.faults = append(c.faults, &f)
 }
 
@@ -220,6 +227,10 @@ func (c *Cluster) Heal() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = nil
+	for _, f := range c.topics {
+		f.Remove()
+	}
+	c.topics = nil
 	if c.frozen != nil {
 		close(c.frozen)
 		c.frozen = nil

@@ -63,6 +63,11 @@ func (s *Server) meet(ctx context.Context, at **Fault) (Fault, error) {
 		s.mu.Unlock()
 		return Fault{}, nil
 	}
+	if (*at).After > 0 {
+		(*at).After--
+		s.mu.Unlock()
+		return Fault{}, nil
+	}
 	fault := **at
 	if (*at).Times > 0 {
 		if (*at).Times--; (*at).Times == 0 {

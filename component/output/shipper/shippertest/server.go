@@ -79,6 +79,8 @@ type Stats struct {
 // Fault makes calls fail.
 type Fault struct {
 	Code codes.Code
+	// After is how many calls pass before the first one fails.
+	After int
 	// Times is how many calls fail. Zero: all until the fault is taken back.
 	Times int
 	// Late takes the events before it fails: the reply is lost.
