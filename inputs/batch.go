@@ -1,7 +1,6 @@
 package inputs
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
@@ -54,6 +53,7 @@ type Batch struct {
 	body               []byte
 	originals          []byte // of the documents' records, each once
 	record             span   // of the record that was added last
+	source             []byte // its text as it was given; nil where that is another's
 	maxDocuments, size int
 }
 
@@ -102,9 +102,14 @@ func NewBatch(target Target, maxDocuments, maxBytes int) *Batch {
 	return &Batch{Target: target, maxDocuments: maxDocuments, size: maxBytes}
 }
 
+// NextRecord says that the documents from now on are made from another record, whose
+// text may be in the same memory as that of the one before.
+func (b *Batch) NextRecord() { b.source = nil }
+
 // Add encodes a document into the batch, with the text of the record that it
 // was made from. The documents of one record are added one after the other: they
-// share one copy of the text.
+// share one copy of the text, which is known by where it is. A record may have
+// hundreds of thousands of documents and 12 MiB.
 func (b *Batch) Add(d *ecs.Document, original []byte) {
 	if b.body == nil {
 		// At once what will be needed, with room for the document that makes the
@@ -113,7 +118,8 @@ func (b *Batch) Add(d *ecs.Document, original []byte) {
 		b.body = make([]byte, 0, b.usual())
 		b.originals = make([]byte, 0, b.usual())
 	}
-	if len(b.documents) == 0 || !bytes.Equal(b.record.of(b.originals), original) {
+	if !isSame(b.source, original) {
+		b.source = original
 		start := len(b.originals)
 		b.originals = append(b.originals, original...)
 		b.record = span{start, len(b.originals)}
@@ -123,9 +129,14 @@ func (b *Batch) Add(d *ecs.Document, original []byte) {
 	b.documents = append(b.documents, entry{d.ID, d.Timestamp, span{start, len(b.body)}, b.record})
 }
 
-// Full reports whether the batch should be published before more is added.
+// isSame reports whether two texts are one, in the same memory.
+func isSame(a, b []byte) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
+
+// Full reports whether the batch should be published before more is added. The text of
+// the last record counts for at most half of it: were it all of a batch, each of its
+// documents would be published alone, with a copy of the text.
 func (b *Batch) Full() bool {
-	return len(b.documents) >= b.maxDocuments || len(b.body)+len(b.originals) >= b.size
+	return len(b.documents) >= b.maxDocuments || len(b.body)+min(len(b.originals), b.record.start+b.size/2) >= b.size
 }
 
 // Len is the number of documents.
@@ -151,4 +162,5 @@ func (b *Batch) Reset() {
 		b.body, b.originals = nil, nil
 	}
 	b.documents, b.body, b.originals, b.Result = b.documents[:0], b.body[:0], b.originals[:0], Result{}
+	b.source, b.record = nil, span{}
 }

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/defender-endpoint/defender-endpoint/ecs"
 	"github.com/defender-endpoint/defender-endpoint/inputs"
@@ -36,6 +37,34 @@ func TestBatchKeepsARecordOnce(t *testing.T) {
 	b.Add(&ecs.Document{ID: "c"}, other)
 	if got := b.Original(0); string(got) != string(other) {
 		t.Error("after Reset the text is missing")
+	}
+}
+
+// TestBatchOfAHugeRecord: a record that is larger than a batch has as many documents in
+// each as another one, and its text is not looked at for each of them.
+func TestBatchOfAHugeRecord(t *testing.T) {
+	b := inputs.NewBatch(inputs.Target{}, 1600, 1<<20)
+	record := []byte(strings.Repeat("x", 11<<20))
+	began := time.Now()
+	for range 20 {
+		for !b.Full() {
+			b.Add(&ecs.Document{ID: "a"}, record)
+		}
+		if b.Len() != 1600 {
+			t.Fatalf("full at %d documents, want 1600", b.Len())
+		}
+		b.Reset()
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("32,000 documents took %s", took)
+	}
+	copy(record, "the next one, in the same memory")
+	b.Add(&ecs.Document{ID: "a"}, record)
+	b.NextRecord()
+	copy(record, "one more")
+	b.Add(&ecs.Document{ID: "b"}, record)
+	if string(b.Original(0)[:12]) != "the next one" || string(b.Original(1)[:8]) != "one more" {
+		t.Errorf("originals %.20q and %.20q", b.Original(0), b.Original(1))
 	}
 }
 

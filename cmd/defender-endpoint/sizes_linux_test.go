@@ -38,7 +38,7 @@ var sizes = map[string]struct {
 	"an unknown member of 11 MB":   {defendertest.Alerts, "log", "", `"a":[1`, `,1`, `]`, largeRecord, 1, false},
 	"a description of 11 MB":       {defendertest.Alerts, "log", "", `"description":"`, `\"`, `"`, largeRecord, 1, false},
 	"11 MB of whole evidence":      {defendertest.Alerts, "log", "evidence: whole", `"evidence":[{}`, `,{"sha1":"x"}`, `]`, largeRecord, 1, false},
-	"11 MB of empty evidence":      {defendertest.Alerts, "log", "", `"evidence":[{}`, `,{}`, `]`, largeRecord, 1<<18 + 1, true},
+	"11 MB of empty evidence":      {defendertest.Alerts, "log", "", `"evidence":[{}`, `,{}`, `]`, largeRecord, 1<<18 + 1, false},
 	"200,000 equal items":          {defendertest.Alerts, "log", "", `"evidence":[{"sha1":"x"}`, `,{"sha1":"x"}`, `]`, 199_999 * 13, 200_000, true},
 	"155 KB with 500 items":        {defendertest.Alerts, "log", "", `"detectorId":"` + strings.Repeat("x", 8000) + `","a":["` + strings.Repeat("y", 90_000) + `"],"evidence":[{"sha1":"x"}`, `,{"sha1":"` + strings.Repeat("0", 100) + `"}`, `]`, 499 * 112, 500, false},
 	"155 KB with many originals":   {defendertest.Alerts, "log", "preserve_original_event: true", `"title":"` + strings.Repeat("x", 98_000) + `","evidence":[{"sha1":"x"}`, `,{"sha1":"` + strings.Repeat("0", 100) + `"}`, `]`, 499 * 112, 500, false},

@@ -171,6 +171,7 @@ func (l *Loop) acknowledge() error {
 
 // documents maps the record that was read into the batch.
 func (l *Loop) documents() error {
+	l.batch.NextRecord()
 	mapped, err := l.Mapper.Documents(l.emit)
 	l.counts.Dropped += mapped.Dropped
 	l.counts.Unknown += mapped.Unknown
