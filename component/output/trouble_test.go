@@ -142,6 +142,7 @@ func TestOneSuccessWakesAllThatWait(t *testing.T) {
 			go func() { done <- l.Publish(t.Context(), batch(fmt.Sprint(i), 10)) }()
 		}
 		time.Sleep(48 * time.Hour)
+		synctest.Wait() // for the race detector too
 		compare(t, "reports", []string{"unreachable"}, r.reports)
 		e.change(nil, nil)
 		if err := l.Publish(t.Context(), batch("new", 1)); err != nil {
