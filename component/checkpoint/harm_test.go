@@ -43,7 +43,7 @@ func harmFile(dir, value string, how inputstest.Harm) error {
 			return os.WriteFile(path, bytes.ReplaceAll(b, []byte(value), []byte(`{}`)), 0o600)
 		case inputstest.Unreadable:
 			return errors.Join(os.Rename(path, path+".kept"), os.Symlink(filepath.Base(path), path))
-		case inputstest.Mended:
+		case inputstest.Healed:
 			return os.Rename(path, strings.TrimSuffix(path, ".kept"))
 		}
 	}

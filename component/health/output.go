@@ -23,18 +23,18 @@ type Output struct {
 	log  *slog.Logger
 	kind *output.Kind
 
-	mu           sync.Mutex
-	report       Report
-	now          shown
-	total        inputs.Result
-	refused      int
-	shownRefused int                       // refused, in the last report
-	reportedAt   time.Time                 // of the last report
-	recent       []output.Refusal          // the newest, oldest first
-	lines        map[refusalKind]*unlogged // log lines that are due
-	loss         *inputs.Condition         // what the newest refusal is shown as; nil where there is no row for it
-	fresh        bool                      // there was a refusal since the last delivery
-	tainted      int                       // deliveries until a refusal is forgotten
+	mu             sync.Mutex
+	report         Report
+	now            shown
+	total          inputs.Result
+	refused        int
+	shownRefused   int                       // refused, in the last report
+	reportedAt     time.Time                 // of the last report
+	recent         []output.Refusal          // the newest, oldest first
+	lines          map[refusalKind]*unlogged // log lines that are due
+	loss           *inputs.Condition         // what the newest refusal is shown as; nil where there is no row for it
+	fresh          bool                      // there was a refusal since the last delivery
+	untilForgotten int                       // deliveries until a refusal is forgotten
 }
 
 // refusalKind is what refusals in one log line have in common.
@@ -79,11 +79,11 @@ func (h *Output) Report(err error) {
 }
 
 func (h *Output) afterDelivery() shown {
-	if !h.fresh && h.tainted > 0 {
-		h.tainted--
+	if !h.fresh && h.untilForgotten > 0 {
+		h.untilForgotten--
 	}
 	h.fresh = false
-	if h.tainted > 0 && h.loss != nil {
+	if h.untilForgotten > 0 && h.loss != nil {
 		return show(inputs.Diagnosis{Condition: h.loss})
 	}
 	return publishing
@@ -94,7 +94,7 @@ func (h *Output) Refused(r output.Refusal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.refused++
-	h.fresh, h.tainted = true, output.CleanDeliveries
+	h.fresh, h.untilForgotten = true, output.CleanDeliveries
 	if len(h.recent) == refusalsKept {
 		h.recent = slices.Delete(h.recent, 0, 1)
 	}

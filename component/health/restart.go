@@ -27,7 +27,7 @@ func (s *Stream) TakeOver(former *Stream) (due time.Time) {
 		return time.Time{}
 	}
 	s.counts, s.lastSuccess, s.checkpoint = former.counts, former.lastSuccess, former.checkpoint
-	s.quarantined, s.tainted = former.quarantined, former.tainted
+	s.quarantined, s.untilForgotten = former.quarantined, former.untilForgotten
 	if s.now = former.now; former.now == former.well {
 		s.now = s.well
 	}

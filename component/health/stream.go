@@ -27,12 +27,12 @@ type Stream struct {
 	well     shown // what it is without trouble
 	now      shown
 
-	counts      inputs.Counts
-	lastSuccess time.Time
-	failures    int   // polls in a row
-	last        shown // of the last poll, shown or not
-	quarantined int   // counted since the last full poll
-	tainted     int   // full polls until a quarantined record is forgotten
+	counts         inputs.Counts
+	lastSuccess    time.Time
+	failures       int   // polls in a row
+	last           shown // of the last poll, shown or not
+	quarantined    int   // counted since the last full poll
+	untilForgotten int   // full polls until a quarantined record is forgotten
 
 	// The stretch of the poll under way that noteLag looks at: when it began, zero
 	// before the poll counted a record, and how far behind the present it was then.
@@ -77,12 +77,12 @@ func (s *Stream) Report(err error) {
 // be quarantined not long ago.
 func (s *Stream) afterSuccess() shown {
 	if s.quarantined > 0 {
-		s.tainted = clean
-	} else if s.tainted > 0 {
-		s.tainted--
+		s.untilForgotten = clean
+	} else if s.untilForgotten > 0 {
+		s.untilForgotten--
 	}
 	s.quarantined = 0
-	if s.tainted > 0 {
+	if s.untilForgotten > 0 {
 		return show(inputs.Diagnosis{Condition: quarantined})
 	}
 	return s.well

@@ -15,7 +15,7 @@ type Harm uint8
 const (
 	Damaged    Harm = iota // for good: its sum is wrong
 	Unreadable             // for a moment, as by a disk or a server in trouble
-	Mended                 // it is readable again
+	Healed                 // it is readable again
 )
 
 // RunHarmContract checks what every inputs.Cursors on a disk or a server owes a
@@ -35,7 +35,7 @@ func RunHarmContract(t *testing.T, open func(t *testing.T) (c inputs.Cursors, ha
 		if value, err := c.Load(context.Background(), key); err == nil || errors.Is(err, inputs.ErrNoCursor) {
 			t.Errorf("load: %s, %v; want an error after which it is tried again", value, err)
 		}
-		harm(older, Mended)
+		harm(older, Healed)
 		c.expect(key, older)
 	})
 	t.Run("unreadable for a moment", func(t *testing.T) {
@@ -47,7 +47,7 @@ func RunHarmContract(t *testing.T, open func(t *testing.T) (c inputs.Cursors, ha
 		if value, err := c.Load(context.Background(), key); err == nil || errors.Is(err, inputs.ErrNoCursor) {
 			t.Errorf("load: %s, %v; want an error after which it is tried again", value, err)
 		}
-		harm(newer, Mended)
+		harm(newer, Healed)
 		c.expect(key, newer)
 	})
 	t.Run("former one damaged", func(t *testing.T) {

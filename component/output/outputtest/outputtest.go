@@ -24,7 +24,7 @@ var Target = inputs.Target{
 	DataStream: inputs.DataStream{Type: "logs", Dataset: "microsoft_defender_endpoint.log", Namespace: "default"},
 }
 
-// Reporter keeps what an output tells, and hands on each report that differs from
+// Reporter keeps what an output reports, and passes on each report that differs from
 // the one before.
 type Reporter struct {
 	Changed chan error

@@ -18,7 +18,7 @@
 //     PersistedIndex stream) all that was not persisted in it is given back to
 //     the loop as an error.
 //   - While a session lasts, documents that were accepted are not sent again,
-//     however long the shipper takes and whatever later calls meet: it still has
+//     however long the shipper takes and however later calls end: it still has
 //     them. The last event alone is, see below.
 //   - Every document carries its _id, so that what is sent twice is stored once
 //     by a shipper that passes the id on.

@@ -80,7 +80,7 @@ func TestPublishedDocument(t *testing.T) {
 	compare(t, "fields", fields, document)
 }
 
-// everyReport hands on reports that repeat the one before as well.
+// everyReport passes on reports that repeat the one before as well.
 type everyReport struct {
 	*outputtest.Reporter
 	all chan error

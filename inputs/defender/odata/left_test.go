@@ -21,7 +21,7 @@ func snapshotOf(refuse func(url.Values) bool) (r *rig, fails func(id string)) {
 	}
 }
 
-// pollOnce polls an hour later, whatever comes of it.
+// pollOnce polls an hour later. It may fail.
 func (r *rig) pollOnce(t *testing.T) {
 	t.Helper()
 	r.now = r.now.Add(time.Hour)
